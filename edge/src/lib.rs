@@ -1,1 +1,4 @@
 //! stub
+pub mod error;
+pub mod cursor;
+pub mod schema;

@@ -1,0 +1,96 @@
+//! Field paths such as `user.id`, resolved against a message type.
+
+use std::borrow::Cow;
+
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value};
+
+/// A path to a field; every field but the last is a single message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldPath(Vec<FieldDescriptor>);
+
+impl FieldPath {
+    /// Accepts proto names and JSON names.
+    pub fn resolve(message: &MessageDescriptor, text: &str) -> Result<Self, String> {
+        let mut fields: Vec<FieldDescriptor> = Vec::new();
+        let mut current = message.clone();
+        for name in text.split('.') {
+            if let Some(parent) = fields.last() {
+                current = match parent.kind() {
+                    Kind::Message(next) if !parent.is_list() && !parent.is_map() => next,
+                    _ => return Err(format!("`{}` is not a single message, so it has no field `{name}`", parent.name())),
+                };
+            }
+            let field = current.get_field_by_name(name).or_else(|| current.get_field_by_json_name(name));
+            fields.push(field.ok_or_else(|| format!("`{}` has no field `{name}`", current.full_name()))?);
+        }
+        Ok(Self(fields))
+    }
+
+    pub fn field(&self) -> &FieldDescriptor {
+        // `split` yields at least one item, so a path is never empty.
+        &self.0[self.0.len() - 1]
+    }
+
+    /// Whether this is the same field as `other`, or a part of it.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+
+    /// The value, or the field's default when it is not set.
+    pub fn get<'a>(&self, message: &'a DynamicMessage) -> Cow<'a, Value> {
+        let mut current = message;
+        for field in &self.0[..self.0.len() - 1] {
+            match (current.has_field(field), current.get_field(field)) {
+                (true, Cow::Borrowed(Value::Message(next))) => current = next,
+                _ => return Cow::Owned(Value::default_value_for_field(self.field())),
+            }
+        }
+        current.get_field(self.field())
+    }
+
+    pub fn is_set(&self, message: &DynamicMessage) -> bool {
+        let mut current = message;
+        for field in &self.0[..self.0.len() - 1] {
+            match (current.has_field(field), current.get_field(field)) {
+                (true, Cow::Borrowed(Value::Message(next))) => current = next,
+                _ => return false,
+            }
+        }
+        current.has_field(self.field())
+    }
+
+    /// The message that holds the last field, created on the way.
+    pub fn parent_mut<'a>(&self, message: &'a mut DynamicMessage) -> Option<&'a mut DynamicMessage> {
+        let mut current = message;
+        for field in &self.0[..self.0.len() - 1] {
+            current = current.get_field_mut(field).as_message_mut()?;
+        }
+        Some(current)
+    }
+
+    pub fn set(&self, message: &mut DynamicMessage, value: Value) {
+        if let Some(parent) = self.parent_mut(message) {
+            parent.set_field(self.field(), value);
+        }
+    }
+
+    pub fn clear(&self, message: &mut DynamicMessage) {
+        if self.is_set(message)
+            && let Some(parent) = self.parent_mut(message)
+        {
+            parent.clear_field(self.field());
+        }
+    }
+}
+
+impl std::fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = self.0.iter().map(FieldDescriptor::name).collect();
+        f.write_str(&names.join("."))
+    }
+}
+
+/// The descriptor of `message`'s type; saves callers the trait import.
+pub fn type_of(message: &DynamicMessage) -> MessageDescriptor {
+    message.descriptor()
+}

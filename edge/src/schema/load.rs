@@ -1,0 +1,107 @@
+//! Compiles descriptors and rules into the schema that requests are served from.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use prost_reflect::{DescriptorPool, MethodDescriptor};
+
+use super::check::{Check, Mistake};
+use super::descriptors;
+use super::method::{Binding, Method, Stream};
+use super::routes::Routes;
+use super::rules::RuleFile;
+
+/// Everything the edge knows of its backend; immutable, swapped as a whole.
+#[derive(Debug)]
+pub struct Schema {
+    pub pool: DescriptorPool,
+    pub routes: Routes<Arc<Binding>>,
+    pub bindings: Vec<Arc<Binding>>,
+    pub methods: HashMap<String, Arc<Method>>,
+    /// The encoded `FileDescriptorSet` it was made from.
+    pub descriptors: Bytes,
+}
+
+/// All that is wrong with a backend's descriptors and rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.len();
+        write!(f, "{count} mistake{} in the backend's rules:", if count == 1 { "" } else { "s" })?;
+        self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+impl Schema {
+    /// `files` are encoded `FileDescriptorProto`s; `reserved` tells which paths are the edge's own.
+    pub fn load(files: Vec<Bytes>, rules: &RuleFile, reserved: impl Fn(&str) -> bool) -> Result<Self, Mistakes> {
+        let whole = |problem: String| {
+            Mistakes(vec![Mistake { file: "descriptors".into(), place: "all files".into(), problem }])
+        };
+        let files = descriptors::complete(files).map_err(whole)?;
+        let pool = descriptors::pool(&files).map_err(whole)?;
+
+        let mut mistakes = Vec::new();
+        for selector in rules.unknown_selectors(&pool) {
+            let problem = "the backend has no such method or message".to_owned();
+            mistakes.push(Mistake { file: "rules".into(), place: selector, problem });
+        }
+        let mut schema = Self {
+            pool: pool.clone(),
+            routes: Routes::default(),
+            bindings: Vec::new(),
+            methods: HashMap::new(),
+            descriptors: descriptors::join_set(files),
+        };
+        for descriptor in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
+            schema.add(descriptor, rules, &reserved, &mut mistakes);
+        }
+        if mistakes.is_empty() { Ok(schema) } else { Err(Mistakes(mistakes)) }
+    }
+
+    fn add(
+        &mut self,
+        descriptor: MethodDescriptor,
+        rules: &RuleFile,
+        reserved: &impl Fn(&str) -> bool,
+        mistakes: &mut Vec<Mistake>,
+    ) {
+        let own = descriptor.clone();
+        let mut check = Check::new(&own, mistakes);
+        let name = format!("{}/{}", descriptor.parent_service().full_name(), descriptor.name());
+        let Ok(path) = PathAndQuery::try_from(format!("/{name}")) else {
+            return check.mistake("the method's name is not a path");
+        };
+        let stream = match rules.stream(&descriptor) {
+            Some(rule) => check.stream(&rule, rules),
+            None => descriptor.is_server_streaming().then(Stream::unruled),
+        };
+        let auth = rules.auth(&descriptor).map(|rule| check.auth(&rule)).unwrap_or_default();
+        let http = rules.http(&descriptor);
+        let method = Arc::new(Method { descriptor, path, stream, auth });
+
+        for (template, binding) in http.iter().flat_map(|rule| check.bindings(&method, rule)).collect::<Vec<_>>() {
+            if reserved(&binding.template) {
+                check.mistake(format!("http: `{}` is a path of the edge itself", binding.template));
+            }
+            let binding = Arc::new(binding);
+            match self.routes.insert(&binding.http_method, template, Arc::clone(&binding)) {
+                Ok(()) => self.bindings.push(binding),
+                Err(other) => check.mistake(format!(
+                    "http: {} {} is already bound to {}",
+                    binding.http_method,
+                    binding.template,
+                    other.method.name()
+                )),
+            }
+        }
+        self.methods.insert(name, method);
+    }
+}

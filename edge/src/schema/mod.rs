@@ -1,0 +1,17 @@
+//! What the edge knows of its backend: methods, bindings and rules, learnt from descriptors.
+
+pub mod template;
+pub mod routes;
+pub mod field;
+pub mod method;
+pub mod descriptors;
+pub mod rules;
+pub mod source;
+pub mod check;
+pub mod load;
+
+pub use field::FieldPath;
+pub use load::{Mistakes, Schema};
+pub use method::{Binding, Method};
+pub use rules::RuleFile;
+pub use source::Source;

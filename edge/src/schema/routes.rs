@@ -1,0 +1,276 @@
+//! Finds the binding of a request path: literals before `*` before `**`, whatever the order of declaration.
+
+use std::collections::HashMap;
+
+use super::template::{Segment, Template};
+
+/// A routing table from path and HTTP method to `T`.
+#[derive(Debug)]
+pub struct Routes<T> {
+    root: Node,
+    entries: Vec<Entry<T>>,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    method: String,
+    template: Template,
+    value: T,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    literals: HashMap<String, Self>,
+    single: Option<Box<Self>>,
+    multi: Option<Box<Self>>,
+    /// Indices of the entries that end here.
+    entries: Vec<usize>,
+}
+
+/// What stands at a path.
+#[derive(Debug)]
+pub enum Found<'a, T> {
+    Route(Route<'a, T>),
+    /// The path exists, but not with this method; these exist.
+    OtherMethods(Vec<&'a str>),
+    Nothing,
+}
+
+/// A matched entry with the values of its variables, percent-decoded.
+#[derive(Debug)]
+pub struct Route<'a, T> {
+    pub value: &'a T,
+    /// One per variable of the template, in its order.
+    pub variables: Vec<String>,
+}
+
+/// The path has a broken percent-escape or is not UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("bad percent-encoding in the path segment `{0}`")]
+pub struct BadPath(String);
+
+impl<T> Default for Routes<T> {
+    fn default() -> Self {
+        Self { root: Node::default(), entries: Vec::new() }
+    }
+}
+
+impl<T> Routes<T> {
+    /// Adds an entry; gives back the one that already stands on the same paths with the same method.
+    pub fn insert(&mut self, method: &str, template: Template, value: T) -> Result<(), &T> {
+        let mut node = &mut self.root;
+        for segment in &template.segments {
+            node = match segment {
+                Segment::Literal(text) => node.literals.entry(text.clone()).or_default(),
+                Segment::Single => node.single.get_or_insert_default(),
+                Segment::Multi => node.multi.get_or_insert_default(),
+            };
+        }
+        let entries = &self.entries;
+        let same = |index: &usize| entries[*index].method == method && entries[*index].template.verb == template.verb;
+        if let Some(index) = node.entries.iter().copied().find(|index| same(index)) {
+            return Err(&self.entries[index].value);
+        }
+        node.entries.push(self.entries.len());
+        self.entries.push(Entry { method: method.to_owned(), template, value });
+        Ok(())
+    }
+
+    /// Finds what answers `method` at `path`, the raw path of the request without its query.
+    pub fn find(&self, method: &str, path: &str) -> Result<Found<'_, T>, BadPath> {
+        let raw: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
+        let mut others = Vec::new();
+
+        // A colon in the last segment is a verb only where that verb is registered, else part of the value.
+        if let Some((head, verb)) = raw.last().and_then(|last| last.rsplit_once(':')) {
+            let mut cut = raw.clone();
+            if let Some(last) = cut.last_mut() {
+                *last = head;
+            }
+            if let Some(route) = self.search(method, &cut, Some(verb), &mut others)? {
+                return Ok(Found::Route(route));
+            }
+        }
+        if let Some(route) = self.search(method, &raw, None, &mut others)? {
+            return Ok(Found::Route(route));
+        }
+        others.sort_unstable();
+        others.dedup();
+        Ok(if others.is_empty() { Found::Nothing } else { Found::OtherMethods(others) })
+    }
+
+    fn search<'a>(
+        &'a self,
+        method: &str,
+        raw: &[&str],
+        verb: Option<&str>,
+        others: &mut Vec<&'a str>,
+    ) -> Result<Option<Route<'a, T>>, BadPath> {
+        let decoded = raw.iter().map(|segment| decode(segment, true)).collect::<Result<Vec<_>, _>>()?;
+        let mut ends = Vec::with_capacity(raw.len());
+        let mut accept = |node: &Node, ends: &[usize]| {
+            let mut found = None;
+            for entry in node.entries.iter().map(|index| &self.entries[*index]) {
+                if entry.template.verb.as_deref() != verb {
+                    continue;
+                }
+                if entry.method == method || entry.method == "*" {
+                    found = Some((entry, ends.to_vec()));
+                } else {
+                    others.push(entry.method.as_str());
+                }
+            }
+            found
+        };
+        let Some((entry, ends)) = walk(&self.root, &decoded, 0, &mut ends, &mut accept) else { return Ok(None) };
+        let variables = entry.template.variables.iter().map(|variable| {
+            let start = variable.segments.start.checked_sub(1).map_or(0, |index| ends[index]);
+            let end = ends[variable.segments.end - 1];
+            let all = !entry.template.is_multi(variable);
+            let parts = raw[start..end].iter().map(|segment| decode(segment, all));
+            Ok(parts.collect::<Result<Vec<_>, _>>()?.join("/"))
+        });
+        Ok(Some(Route { value: &entry.value, variables: variables.collect::<Result<_, _>>()? }))
+    }
+}
+
+/// Depth first, with full backtracking. `ends[k]` is where the k-th template segment ends in the path.
+fn walk<R>(
+    node: &Node,
+    path: &[String],
+    at: usize,
+    ends: &mut Vec<usize>,
+    accept: &mut impl FnMut(&Node, &[usize]) -> Option<R>,
+) -> Option<R> {
+    if at == path.len()
+        && let Some(found) = accept(node, ends)
+    {
+        return Some(found);
+    }
+    let mut step = |child: &Node, next: usize, ends: &mut Vec<usize>| {
+        ends.push(next);
+        let found = walk(child, path, next, ends, accept);
+        ends.pop();
+        found
+    };
+    if let Some(segment) = path.get(at) {
+        if let Some(child) = node.literals.get(segment)
+            && let Some(found) = step(child, at + 1, ends)
+        {
+            return Some(found);
+        }
+        if let Some(child) = node.single.as_deref().filter(|_| !segment.is_empty())
+            && let Some(found) = step(child, at + 1, ends)
+        {
+            return Some(found);
+        }
+    }
+    let child = node.multi.as_deref()?;
+    // Shortest first, so that literals behind `**` win over its end.
+    (at..=path.len()).find_map(|next| step(child, next, ends))
+}
+
+/// Percent-decodes one segment; `%2F` stays as it is unless `slash` is set (http.proto, "Path template syntax").
+fn decode(segment: &str, slash: bool) -> Result<String, BadPath> {
+    let bad = || BadPath(segment.to_owned());
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let [high, low, tail @ ..] = rest else { return Err(bad()) };
+        let hex = |digit: u8| char::from(digit).to_digit(16);
+        let (Some(high_value), Some(low_value)) = (hex(*high), hex(*low)) else { return Err(bad()) };
+        match (high_value * 16 + low_value) as u8 {
+            b'/' if !slash => bytes.extend([b'%', *high, *low]),
+            0 => return Err(bad()),
+            byte => bytes.push(byte),
+        }
+        rest = tail;
+    }
+    String::from_utf8(bytes).map_err(|_| bad())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes(rows: &[(&str, &str)]) -> Routes<String> {
+        let mut routes = Routes::default();
+        for (method, template) in rows {
+            let value = format!("{method} {template}");
+            routes.insert(method, Template::parse(template).unwrap(), value).unwrap();
+        }
+        routes
+    }
+
+    fn check(routes: &Routes<String>, request: (&str, &str), expected: &str) {
+        let found = match routes.find(request.0, request.1) {
+            Ok(Found::Route(route)) => format!("{} {:?}", route.value, route.variables),
+            Ok(Found::OtherMethods(methods)) => format!("405 {methods:?}"),
+            Ok(Found::Nothing) => "404".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(found, expected, "{request:?}");
+    }
+
+    #[test]
+    fn the_most_literal_template_wins() {
+        let rows = [
+            ("GET", "/v1/users/{id}"),
+            ("GET", "/v1/users/me"),
+            ("POST", "/v1/users/search"),
+            ("GET", "/v1/users:watch"),
+            ("GET", "/v1/{name=files/**}"),
+            ("GET", "/v1/{name=files/**}/meta"),
+            ("POST", "/v1/topics/{topic}:commit"),
+            ("*", "/any"),
+        ];
+        let mut reversed = rows;
+        reversed.reverse();
+        for routes in [routes(&rows), routes(&reversed)] {
+            check(&routes, ("GET", "/v1/users/me"), "GET /v1/users/me []");
+            check(&routes, ("GET", "/v1/users/7"), r#"GET /v1/users/{id} ["7"]"#);
+            check(&routes, ("GET", "/v1/users/search"), r#"GET /v1/users/{id} ["search"]"#);
+            check(&routes, ("GET", "/v1/users:watch"), "GET /v1/users:watch []");
+            check(&routes, ("GET", "/v1/users/a:b"), r#"GET /v1/users/{id} ["a:b"]"#);
+            check(&routes, ("POST", "/v1/topics/a:b:commit"), r#"POST /v1/topics/{topic}:commit ["a:b"]"#);
+            check(&routes, ("GET", "/v1/files/a/b%2Fc"), r#"GET /v1/{name=files/**} ["files/a/b%2Fc"]"#);
+            check(&routes, ("GET", "/v1/files/a/meta"), r#"GET /v1/{name=files/**}/meta ["files/a"]"#);
+            check(&routes, ("GET", "/v1/files"), r#"GET /v1/{name=files/**} ["files"]"#);
+            check(&routes, ("DELETE", "/any"), "* /any []");
+        }
+    }
+
+    #[test]
+    fn a_miss_names_the_methods_that_exist() {
+        let routes = routes(&[("GET", "/a/{b}"), ("POST", "/a/c")]);
+        check(&routes, ("PUT", "/a/c"), r#"405 ["GET", "POST"]"#);
+        check(&routes, ("PUT", "/a/d"), r#"405 ["GET"]"#);
+        check(&routes, ("GET", "/a"), "404");
+        check(&routes, ("GET", "/a/"), "404");
+        check(&routes, ("GET", "/a/b/"), "404");
+    }
+
+    #[test]
+    fn decodes_after_splitting() {
+        let routes = routes(&[("GET", "/a/{b}")]);
+        check(&routes, ("GET", "/a/x%2Fy"), r#"GET /a/{b} ["x/y"]"#);
+        check(&routes, ("GET", "/a/x+y%20z"), r#"GET /a/{b} ["x+y z"]"#);
+        check(&routes, ("GET", "/%61/x"), r#"GET /a/{b} ["x"]"#);
+        for bad in ["%zz", "%2", "%", "%c0%af", "%00"] {
+            let expected = format!("bad percent-encoding in the path segment `{bad}`");
+            check(&routes, ("GET", &format!("/a/{bad}")), &expected);
+        }
+    }
+
+    #[test]
+    fn a_duplicate_is_refused() {
+        let mut routes = routes(&[("GET", "/a/{b}:c")]);
+        assert!(routes.insert("GET", Template::parse("/a/{x}:c").unwrap(), String::new()).is_err());
+        assert!(routes.insert("GET", Template::parse("/a/{x}").unwrap(), String::new()).is_ok());
+    }
+}
