@@ -87,7 +87,7 @@ $(PYTHON): tests/foreign/python/requirements.txt
 	@touch $@
 
 # $(call stage,name,command): runs the command, then prints how long it took.
-stage = SECONDS=0; echo '== $(1)'; $(2); echo "== $(1): $${SECONDS} s"
+stage = { SECONDS=0; echo '== $(1)'; $(2); echo "== $(1): $${SECONDS} s"; }
 
 # $(call announce,port,url): prints the address once something listens there.
 announce = { for try in {1..150}; do (exec 3<>/dev/tcp/localhost/$(1)) 2>/dev/null && { echo; echo "  lastmile: $(2)"; echo; break; }; sleep 0.2; done; }
