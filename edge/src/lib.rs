@@ -2,3 +2,4 @@
 pub mod error;
 pub mod cursor;
 pub mod schema;
+pub mod transcode;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 
 /// A path to a field; every field but the last is a single message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,12 @@ impl FieldPath {
     }
 }
 
+impl From<FieldDescriptor> for FieldPath {
+    fn from(field: FieldDescriptor) -> Self {
+        Self(vec![field])
+    }
+}
+
 impl std::fmt::Display for FieldPath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<_> = self.0.iter().map(FieldDescriptor::name).collect();
@@ -90,7 +96,3 @@ impl std::fmt::Display for FieldPath {
     }
 }
 
-/// The descriptor of `message`'s type; saves callers the trait import.
-pub fn type_of(message: &DynamicMessage) -> MessageDescriptor {
-    message.descriptor()
-}

@@ -1,5 +1,6 @@
 //! What the edge knows of its backend: methods, bindings and rules, learnt from descriptors.
 
+pub mod percent;
 pub mod template;
 pub mod routes;
 pub mod field;

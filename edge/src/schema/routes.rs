@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::percent::{self, BadPercent};
 use super::template::{Segment, Template};
 
 /// A routing table from path and HTTP method to `T`.
@@ -44,11 +45,6 @@ pub struct Route<'a, T> {
     pub variables: Vec<String>,
 }
 
-/// The path has a broken percent-escape or is not UTF-8.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("bad percent-encoding in the path segment `{0}`")]
-pub struct BadPath(String);
-
 impl<T> Default for Routes<T> {
     fn default() -> Self {
         Self { root: Node::default(), entries: Vec::new() }
@@ -77,7 +73,7 @@ impl<T> Routes<T> {
     }
 
     /// Finds what answers `method` at `path`, the raw path of the request without its query.
-    pub fn find(&self, method: &str, path: &str) -> Result<Found<'_, T>, BadPath> {
+    pub fn find(&self, method: &str, path: &str) -> Result<Found<'_, T>, BadPercent> {
         let raw: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
         let mut others = Vec::new();
 
@@ -105,8 +101,8 @@ impl<T> Routes<T> {
         raw: &[&str],
         verb: Option<&str>,
         others: &mut Vec<&'a str>,
-    ) -> Result<Option<Route<'a, T>>, BadPath> {
-        let decoded = raw.iter().map(|segment| decode(segment, true)).collect::<Result<Vec<_>, _>>()?;
+    ) -> Result<Option<Route<'a, T>>, BadPercent> {
+        let decoded = raw.iter().map(|segment| percent::decode(segment)).collect::<Result<Vec<_>, _>>()?;
         let mut ends = Vec::with_capacity(raw.len());
         let mut accept = |node: &Node, ends: &[usize]| {
             let mut found = None;
@@ -126,8 +122,9 @@ impl<T> Routes<T> {
         let variables = entry.template.variables.iter().map(|variable| {
             let start = variable.segments.start.checked_sub(1).map_or(0, |index| ends[index]);
             let end = ends[variable.segments.end - 1];
-            let all = !entry.template.is_multi(variable);
-            let parts = raw[start..end].iter().map(|segment| decode(segment, all));
+            let multi = entry.template.is_multi(variable);
+            let decode = if multi { percent::decode_keeping_slashes } else { percent::decode };
+            let parts = raw[start..end].iter().map(|segment| decode(segment));
             Ok(parts.collect::<Result<Vec<_>, _>>()?.join("/"))
         });
         Ok(Some(Route { value: &entry.value, variables: variables.collect::<Result<_, _>>()? }))
@@ -168,30 +165,6 @@ fn walk<R>(
     let child = node.multi.as_deref()?;
     // Shortest first, so that literals behind `**` win over its end.
     (at..=path.len()).find_map(|next| step(child, next, ends))
-}
-
-/// Percent-decodes one segment; `%2F` stays as it is unless `slash` is set (http.proto, "Path template syntax").
-fn decode(segment: &str, slash: bool) -> Result<String, BadPath> {
-    let bad = || BadPath(segment.to_owned());
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let [high, low, tail @ ..] = rest else { return Err(bad()) };
-        let hex = |digit: u8| char::from(digit).to_digit(16);
-        let (Some(high_value), Some(low_value)) = (hex(*high), hex(*low)) else { return Err(bad()) };
-        match (high_value * 16 + low_value) as u8 {
-            b'/' if !slash => bytes.extend([b'%', *high, *low]),
-            0 => return Err(bad()),
-            byte => bytes.push(byte),
-        }
-        rest = tail;
-    }
-    String::from_utf8(bytes).map_err(|_| bad())
 }
 
 #[cfg(test)]
@@ -262,7 +235,7 @@ mod tests {
         check(&routes, ("GET", "/a/x+y%20z"), r#"GET /a/{b} ["x+y z"]"#);
         check(&routes, ("GET", "/%61/x"), r#"GET /a/{b} ["x"]"#);
         for bad in ["%zz", "%2", "%", "%c0%af", "%00"] {
-            let expected = format!("bad percent-encoding in the path segment `{bad}`");
+            let expected = format!("bad percent-encoding in `{bad}`");
             check(&routes, ("GET", &format!("/a/{bad}")), &expected);
         }
     }
