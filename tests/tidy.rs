@@ -42,8 +42,22 @@ fn files_say_what_they_are_for() {
 #[test]
 fn top_level_holds_nothing_unexpected() {
     let required = [
-        ".ci", ".gitignore", "ARCHITECTURE.md", "Cargo.lock", "Cargo.toml", "LICENSE", "Makefile", "README.md",
-        "client-ts", "clippy.toml", "deny.toml", "edge", "proto", "rustfmt.toml", "server", "tests",
+        ".ci",
+        ".gitignore",
+        "ARCHITECTURE.md",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE",
+        "Makefile",
+        "README.md",
+        "client-ts",
+        "clippy.toml",
+        "deny.toml",
+        "edge",
+        "proto",
+        "rustfmt.toml",
+        "server",
+        "tests",
     ];
     let later = ["CHANGELOG.md", "OPERATIONS.md", "SECURITY.md", "deploy"];
     let found: BTreeSet<String> =
@@ -52,7 +66,10 @@ fn top_level_holds_nothing_unexpected() {
         assert!(found.contains(name), "{name} is missing at the top level");
     }
     for name in found {
-        assert!(required.contains(&&*name) || later.contains(&&*name), "{name} has no place at the top level");
+        assert!(
+            required.contains(&&*name) || later.contains(&&*name),
+            "{name} has no place at the top level"
+        );
     }
 }
 
@@ -86,7 +103,8 @@ fn crates_depend_one_way() {
 
 #[test]
 fn no_path_of_one_machine_is_written_down() {
-    let forbidden = [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/tm", "p/")];
+    let forbidden =
+        [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/tm", "p/")];
     for path in tracked().iter().filter(|path| !path.ends_with(".lock")) {
         let text = read(path);
         for name in forbidden {

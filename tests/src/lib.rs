@@ -1,1 +1,28 @@
-//! stub
+//! The harness: real binaries, real sockets, real files, and helpers that make the rare road ordinary.
+//!
+//! A test starts an [`App`] in one of two [`Topology`]s (core and edge in one process, or in two), talks to it as a
+//! browser would ([`Answer`], [`SseStream`]) or as another backend would ([`Publisher`]), cuts connections
+//! ([`CuttingProxy`]), kills processes, and looks at what they exported ([`Collector`]). Nothing here sleeps to wait:
+//! every wait is for an event, with a limit.
+
+mod patience;
+mod sse;
+mod mask;
+mod process;
+mod collector;
+mod proxy;
+mod foreign;
+mod http;
+mod publisher;
+mod app;
+
+pub use app::{App, Topology, both};
+pub use collector::{Collector, ExportedSpan};
+pub use foreign::{ForeignBackend, Language};
+pub use http::{Answer, Browser};
+pub use mask::mask;
+pub use patience::{LIMIT, soon, until};
+pub use process::{LogLine, Process, binary, repository, tool};
+pub use proxy::CuttingProxy;
+pub use publisher::Publisher;
+pub use sse::{Block, SseParser, SseStream};

@@ -113,7 +113,8 @@ mod tests {
         let reason = "schema::template: `super::rules::Rules` names a module declared below `template`";
         check_crate(&[ROOT, SCHEMA, template], &[reason]);
         let template = ("schema::template", "use crate::schema::rules::Rules;");
-        let reason = "schema::template: `crate::schema::rules::Rules` names a module declared below `template`";
+        let reason =
+            "schema::template: `crate::schema::rules::Rules` names a module declared below `template`";
         check_crate(&[ROOT, SCHEMA, template], &[reason]);
     }
 

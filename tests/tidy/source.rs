@@ -154,7 +154,10 @@ mod tests {
     fn finds_paths_in_groups_and_expressions() {
         check_paths("use crate::a::B;", &["crate::a::B"]);
         check_paths("use crate::{a::B, c};", &["crate::a::B", "crate::c"]);
-        check_paths("use crate::{\n    a::{B, C},\n    d::*,\n};", &["crate::a::B", "crate::a::C", "crate::d::*"]);
+        check_paths(
+            "use crate::{\n    a::{B, C},\n    d::*,\n};",
+            &["crate::a::B", "crate::a::C", "crate::d::*"],
+        );
         check_paths("use super::{a, b as c, self};", &["super::a", "super::b", "super::self"]);
         check_paths("fn f() { super::super::a::g(crate::b::H) }", &["super::super::a::g", "crate::b::H"]);
         check_paths("pub(crate) use self::a::B; pub(in crate::c) struct D;", &["crate::c"]);
@@ -164,7 +167,10 @@ mod tests {
     #[test]
     fn ignores_comments_literals_tests() {
         check_paths("// crate::a::B\n/* super::c */ let x = \"crate::d\"; let y = '\"';", &[]);
-        check_paths("#[cfg(test)]\nmod tests { use super::*; fn f() { \"}\"; } }\nuse crate::a;", &["crate::a"]);
+        check_paths(
+            "#[cfg(test)]\nmod tests { use super::*; fn f() { \"}\"; } }\nuse crate::a;",
+            &["crate::a"],
+        );
         check_paths("#[cfg(test)] use crate::b;\nuse crate::a;", &["crate::a"]);
     }
 
@@ -176,7 +182,8 @@ mod tests {
 
     #[test]
     fn reads_modules_in_order() {
-        let text = "//! mod no;\npub mod b;\nmod a;\npub(crate) mod c;\n#[cfg(test)]\nmod tests;\nmod inline {}\n";
+        let text =
+            "//! mod no;\npub mod b;\nmod a;\npub(crate) mod c;\n#[cfg(test)]\nmod tests;\nmod inline {}\n";
         assert_eq!(modules(text), ["b", "a", "c"]);
     }
 }
