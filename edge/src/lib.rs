@@ -3,3 +3,4 @@ pub mod error;
 pub mod cursor;
 pub mod schema;
 pub mod transcode;
+pub mod upstream;

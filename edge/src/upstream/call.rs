@@ -1,0 +1,142 @@
+//! Unary and server-streaming calls with encoded messages.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::uri::PathAndQuery;
+use opentelemetry_http::HeaderInjector;
+use prost_reflect::DescriptorPool;
+use tokio::time::{Instant, timeout_at};
+use tonic::client::Grpc;
+use tonic::codec::CompressionEncoding;
+use tonic::metadata::MetadataMap;
+use tonic::{Extensions, Request, Streaming};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::error::{Code, Error, Result};
+
+use super::codec::BytesCodec;
+use super::connect::Upstream;
+use super::status::to_error;
+
+/// One call to the backend.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub path: PathAndQuery,
+    /// What passes the allow-list; the trace context is added.
+    pub metadata: HeaderMap,
+    pub deadline: Option<Instant>,
+    /// The types of error details.
+    pub pool: Option<DescriptorPool>,
+    /// Largest message accepted, in bytes.
+    pub max_message: usize,
+}
+
+/// The answer of a unary call.
+#[derive(Debug)]
+pub struct Reply {
+    pub message: Bytes,
+    pub metadata: HeaderMap,
+}
+
+/// The messages of a streaming call; dropping it cancels the call.
+#[derive(Debug)]
+pub struct Messages {
+    streaming: Streaming<Bytes>,
+    call: Call,
+    /// The status came with the headers, so no trailers follow.
+    trailers_only: bool,
+}
+
+impl Upstream {
+    pub async fn unary(&self, call: Call, message: Bytes) -> Result<Reply> {
+        let request = call.request(message);
+        let answer = call.within(async {
+            let mut grpc = self.grpc(&call).await?;
+            grpc.unary(request, call.path.clone(), BytesCodec).await.map_err(|status| call.error(&status))
+        });
+        let (metadata, message, _) = answer.await?.into_parts();
+        Ok(Reply { message, metadata: metadata.into_headers() })
+    }
+
+    pub async fn server_streaming(&self, call: Call, message: Bytes) -> Result<Messages> {
+        let request = call.request(message);
+        let answer = call.within(async {
+            let mut grpc = self.grpc(&call).await?;
+            grpc.server_streaming(request, call.path.clone(), BytesCodec).await.map_err(|status| call.error(&status))
+        });
+        let answer = answer.await?;
+        let trailers_only = answer.metadata().contains_key("grpc-status");
+        Ok(Messages { streaming: answer.into_inner(), call, trailers_only })
+    }
+
+    /// A bidirectional call that sends one message and takes the first answer.
+    pub async fn exchange(&self, call: Call, message: Bytes) -> Result<Option<Bytes>> {
+        let request = call.request(()).map(|()| tokio_stream::once(message));
+        let answer = call.within(async {
+            let mut grpc = self.grpc(&call).await?;
+            let answer = grpc.streaming(request, call.path.clone(), BytesCodec).await;
+            let mut messages = answer.map_err(|status| call.error(&status))?.into_inner();
+            messages.message().await.map_err(|status| call.error(&status))
+        });
+        answer.await
+    }
+
+    async fn grpc(&self, call: &Call) -> Result<Grpc<impl tonic::client::GrpcService<tonic::body::Body, Error = tonic::Status, ResponseBody = tonic::body::Body>>> {
+        let mut grpc = Grpc::new(self.service.clone())
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(call.max_message);
+        grpc.ready().await.map_err(|status| call.error(&status))?;
+        Ok(grpc)
+    }
+}
+
+impl Messages {
+    /// The next message; `None` is a clean end. Cancel-safe.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        let Self { streaming, call, trailers_only } = self;
+        call.within(async {
+            match streaming.message().await.map_err(|status| call.error(&status))? {
+                Some(message) => Ok(Some(message)),
+                // tonic takes a stream cut before its trailers for a clean end.
+                None if !*trailers_only && streaming.trailers().await.ok().flatten().is_none() => {
+                    Err(Error::new(Code::Unavailable, "UPSTREAM_CUT", "The backend cut the stream short."))
+                }
+                None => {
+                    *trailers_only = true;
+                    Ok(None)
+                }
+            }
+        })
+        .await
+    }
+}
+
+impl Call {
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut headers = self.metadata.clone();
+        let context = tracing::Span::current().context();
+        opentelemetry::global::get_text_map_propagator(|propagator| {
+            propagator.inject_context(&context, &mut HeaderInjector(&mut headers));
+        });
+        let mut request = Request::from_parts(MetadataMap::from_headers(headers), Extensions::default(), message);
+        if let Some(deadline) = self.deadline {
+            request.set_timeout(deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
+        }
+        request
+    }
+
+    async fn within<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match self.deadline {
+            None => work.await,
+            Some(deadline) => timeout_at(deadline, work).await.unwrap_or_else(|_| {
+                Err(Error::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "The call took longer than its time limit."))
+            }),
+        }
+    }
+
+    fn error(&self, status: &tonic::Status) -> Error {
+        to_error(status, self.pool.as_ref())
+    }
+}

@@ -1,0 +1,65 @@
+//! gRPC status to the edge's error, its google.rpc details included.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lastmile_proto::google::rpc::{BadRequest, ErrorInfo, RetryInfo, Status as RpcStatus};
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage};
+use serde_json::{Value, json};
+
+use crate::error::{Code, Error};
+use crate::transcode::write_json;
+
+/// `pool` gives the types of details; a detail of unknown type is kept as base64.
+pub fn to_error(status: &tonic::Status, pool: Option<&DescriptorPool>) -> Error {
+    let code = Code::from_number(i32::from(status.code()));
+    // Only the transport sets a source: this status never came from the backend.
+    if status.source().is_some() && code != Code::DeadlineExceeded {
+        tracing::warn!(error = ?status.source(), "the backend cannot be reached");
+        let message = "The backend cannot be reached. Try again in a moment.";
+        return Error::new(Code::Unavailable, "UPSTREAM_UNAVAILABLE", message).retry_after(Duration::from_secs(1));
+    }
+    let mut error = Error::new(code, code.name(), status.message());
+    let Ok(rpc) = RpcStatus::decode(status.details()) else { return error };
+    for detail in &rpc.details {
+        let value = detail.value.as_slice();
+        match detail.type_url.rsplit('/').next() {
+            Some("google.rpc.ErrorInfo") => {
+                if let Ok(info) = ErrorInfo::decode(value) {
+                    error = error.reason(info.reason);
+                }
+            }
+            Some("google.rpc.BadRequest") => {
+                for violation in BadRequest::decode(value).unwrap_or_default().field_violations {
+                    error = error.violation(violation.field, violation.description);
+                }
+            }
+            Some("google.rpc.RetryInfo") => {
+                let delay = RetryInfo::decode(value).unwrap_or_default().retry_delay;
+                if let Some(delay) = delay.and_then(|delay| Duration::try_from(delay).ok()) {
+                    error = error.retry_after(delay);
+                }
+            }
+            _ => error = error.detail(detail_json(detail, pool)),
+        }
+    }
+    error
+}
+
+fn detail_json(detail: &prost_types::Any, pool: Option<&DescriptorPool>) -> Value {
+    let name = detail.type_url.rsplit('/').next().unwrap_or_default();
+    let readable = pool.and_then(|pool| pool.get_message_by_name(name)).and_then(|descriptor| {
+        let message = DynamicMessage::decode(descriptor, detail.value.as_slice()).ok()?;
+        serde_json::from_slice::<Value>(&write_json(&message).ok()?).ok()
+    });
+    match readable {
+        Some(Value::Object(mut fields)) => {
+            fields.insert("@type".into(), json!(detail.type_url));
+            Value::Object(fields)
+        }
+        _ => json!({ "@type": detail.type_url, "value": STANDARD.encode(&detail.value) }),
+    }
+}
