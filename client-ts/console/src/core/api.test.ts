@@ -33,7 +33,6 @@ test("renews an expired session once for all calls that wait, then repeats them"
   let renewed = false;
   const { api, count } = edge({
     "GET /api/v1/topics": () => (renewed ? json({ topics: [{ name: "ticks" }] }) : unauthorized()),
-    "GET /api/v1/auth/me": () => (renewed ? json({}) : unauthorized()),
     "POST /api/v1/auth/refresh": () => {
       renewed = true;
       return json({});
@@ -45,24 +44,9 @@ test("renews an expired session once for all calls that wait, then repeats them"
   expect(count("/api/v1/topics")).toBe(4);
 });
 
-test("does not spend the refresh token when another tab has renewed", async () => {
-  let first = true;
-  const { api, count } = edge({
-    "GET /api/v1/topics": () => {
-      const answer = first ? unauthorized() : json({ topics: [] });
-      first = false;
-      return answer;
-    },
-    "GET /api/v1/auth/me": () => json({}),
-  });
-  await api.listTopics();
-  expect(count("/api/v1/auth/refresh")).toBe(0);
-});
-
 test("gives the first problem back when the session cannot be renewed", async () => {
   const { api, onSignedOut } = edge({
     "GET /api/v1/topics": unauthorized,
-    "GET /api/v1/auth/me": unauthorized,
     "POST /api/v1/auth/refresh": unauthorized,
   });
   await expect(api.listTopics()).rejects.toMatchObject({ status: 401, detail: "Log in." });
@@ -72,7 +56,6 @@ test("gives the first problem back when the session cannot be renewed", async ()
 test("keeps the session when the renewal only met a broken edge", async () => {
   const { api, onSignedOut } = edge({
     "GET /api/v1/topics": unauthorized,
-    "GET /api/v1/auth/me": unauthorized,
     "POST /api/v1/auth/refresh": () => json({}, 503),
   });
   await expect(api.listTopics()).rejects.toMatchObject({ status: 503 });

@@ -37,8 +37,6 @@ export function createApi(options: ApiOptions = {}) {
   /** True when there is a valid session again. Callers at the same time share one attempt. */
   function renew(): Promise<boolean> {
     renewal ??= exclusive(async () => {
-      // Another tab may have renewed the cookies while this one waited for its turn.
-      if ((await request("GET", "/api/v1/auth/me")).ok) return true;
       const response = await request("POST", "/api/v1/auth/refresh", {});
       if (response.status >= 500) throw await readProblem(response);
       return response.ok;
