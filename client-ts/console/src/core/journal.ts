@@ -40,7 +40,9 @@ function prepend(journal: Journal, entry: Entry): Entry[] {
 }
 
 function markText(state: StreamState): string {
-  if (state.outcome === "GAP") return `Gap: events may be missing here${state.reason ? ` (${gapReason(state.reason)})` : ""}`;
+  if (state.outcome === "GAP") {
+    return `Gap: events may be missing here${state.reason ? ` (${gapReason(state.reason)})` : ""}`;
+  }
   if (state.reconnects === 0) return "";
   return state.outcome === "RESUMED" ? "Reconnected, nothing lost" : "Reconnected, live from here on";
 }
