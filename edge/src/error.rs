@@ -7,6 +7,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
+use crate::telemetry;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Canonical gRPC status codes (google.rpc.Code), without OK.
@@ -87,7 +89,6 @@ struct Inner {
     violations: Vec<Violation>,
     details: Vec<Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    trace_id: Option<String>,
 }
 
 impl Error {
@@ -101,7 +102,6 @@ impl Error {
             violations: Vec::new(),
             details: Vec::new(),
             headers: Vec::new(),
-            trace_id: None,
         }))
     }
 
@@ -150,11 +150,6 @@ impl Error {
         self.header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
     }
 
-    pub fn trace_id(mut self, trace_id: Option<String>) -> Self {
-        self.0.trace_id = trace_id;
-        self
-    }
-
     pub fn code(&self) -> Code {
         self.0.code
     }
@@ -189,7 +184,7 @@ impl Error {
         if !inner.details.is_empty() {
             problem.insert("details".into(), json!(inner.details));
         }
-        if let Some(trace_id) = &inner.trace_id {
+        if let Some(trace_id) = telemetry::trace_id() {
             problem.insert("trace_id".into(), json!(trace_id));
         }
         Value::Object(problem)

@@ -162,7 +162,7 @@ impl<'a> Check<'a> {
         self.snapshot(rule);
         self.share(rule);
         let durable = match (cursor, resume) {
-            (Some(cursor), Some(resume)) => Some(Durable { cursor, position, resume }),
+            (Some(cursor), Some(resume)) => Some(Durable { cursor, position, previous, resume }),
             _ => None,
         };
         Some(Stream {

@@ -89,6 +89,7 @@ pub struct Stream {
 pub struct Durable {
     pub cursor: FieldPath,
     pub position: Option<FieldPath>,
+    pub previous: Option<FieldPath>,
     pub resume: FieldPath,
 }
 

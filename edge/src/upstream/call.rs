@@ -17,7 +17,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use crate::error::{Code, Error, Result};
 
 use super::codec::BytesCodec;
-use super::connect::Upstream;
+use super::connect::{Transport, Upstream};
 use super::status::to_error;
 
 /// One call to the backend.
@@ -83,7 +83,7 @@ impl Upstream {
         answer.await
     }
 
-    async fn grpc(&self, call: &Call) -> Result<Grpc<impl tonic::client::GrpcService<tonic::body::Body, Error = tonic::Status, ResponseBody = tonic::body::Body>>> {
+    async fn grpc(&self, call: &Call) -> Result<Grpc<Transport>> {
         let mut grpc = Grpc::new(self.service.clone())
             .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(call.max_message);

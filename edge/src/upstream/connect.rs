@@ -8,10 +8,13 @@ use tonic::{Status, codegen::StdError};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
-/// Carries gRPC calls; cheap to clone. `Status` is its error, because boxed errors do not compile in axum handlers.
+/// `Status` is its error, because boxed errors do not compile in axum handlers.
+pub(super) type Transport = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Status>;
+
+/// Carries gRPC calls; cheap to clone.
 #[derive(Clone)]
 pub struct Upstream {
-    pub(super) service: BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Status>,
+    pub(super) service: Transport,
 }
 
 impl std::fmt::Debug for Upstream {

@@ -1,0 +1,13 @@
+//! Who writes a stream to the socket, in the form of its face.
+
+pub mod framing;
+pub mod sse;
+pub mod lines;
+pub mod array;
+pub mod body;
+
+pub use array::Array;
+pub use body::{Pace, body, jittered};
+pub use framing::Framing;
+pub use lines::Lines;
+pub use sse::Sse;

@@ -1,0 +1,118 @@
+//! One thing a stream delivers, rendered from an upstream message.
+
+use bytes::Bytes;
+use prost_reflect::{DynamicMessage, Kind, Value};
+
+use crate::error::{Code, Error, Result};
+use crate::schema::check::is_event_name;
+use crate::schema::method::{Durable, EventName, Method, Stream};
+use crate::transcode::write_json;
+
+/// One thing a stream delivers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    Event { name: Option<String>, json: Bytes },
+    /// No event: only the cursor moved.
+    Position,
+    /// An event that the edge cannot render; its reason.
+    Skipped(&'static str),
+}
+
+/// What an upstream message says.
+#[derive(Debug)]
+pub struct Rendered {
+    pub item: Item,
+    /// Its cursor, on durable streams.
+    pub cursor: Option<Vec<u8>>,
+    /// The cursor of the event before, where the rule names it.
+    pub previous: Option<Vec<u8>>,
+}
+
+/// Renders a message of a server-streaming method.
+///
+/// # Errors
+/// INTERNAL when the bytes are not the message that the descriptors promise.
+pub fn render(method: &Method, stream: &Stream, message: Bytes) -> Result<Rendered> {
+    let message = DynamicMessage::decode(method.descriptor.output(), message).map_err(|cause| {
+        tracing::error!(method = method.name(), %cause, "the backend sent a message its descriptors do not describe");
+        Error::new(Code::Internal, "UPSTREAM_MESSAGE_INVALID", "The backend sent a message that cannot be read.")
+    })?;
+    let durable = stream.durable.as_ref();
+    let is_position = durable.and_then(|durable| durable.position.as_ref()).is_some_and(|path| {
+        matches!(*path.get(&message), Value::Bool(true))
+    });
+    let item = if is_position { Item::Position } else { event(method, stream, &message) };
+    Ok(Rendered {
+        item,
+        cursor: durable.map(|durable| cursor_bytes(&durable.cursor.get(&message))),
+        previous: durable.and_then(|durable| durable.previous.as_ref()).map(|path| cursor_bytes(&path.get(&message))),
+    })
+}
+
+fn event(method: &Method, stream: &Stream, message: &DynamicMessage) -> Item {
+    let name = event_name(&stream.event, message);
+    if name.as_ref().is_some_and(|name| !is_event_name(name)) {
+        tracing::warn!(method = method.name(), name, "skipped an event: its name cannot stand in a stream");
+        return Item::Skipped("event_name");
+    }
+    let json = match stream.data.as_ref().map(|path| path.get(message)) {
+        Some(value) => match &*value {
+            Value::Message(data) => write_json(data),
+            _ => Ok(b"null".to_vec()),
+        },
+        None => write_json(message),
+    };
+    match json {
+        Ok(json) => Item::Event { name, json: json.into() },
+        Err(cause) => {
+            tracing::warn!(method = method.name(), %cause, "skipped an event");
+            Item::Skipped("unwritable")
+        }
+    }
+}
+
+fn event_name(rule: &EventName, message: &DynamicMessage) -> Option<String> {
+    match rule {
+        EventName::None => None,
+        EventName::Field(path) => match (&*path.get(message), path.field().kind()) {
+            (Value::String(name), _) => Some(name.clone()).filter(|name| !name.is_empty()),
+            (Value::EnumNumber(number), Kind::Enum(kind)) => {
+                kind.get_value(*number).map(|value| value.name().to_owned())
+            }
+            _ => None,
+        },
+        EventName::Oneof(oneof, names) => {
+            let set = oneof.fields().find(|field| message.has_field(field))?;
+            names.get(&set.number()).cloned()
+        }
+    }
+}
+
+/// A cursor field as bytes; integers in decimal.
+fn cursor_bytes(value: &Value) -> Vec<u8> {
+    match value {
+        Value::String(text) => text.clone().into_bytes(),
+        Value::Bytes(bytes) => bytes.to_vec(),
+        Value::I32(number) => number.to_string().into_bytes(),
+        Value::I64(number) => number.to_string().into_bytes(),
+        Value::U32(number) => number.to_string().into_bytes(),
+        Value::U64(number) => number.to_string().into_bytes(),
+        _ => Vec::new(),
+    }
+}
+
+/// Puts a cursor into the request's resume field; `None` when it cannot be one of this type.
+pub fn set_resume(durable: &Durable, request: &mut DynamicMessage, cursor: &[u8]) -> Option<()> {
+    let text = || std::str::from_utf8(cursor).ok();
+    let value = match durable.resume.field().kind() {
+        Kind::Bytes => Value::Bytes(Bytes::copy_from_slice(cursor)),
+        Kind::String => Value::String(text()?.to_owned()),
+        Kind::Int32 => Value::I32(text()?.parse().ok()?),
+        Kind::Int64 => Value::I64(text()?.parse().ok()?),
+        Kind::Uint32 | Kind::Fixed32 => Value::U32(text()?.parse().ok()?),
+        Kind::Uint64 | Kind::Fixed64 => Value::U64(text()?.parse().ok()?),
+        _ => return None,
+    };
+    durable.resume.set(request, value);
+    Some(())
+}
