@@ -107,6 +107,12 @@ impl App {
         self.browser().login(username).await
     }
 
+    /// Ends the process that browsers are connected to, in good order.
+    pub async fn terminate_front(&mut self) {
+        self.front().terminate();
+        self.front().ended().await;
+    }
+
     /// Kills all processes as a power cut would.
     pub async fn kill(&mut self) {
         self.core.kill().await;

@@ -6,6 +6,7 @@
 //! every wait is for an event, with a limit.
 
 mod patience;
+mod raw;
 mod sse;
 mod mask;
 mod process;
@@ -25,4 +26,5 @@ pub use patience::{LIMIT, soon, until};
 pub use process::{LogLine, Process, binary, repository, tool};
 pub use proxy::CuttingProxy;
 pub use publisher::Publisher;
+pub use raw::{exchange, statuses};
 pub use sse::{Block, SseParser, SseStream};

@@ -1,0 +1,204 @@
+//! Signing in: tokens, cookies, what is refused.
+
+use lastmile_tests::{Answer, App, Topology, both, mask};
+use serde_json::json;
+
+/// The cookies an answer sets: name to everything that follows it.
+fn cookies(answer: &Answer) -> Vec<(String, String)> {
+    let lines = answer.headers.get_all("set-cookie").iter().filter_map(|line| line.to_str().ok());
+    let mut cookies: Vec<_> = lines
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, rest)| (name.to_owned(), rest.to_owned()))
+        .collect();
+    cookies.sort();
+    cookies
+}
+
+/// What a browser would send back.
+fn jar(answer: &Answer) -> String {
+    let pairs = cookies(answer).into_iter().map(|(name, rest)| {
+        let value = rest.split(';').next().unwrap_or_default().to_owned();
+        format!("{name}={value}")
+    });
+    pairs.collect::<Vec<_>>().join("; ")
+}
+
+#[tokio::test]
+async fn logs_in_by_both_paths_with_cookies_for_pages() {
+    both(|app| async move {
+        let browser = app.browser();
+        let mut transcript = Vec::new();
+        for path in ["/api/v1/auth/login", "/api/login"] {
+            let answer = browser.post(path, &json!({"username": "alice", "password": "lastmile-dev"})).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            assert_eq!(answer.header("content-type"), "application/json; charset=utf-8");
+            assert_eq!(answer.json()["user"]["name"], "Alice");
+            let names: Vec<_> = cookies(&answer).into_iter().map(|(name, _)| name).collect();
+            assert_eq!(names, ["lm_access", "lm_refresh"]);
+            for (name, rest) in cookies(&answer) {
+                assert!(rest.contains("; HttpOnly") && rest.contains("; SameSite=Lax"), "{name}={rest}");
+            }
+
+            let me =
+                Answer::to(browser.request("GET", "/api/v1/auth/me").header("cookie", jar(&answer))).await;
+            assert_eq!(me.status, 200, "{me:?}");
+            assert_eq!(me.json()["user"]["username"], "alice");
+            transcript.extend([mask(&answer.text), mask(&me.text)]);
+        }
+        transcript
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn refresh_rotates_and_a_stolen_token_ends_the_session() {
+    both(|app| async move {
+        let browser = app.browser();
+        let login = browser.post("/api/login", &json!({"username": "bob", "password": "lastmile-dev"})).await;
+        let refresh = |cookie: String| {
+            let request = browser.request("POST", "/api/v1/auth/refresh").header("cookie", cookie);
+            Answer::to(request.json(&json!({})))
+        };
+        let second = refresh(jar(&login)).await;
+        assert_eq!(second.status, 200, "{second:?}");
+        assert_ne!(jar(&login), jar(&second));
+
+        let stolen = refresh(jar(&login)).await;
+        assert_eq!(stolen.problem(), "401 TOKEN_REUSED");
+        let victim = refresh(jar(&second)).await;
+        assert_eq!(victim.status, 401, "the whole family is revoked: {victim:?}");
+        (mask(&second.text), mask(&stolen.text))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn logout_ends_the_session_and_clears_the_cookies() {
+    both(|app| async move {
+        let browser = app.browser();
+        let login = browser.post("/api/login", &json!({"username": "bob", "password": "lastmile-dev"})).await;
+        let request = browser.request("POST", "/api/v1/auth/logout").header("cookie", jar(&login));
+        let logout = Answer::to(request.json(&json!({}))).await;
+        assert_eq!((logout.status.as_u16(), logout.text.as_str()), (200, "{}"));
+        for (name, rest) in cookies(&logout) {
+            assert!(rest.starts_with(';') && rest.contains("Max-Age=0"), "{name}={rest}");
+        }
+        assert_eq!(cookies(&logout).len(), 2);
+        let refresh = browser.request("POST", "/api/v1/auth/refresh").header("cookie", jar(&login));
+        assert_eq!(Answer::to(refresh.json(&json!({}))).await.status, 401);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_user_look_the_same() {
+    both(|app| async move {
+        let browser = app.browser();
+        let wrong =
+            browser.post("/api/login", &json!({"username": "alice", "password": "not-it-at-all"})).await;
+        let unknown =
+            browser.post("/api/login", &json!({"username": "mallory", "password": "not-it-at-all"})).await;
+        assert_eq!(wrong.problem(), "401 LOGIN_FAILED");
+        assert_eq!(mask(&wrong.text), mask(&unknown.text));
+        assert!(cookies(&wrong).is_empty());
+        mask(&wrong.text)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_bad_credential_never_becomes_anonymous() {
+    both(|app| async move {
+        let token = app.login("alice").await.token().to_owned();
+        let (head, signature) = token.rsplit_once('.').expect("a JWT");
+        let (header, payload) = head.split_once('.').expect("a JWT");
+        // {"alg":"none"}, {"alg":"HS256"} and a payload of someone else.
+        let none = "eyJhbGciOiJub25lIn0";
+        let symmetric = "eyJhbGciOiJIUzI1NiJ9";
+        let admin = "eyJzdWIiOiIzIiwicm9sZSI6ImFkbWluIiwiZXhwIjo0MTAyNDQ0ODAwfQ";
+        let forged = [
+            "Bearer garbage".to_owned(),
+            "Bearer ".to_owned(),
+            format!("Bearer {none}.{payload}."),
+            format!("Bearer {none}.{payload}.{signature}"),
+            format!("Bearer {symmetric}.{payload}.{signature}"),
+            format!("Bearer {header}.{admin}.{signature}"),
+            format!("Bearer {header}.{payload}.{}", signature.chars().rev().collect::<String>()),
+            format!("Basic {token}"),
+        ];
+        let mut transcript = Vec::new();
+        for credential in forged {
+            // Also where nobody needs a credential, and where a native EventSource would be let down gently.
+            for path in ["/api/v1/users", "/api/v1/topics", "/api/v1/topics/ticks/events"] {
+                let request = app.browser().request("GET", path).header("authorization", &credential);
+                let answer =
+                    Answer::to(request.header("accept", "application/json, text/event-stream")).await;
+                assert_eq!(answer.status, 401, "{credential} on {path}: {answer:?}");
+                assert!(answer.header("www-authenticate").starts_with("Bearer"), "{answer:?}");
+                transcript.push(mask(&answer.text));
+            }
+        }
+        transcript
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_credentials_are_one_too_many() {
+    let app = App::start(Topology::One).await;
+    let token = app.login("alice").await.token().to_owned();
+    let request = app.browser().request("GET", "/api/v1/users").bearer_auth(&token).bearer_auth("other");
+    assert_eq!(Answer::to(request).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_bad_cookie_is_cleared_where_nobody_needs_it() {
+    both(|app| async move {
+        let with_cookie =
+            |path: &str| app.browser().request("GET", path).header("cookie", "lm_access=garbage");
+        let public = Answer::to(with_cookie("/api/v1/topics")).await;
+        assert_eq!(public.status, 200, "{public:?}");
+        let cleared = cookies(&public);
+        assert!(
+            cleared.iter().any(|(name, rest)| name == "lm_access" && rest.contains("Max-Age=0")),
+            "{cleared:?}"
+        );
+        let closed = Answer::to(with_cookie("/api/v1/users")).await;
+        assert_eq!(closed.status, 401, "{closed:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_a_credential_the_answer_says_how_to_get_one() {
+    both(|app| async move {
+        let answer = app.browser().get("/api/v1/users").await;
+        assert_eq!(answer.status, 401, "{answer:?}");
+        assert!(answer.header("www-authenticate").starts_with("Bearer"), "{answer:?}");
+        let detail = answer.json()["detail"].as_str().unwrap_or_default().to_owned();
+        assert!(detail.contains("curl") && detail.contains("/login"), "{detail}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn logins_are_limited_to_ten_a_minute() {
+    both(|app| async move {
+        let browser = app.browser();
+        let mut statuses = Vec::new();
+        let mut last = None;
+        for _ in 0..11 {
+            let answer =
+                browser.post("/api/login", &json!({"username": "alice", "password": "wrong-wrong"})).await;
+            statuses.push(answer.status.as_u16());
+            last = Some(answer);
+        }
+        assert_eq!(statuses, [[401; 10].as_slice(), &[429]].concat());
+        let refused = last.expect("eleven answers");
+        let seconds: u64 = refused.header("retry-after").parse().expect("seconds");
+        assert!((1..=60).contains(&seconds), "{seconds}");
+        assert!(!refused.header("ratelimit").is_empty(), "{refused:?}");
+        assert_eq!(refused.json()["code"], "RESOURCE_EXHAUSTED");
+    })
+    .await;
+}

@@ -1,0 +1,17 @@
+//! The product as browsers, backends and operators meet it.
+
+mod auth;
+mod bad_input;
+mod bad_streams;
+mod config;
+mod cors;
+mod durability;
+mod faces;
+mod foreign;
+mod limits;
+mod shutdown;
+mod streams;
+mod tools;
+mod tracing;
+mod upstream;
+mod users;

@@ -1,0 +1,114 @@
+//! The core by the tools that people have: buf curl, grpcurl, a Python client of its own.
+
+use std::path::Path;
+
+use lastmile_tests::{App, Process, Topology, repository, soon, tool};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+/// What a tool prints; it must end well.
+async fn run(program: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(program);
+    command.args(arguments).kill_on_drop(true);
+    let output = soon("a tool's end", command.output()).await.expect("a tool that starts");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{program:?} {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    said
+}
+
+async fn check_calls(topology: Topology) {
+    let buf = tool("client-ts/node_modules/.bin/buf").expect("npm ci installs buf");
+    let mut app = App::start(topology).await;
+    let base = format!("http://{}", app.grpc());
+    let curl = |arguments: &[&str]| {
+        let fixed = ["curl", "--http2-prior-knowledge", "--protocol", "grpc"];
+        [&fixed, arguments].concat().into_iter().map(String::from).collect::<Vec<_>>()
+    };
+    let call = |arguments: Vec<String>| {
+        let buf = buf.clone();
+        async move { run(&buf, &arguments.iter().map(String::as_str).collect::<Vec<_>>()).await }
+    };
+
+    let services = call(curl(&["--list-services", &base])).await;
+    for service in ["lastmile.v1.AuthService", "lastmile.v1.TopicService", "lastmile.v1.UserService"] {
+        assert!(services.contains(service), "{service} in {services}");
+    }
+    let login = format!("{base}/lastmile.v1.AuthService/Login");
+    let login = call(curl(&["-d", r#"{"username":"alice","password":"lastmile-dev"}"#, &login])).await;
+    let login: Value = serde_json::from_str(&login).expect("JSON");
+    let credential = format!("authorization: Bearer {}", login["accessToken"].as_str().expect("a token"));
+
+    // A subscriber by the tool sees what the tool publishes.
+    let subscribe = format!("{base}/lastmile.v1.TopicService/Subscribe");
+    let mut subscriber = Process::start(&buf, curl(&["-d", r#"{"topic":"news"}"#, &subscribe]), &[]);
+    subscriber.line("a position", |line| line.to_string().contains("position").then_some(())).await;
+    let publish = format!("{base}/lastmile.v1.TopicService/PublishEvent");
+    let event = r#"{"topic":"news","type":"by:tool","data":{"n":1}}"#;
+    call(curl(&["-H", &credential, "-d", event, &publish])).await;
+    subscriber.line("the event", |line| line.to_string().contains("by:tool").then_some(())).await;
+
+    // It reaches browsers too.
+    let history = app.browser().get("/api/v1/topics/news/history").await.json();
+    assert_eq!(history["events"][0]["data"], json!({"n": 1.0}));
+    app.terminate_front().await;
+}
+
+#[tokio::test]
+async fn buf_curl_lists_calls_and_streams() {
+    check_calls(Topology::One).await;
+    check_calls(Topology::Two).await;
+}
+
+#[tokio::test]
+async fn grpcurl_lists_describes_calls_and_streams() {
+    let Some(grpcurl) = tool("target/go/bin/grpcurl") else { return };
+    let app = App::start(Topology::One).await;
+    let address = app.grpc().to_string();
+    let call = |arguments: &[&str]| {
+        let arguments: Vec<String> =
+            ["-plaintext"].iter().chain(arguments).map(|argument| (*argument).to_owned()).collect();
+        let grpcurl = grpcurl.clone();
+        async move { run(&grpcurl, &arguments.iter().map(String::as_str).collect::<Vec<_>>()).await }
+    };
+    let services = call(&[&address, "list"]).await;
+    assert!(services.lines().any(|line| line == "lastmile.v1.TopicService"), "{services}");
+    assert!(services.lines().any(|line| line == "grpc.health.v1.Health"), "{services}");
+    let described = call(&[&address, "describe", "lastmile.v1.TopicService.Subscribe"]).await;
+    for option in
+        ["google.api.http", "lastmile.edge.v1.stream", "/api/v1/topics/{topic}/events", "topics:topic"]
+    {
+        assert!(described.contains(option), "custom options survive: {option} in {described}");
+    }
+    let health = call(&[&address, "grpc.health.v1.Health/Check"]).await;
+    assert!(health.contains("SERVING"), "{health}");
+    let topics = call(&[&address, "lastmile.v1.TopicService/ListTopics"]).await;
+    assert!(topics.contains("\"ticks\""), "{topics}");
+
+    let arguments =
+        ["-plaintext", "-d", r#"{"topic":"ticks"}"#, &address, "lastmile.v1.TopicService/Subscribe"];
+    let mut stream = Process::start(&grpcurl, arguments, &[]);
+    stream.line("a tick", |line| line.to_string().contains("\\\"tick\\\"").then_some(())).await;
+}
+
+#[tokio::test]
+async fn another_backend_loses_nothing_across_a_restart_of_the_core() {
+    for topology in [Topology::One, Topology::Two] {
+        let python = tool("target/python/bin/python").expect("`make tools` makes the Python environment");
+        let mut app = App::start(topology).await;
+        let script = repository().join("tests/foreign/python/another_backend.py").display().to_string();
+        let protos = repository().join("proto").display().to_string();
+        let count = 100;
+        let arguments = [script, app.grpc().to_string(), protos, count.to_string()];
+        let mut client = Process::start(python, arguments, &[]);
+        client.line("event 30", |line| (line == 30).then_some(())).await;
+        app.kill_and_restart().await;
+        assert!(client.ended().await.success(), "{topology:?}");
+        client.line("the last event", |line| (line == count).then_some(())).await;
+        let received: Vec<u64> = client.lines().iter().filter_map(Value::as_u64).collect();
+        assert_eq!(received, (1..=count).collect::<Vec<_>>(), "{topology:?}");
+    }
+}
