@@ -47,6 +47,10 @@ check: $(NODE) ## Format, lints, types, protos, licences
 	@if cargo deny --version >/dev/null 2>&1; then set -x; cargo deny check; \
 	else echo 'cargo-deny is not installed: licences and advisories not checked'; fi
 
+bench: $(CONSOLE) ## What a call and a delivered event cost
+	cargo build --locked --release -p lastmile-server -p lastmile-edge --bins
+	cargo bench --locked -p lastmile-tests --bench calls
+
 console: $(CONSOLE) ## Builds the console page that the edge serves
 
 # What the build and the tests need beyond cargo and npm.

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -96,6 +97,19 @@ impl Process {
         let id = self.child.id().expect("still running").to_string();
         let status = std::process::Command::new("kill").args(["-TERM", &id]).status();
         assert!(status.is_ok_and(|status| status.success()), "{} could not be signalled", self.name);
+    }
+
+    /// CPU time used so far, from procfs.
+    ///
+    /// # Panics
+    /// Where there is no procfs, or the process has ended.
+    pub fn cpu_time(&self) -> Duration {
+        let id = self.child.id().expect("still running");
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("procfs");
+        // The name, in parentheses, may hold anything; utime and stime are fields 14 and 15, in 1/100 s.
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        Duration::from_millis(ticks * 10)
     }
 
     /// Waits for the end.

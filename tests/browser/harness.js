@@ -1,0 +1,80 @@
+// Starts the real `lastmile --dev` and a real Chromium.
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { chromium } from "playwright-core";
+
+const repository = join(import.meta.dirname, "../..");
+const target = process.env.CARGO_TARGET_DIR ?? join(repository, "target");
+const binary = join(target, "debug/lastmile");
+const buf = join(repository, "client-ts/node_modules/.bin/buf");
+
+/** A running lastmile with its own data folder; `kill` and `start` again as often as needed. */
+export async function startLastmile() {
+  const data = mkdtempSync(join(tmpdir(), "lastmile-"));
+  const app = { process: undefined, http: "127.0.0.1:0", grpc: "127.0.0.1:0", url: "" };
+  app.start = async () => {
+    const addresses = ["--http", app.http, "--grpc", app.grpc, "--admin", "127.0.0.1:0"];
+    app.process = spawn(binary, [...addresses, "--data", data, "--dev"], { stdio: ["ignore", "ignore", "pipe"] });
+    const { http, grpc } = await listening(app.process);
+    Object.assign(app, { http, grpc, url: `http://${http}` });
+  };
+  app.kill = async () => {
+    app.process.kill("SIGKILL");
+    await once(app.process, "exit");
+  };
+  app.close = async () => {
+    await app.kill();
+    rmSync(data, { recursive: true, force: true });
+  };
+  await app.start();
+  return app;
+}
+
+async function listening(process) {
+  const said = [];
+  const lines = createInterface({ input: process.stderr });
+  for await (const line of lines) {
+    said.push(line);
+    const record = line.startsWith("{") ? JSON.parse(line) : {};
+    if (record.message === "listening") {
+      // The pipe must go on being read, or the process would block on its own log.
+      process.stderr.resume();
+      return record;
+    }
+  }
+  throw new Error(`lastmile ended:\n${said.join("\n")}`);
+}
+
+/** Calls the core by gRPC, as another backend would. */
+export async function grpc(app, method, request, token) {
+  const credential = token ? ["-H", `authorization: Bearer ${token}`] : [];
+  const url = `http://${app.grpc}/lastmile.v1.${method}`;
+  const fixed = ["curl", "--http2-prior-knowledge", "--protocol", "grpc"];
+  const { stdout } = await promisify(execFile)(buf, [...fixed, ...credential, "-d", JSON.stringify(request), url]);
+  return JSON.parse(stdout);
+}
+
+/** Publishes an event to a topic by gRPC. */
+export async function publish(app, topic, type, data) {
+  app.token ??= (await grpc(app, "AuthService/Login", { username: "bob", password: "lastmile-dev" })).accessToken;
+  return grpc(app, "TopicService/PublishEvent", { topic, type, data }, app.token);
+}
+
+export function launch() {
+  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+}
+
+/** A page of another origin: an empty document on a port of its own. */
+export async function otherOrigin() {
+  const server = createServer((_, response) => response.setHeader("content-type", "text/html").end("<!doctype html>"));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
+}
