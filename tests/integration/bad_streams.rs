@@ -69,8 +69,8 @@ fn trim(app: &App) {
     database
         .execute_batch(
             "BEGIN IMMEDIATE;
-             UPDATE topics SET trimmed = last WHERE name = 'news';
-             DELETE FROM events WHERE topic = (SELECT id FROM topics WHERE name = 'news');
+             UPDATE topic SET trimmed = last WHERE name = 'news';
+             DELETE FROM event WHERE topic = (SELECT id FROM topic WHERE name = 'news');
              COMMIT;",
         )
         .expect("the tables of the log");

@@ -92,7 +92,9 @@ pub(crate) fn paths(text: &str) -> Vec<Vec<String>> {
     for (start, _) in code.match_indices("::") {
         let word_start = code[..start].rfind(|c: char| !is_word(c)).map_or(0, |at| at + 1);
         let word = &code[word_start..start];
-        let is_head = matches!(word, "crate" | "super") && !code[..word_start].ends_with("::");
+        let before = &code[..word_start];
+        // `pub(in crate::x)` says who may look, it does not import.
+        let is_head = matches!(word, "crate" | "super") && !before.ends_with("::") && !before.ends_with("(in ");
         if is_head {
             expand(&code[word_start..], &mut Vec::new(), &mut found);
         }
@@ -160,7 +162,7 @@ mod tests {
         );
         check_paths("use super::{a, b as c, self};", &["super::a", "super::b", "super::self"]);
         check_paths("fn f() { super::super::a::g(crate::b::H) }", &["super::super::a::g", "crate::b::H"]);
-        check_paths("pub(crate) use self::a::B; pub(in crate::c) struct D;", &["crate::c"]);
+        check_paths("pub(crate) use self::a::B; pub(in crate::c) struct D(crate::e::F);", &["crate::e::F"]);
         check_paths("crate::shout!(1); x.map(crate::a::f::<u8>)", &["crate::a::f"]);
     }
 
