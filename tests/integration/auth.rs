@@ -1,6 +1,6 @@
 //! Signing in: tokens, cookies, what is refused.
 
-use lastmile_tests::{Answer, App, Topology, both, mask};
+use lastmile_tests::{Answer, App, Topology, both, mask, until};
 use serde_json::json;
 
 /// The cookies an answer sets: name to everything that follows it.
@@ -201,4 +201,33 @@ async fn logins_are_limited_to_ten_a_minute() {
         assert_eq!(refused.json()["code"], "RESOURCE_EXHAUSTED");
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_expired_token_is_said_and_lets_a_native_eventsource_down_gently() {
+    let lifetime = [("LASTMILE_ACCESS_TOKEN_LIFETIME", "1s")];
+    for topology in [Topology::One, Topology::Two] {
+        let app = App::start_with(topology, &lifetime).await;
+        let alice = app.login("alice").await;
+        let expired = until("the token to expire", || async {
+            let answer = alice.get("/api/v1/users").await;
+            (answer.status == 401).then_some(answer)
+        })
+        .await;
+        assert_eq!(expired.problem(), "401 TOKEN_EXPIRED", "{topology:?}");
+        assert!(expired.header("www-authenticate").starts_with("Bearer"), "{expired:?}");
+
+        let watch =
+            || app.browser().request("GET", "/api/v1/users:watch").header("accept", "text/event-stream");
+        let by_header = Answer::to(watch().bearer_auth(alice.token())).await;
+        assert_eq!(by_header.problem(), "401 TOKEN_EXPIRED", "{topology:?}");
+        // EventSource gives up for good on 401, and cannot be told to refresh: so it is let down gently.
+        let cookie = format!("lm_access={}", alice.token());
+        let by_cookie = Answer::to(watch().header("cookie", cookie)).await;
+        assert_eq!(by_cookie.status, 200, "{topology:?}: {by_cookie:?}");
+        assert!(by_cookie.text.contains("event: lm-close"), "{topology:?}: {by_cookie:?}");
+        // A forged one gets no second chance.
+        let forged = Answer::to(watch().header("cookie", "lm_access=a.b.c")).await;
+        assert_eq!(forged.status, 401, "{topology:?}: {forged:?}");
+    }
 }

@@ -16,16 +16,20 @@ impl Lines {
     async fn open(browser: &Browser, path: &str, accept: &str) -> Self {
         let response = browser.open(browser.request("GET", path).header("accept", accept)).await;
         assert_eq!(response.status(), 200, "{path}");
-        assert_eq!(response.headers()["content-type"], "application/x-ndjson");
+        assert_eq!(response.headers()["content-type"], "application/x-ndjson; charset=utf-8");
         Self { body: response.bytes_stream().boxed(), text: String::new() }
     }
 
     async fn next(&mut self) -> Value {
         loop {
             if let Some((line, rest)) = self.text.split_once('\n') {
-                let line = serde_json::from_str(line).expect("a line of JSON");
-                self.text = rest.to_owned();
-                return line;
+                let (line, rest) = (line.to_owned(), rest.to_owned());
+                self.text = rest;
+                // Blank lines are heartbeats.
+                if !line.is_empty() {
+                    return serde_json::from_str(&line).expect("a line of JSON");
+                }
+                continue;
             }
             let bytes = soon("a line", self.body.next()).await.expect("a line, not the end").expect("bytes");
             self.text.push_str(std::str::from_utf8(&bytes).expect("UTF-8"));

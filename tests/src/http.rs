@@ -143,7 +143,7 @@ impl Browser {
         }
         let response = self.open(request).await;
         assert_eq!(response.status(), 200, "{path}");
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
         SseStream::new(response)
     }
 }
