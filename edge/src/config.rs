@@ -69,11 +69,20 @@ pub struct AuthConfig {
     pub cookie: String,
     /// Cookies get `Secure` and `__Host-`: set it when browsers reach the edge by https.
     pub secure_cookies: bool,
+    /// A sentence added to every 401: where and how to log in.
+    pub hint: Option<String>,
 }
 
 impl Default for AuthConfig {
     fn default() -> Self {
-        Self { keys: "auto".into(), issuer: None, audience: None, cookie: "lm_access".into(), secure_cookies: false }
+        Self {
+            keys: "auto".into(),
+            issuer: None,
+            audience: None,
+            cookie: "lm_access".into(),
+            secure_cookies: false,
+            hint: None,
+        }
     }
 }
 

@@ -76,7 +76,7 @@ impl Token {
 
     /// Whether every stream it names has ended.
     pub fn is_end(&self) -> bool {
-        self.0.iter().all(|(_, place)| *place == Place::End)
+        !self.0.is_empty() && self.0.iter().all(|(_, place)| *place == Place::End)
     }
 
     fn parse(text: &str) -> Result<Self, Malformed> {

@@ -144,6 +144,12 @@ impl Error {
         self
     }
 
+    /// Adds a sentence to the message.
+    pub fn hint(mut self, hint: &str) -> Self {
+        self.0.message = format!("{} {hint}", self.0.message);
+        self
+    }
+
     /// Says when to try again: `Retry-After`, rounded up to seconds (RFC 9110, section 10.2.3).
     pub fn retry_after(self, delay: Duration) -> Self {
         let seconds = u64::from(delay.subsec_nanos() > 0) + delay.as_secs();
@@ -208,6 +214,8 @@ impl IntoResponse for Error {
         for (name, value) in &self.0.headers {
             response.headers_mut().append(name, value.clone());
         }
+        // Kept for the guards further out, which may answer it in another form.
+        response.extensions_mut().insert(self);
         response
     }
 }

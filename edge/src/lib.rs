@@ -1,4 +1,19 @@
-//! stub
+//! lastmile-edge: translates any gRPC backend for browsers.
+//!
+//! The edge knows no business message at compile time. It learns services from descriptors, and carries each declared
+//! method to browsers as REST JSON, as a resumable SSE stream, as NDJSON, JSON array or long poll.
+//!
+//! Four trips explain the modules (ARCHITECTURE.md tells them in full):
+//!
+//! - *A browser POST* passes the guards of [`layer`], is matched in [`front::dispatch`] against the routes of
+//!   [`schema`], becomes a message in [`transcode`], a call in [`upstream`], and JSON again in [`front::rest`].
+//! - *An SSE subscribe* is opened by [`front::stream`] from its [`cursor`], read through [`hub`], and written by
+//!   [`deliver`].
+//! - *A WebSocket frame* will enter by `session`, which is not built yet.
+//! - *A publish* is a POST whose event comes back through every [`hub::Reader`] of its topic.
+//!
+//! Modules stand in reading order, from the ground floor up; a file names only what stands above it.
+
 pub mod telemetry;
 pub mod error;
 pub mod config;
@@ -8,3 +23,7 @@ pub mod transcode;
 pub mod upstream;
 pub mod hub;
 pub mod deliver;
+pub mod layer;
+pub mod front;
+pub mod app;
+pub mod serve;

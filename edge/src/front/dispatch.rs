@@ -1,0 +1,157 @@
+//! One request through the inner guards: match, credentials, rate by caller, body, then its face.
+
+use std::sync::Arc;
+
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode, header};
+use tokio::time::timeout;
+
+use crate::error::{Code, Error, Result};
+use crate::layer::{Caller, ClientIp, Cookies, RouteName, challenge, identify};
+use crate::schema::routes::Found;
+use crate::schema::{Binding, Schema};
+
+use super::accept::{Face, face};
+use super::console::console;
+use super::exchange::Exchange;
+use super::state::{Front, Shared};
+use super::{poll, rest, stream};
+
+/// Answers every request that is not for a path of the edge itself.
+pub async fn dispatch(State(front): State<Shared>, request: Request) -> Response {
+    let Some(schema) = front.schema.load_full() else {
+        return console(request.method(), request.uri().path()).unwrap_or_else(|| not_ready().into_response());
+    };
+    let method = request.method().as_str();
+    let path = request.uri().path();
+    let found = match schema.routes.find(if method == "HEAD" { "GET" } else { method }, path) {
+        Ok(found) => found,
+        Err(error) => return Error::field("path", error.to_string()).reason("PATH_INVALID").into_response(),
+    };
+    match found {
+        Found::Route(route) => {
+            let (binding, variables) = (Arc::clone(route.value), route.variables);
+            let name = RouteName(format!("{} {}", binding.http_method, binding.template));
+            let mut response = answer(front, schema, binding, variables, request).await;
+            response.extensions_mut().insert(name);
+            response
+        }
+        Found::OtherMethods(methods) => wrong_method(&methods, request.method() == Method::OPTIONS),
+        Found::Nothing => console(request.method(), path).unwrap_or_else(|| not_found(path).into_response()),
+    }
+}
+
+async fn answer(
+    front: Shared,
+    schema: Arc<Schema>,
+    binding: Arc<Binding>,
+    variables: Vec<String>,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let caller = match admit(&front, &schema, &binding, &head).await {
+        Ok(caller) => caller,
+        Err(error) => return error.into_response(),
+    };
+    let body = match read_body(&front, &head, body).await {
+        Ok(body) => body,
+        Err(error) => return error.into_response(),
+    };
+    let exchange = Exchange { front, schema, binding, variables, head, body, caller };
+    let mut response = match call(&exchange).await {
+        Ok(response) => response,
+        Err(error) => challenge(&exchange.front.config.auth, exchange.explain(error)).into_response(),
+    };
+    if exchange.caller.stale_cookie.is_some() {
+        let auth = &exchange.front.config.auth;
+        let cleared = Cookies { secure: auth.secure_cookies }.clear(&auth.cookie);
+        response.headers_mut().extend(cleared.map(|cookie| (header::SET_COOKIE, cookie)));
+    }
+    response
+}
+
+/// Who calls, and whether they may call again just now.
+async fn admit(front: &Front, schema: &Schema, binding: &Binding, head: &Parts) -> Result<Caller> {
+    let method = &binding.method;
+    let keys = front.keys.verifies(schema).then_some(&front.keys);
+    let caller = identify(keys, &front.config.auth, &head.headers, &head.method, method.auth.public).await?;
+    if let Some(per_minute) = method.auth.per_minute {
+        let address = || head.extensions.get::<ClientIp>().map_or_else(String::new, |ip| ip.0.to_string());
+        front.caller_limit.check(method.name(), per_minute, &caller.name().unwrap_or_else(address))?;
+    }
+    Ok(caller)
+}
+
+async fn read_body(front: &Front, head: &Parts, body: axum::body::Body) -> Result<Bytes> {
+    let limits = &front.config.limits;
+    let too_large = || {
+        let message = format!("The body is larger than {} bytes.", limits.body_bytes);
+        Error::new(Code::ResourceExhausted, "BODY_TOO_LARGE", message).status(StatusCode::PAYLOAD_TOO_LARGE)
+    };
+    let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limits.body_bytes as u64) {
+        return Err(too_large());
+    }
+    let body = match timeout(limits.body_timeout, to_bytes(body, limits.body_bytes)).await {
+        Ok(body) => body.map_err(|_| too_large())?,
+        Err(_) => {
+            let error = Error::new(Code::DeadlineExceeded, "BODY_TIMEOUT", "The body took too long to arrive.");
+            return Err(error.status(StatusCode::REQUEST_TIMEOUT));
+        }
+    };
+    let content_type = head.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
+    let media = content_type.map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    let is_json = media.as_deref().is_none_or(|media| media == "application/json" || media.ends_with("+json"));
+    if !body.is_empty() && !is_json {
+        let message = "Send the body as JSON, with `Content-Type: application/json`.";
+        let error = Error::new(Code::InvalidArgument, "CONTENT_TYPE_UNSUPPORTED", message);
+        let accepted = HeaderValue::from_static("application/json");
+        return Err(error.status(StatusCode::UNSUPPORTED_MEDIA_TYPE).header(header::ACCEPT, accepted));
+    }
+    Ok(body)
+}
+
+async fn call(exchange: &Exchange) -> Result<Response> {
+    let method = &exchange.binding.method;
+    if method.descriptor.is_client_streaming() {
+        let message = format!("{} streams requests, which REST cannot carry yet. Call it by gRPC.", method.name());
+        return Err(Error::new(Code::Unimplemented, "CLIENT_STREAMING", message));
+    }
+    let face = face(method, &exchange.head.headers)?;
+    match (&method.stream, face) {
+        (Some(_), _) if exchange.head.method == Method::HEAD => Ok(StatusCode::OK.into_response()),
+        (Some(rule), Face::Poll(wait)) => poll::poll(exchange, rule, wait).await,
+        (Some(rule), face) => stream::stream(exchange, rule, face).await,
+        (None, _) => rest::unary(exchange).await,
+    }
+}
+
+fn wrong_method(methods: &[&str], is_options: bool) -> Response {
+    let mut allowed: Vec<&str> = methods.to_vec();
+    if allowed.contains(&"GET") {
+        allowed.push("HEAD");
+    }
+    allowed.push("OPTIONS");
+    let text = allowed.join(", ");
+    let allow = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
+    if is_options {
+        return (StatusCode::NO_CONTENT, [(header::ALLOW, allow)]).into_response();
+    }
+    Error::new(Code::Unimplemented, "METHOD_NOT_ALLOWED", format!("This path answers {text}."))
+        .status(StatusCode::METHOD_NOT_ALLOWED)
+        .header(header::ALLOW, allow)
+        .into_response()
+}
+
+fn not_found(path: &str) -> Error {
+    Error::new(Code::NotFound, "ROUTE_NOT_FOUND", format!("No method is bound to `{path}`."))
+}
+
+fn not_ready() -> Error {
+    Error::new(Code::Unavailable, "SCHEMA_UNAVAILABLE", "The backend has not been reached yet. Try again in a moment.")
+        .retry_after(std::time::Duration::from_secs(1))
+}

@@ -1,0 +1,85 @@
+//! A matched request with its caller: what each face turns into a call.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, header};
+use prost_reflect::{DynamicMessage, Value};
+use tokio::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::layer::{Caller, Cookies};
+use crate::schema::{Binding, Schema};
+use crate::transcode::{self, Parameter, query};
+use crate::upstream::{Call, deadline, metadata};
+
+use super::state::Shared;
+
+/// A matched request with its caller.
+#[derive(Debug)]
+pub struct Exchange {
+    pub front: Shared,
+    pub schema: Arc<Schema>,
+    pub binding: Arc<Binding>,
+    pub variables: Vec<String>,
+    pub head: Parts,
+    pub body: Bytes,
+    pub caller: Caller,
+}
+
+impl Exchange {
+    pub fn parameters(&self) -> Result<Vec<Parameter>> {
+        query::parse(self.head.uri.query().unwrap_or_default())
+    }
+
+    /// The request message: path, query, body, and cookies that stand in for empty fields.
+    pub fn message(&self, parameters: &[Parameter]) -> Result<DynamicMessage> {
+        let parts =
+            transcode::Parts { variables: &self.variables, query: parameters, body: self.body.clone() };
+        let mut message = transcode::request(&self.binding, &self.head.method, &parts)?;
+        let cookies = Cookies { secure: self.front.config.auth.secure_cookies };
+        for (name, path) in &self.binding.method.auth.from_cookie {
+            if let Some(value) = cookies.get(&self.head.headers, name)
+                && !path.is_set(&message)
+            {
+                path.set(&mut message, Value::String(value));
+            }
+        }
+        Ok(message)
+    }
+
+    /// The call to make. A unary call always has a deadline; a stream only when its caller asks for one.
+    pub fn call(&self, unary: bool) -> Result<Call> {
+        let config = &self.front.config;
+        let requested = deadline::requested(&self.head.headers)?;
+        let timeout = if unary {
+            Some(requested.map_or(config.calls.timeout, |requested| requested.min(config.calls.timeout)))
+        } else {
+            requested
+        };
+        Ok(Call {
+            path: self.binding.method.path.clone(),
+            metadata: self.metadata()?,
+            deadline: timeout.map(|timeout| Instant::now() + timeout),
+            pool: Some(self.schema.pool.clone()),
+            max_message: config.limits.message_bytes,
+        })
+    }
+
+    fn metadata(&self) -> Result<HeaderMap> {
+        let mut passed = metadata::pass(&self.head.headers, &self.front.request_headers)?;
+        if let Some(authorization) = &self.caller.authorization {
+            passed.insert(header::AUTHORIZATION, authorization.clone());
+        }
+        Ok(passed)
+    }
+
+    /// An anonymous caller whose cookie had expired is told that, not that a token is missing.
+    pub fn explain(&self, error: Error) -> Error {
+        match (self.caller.stale_cookie, error.code()) {
+            (Some(reason), crate::error::Code::Unauthenticated) => error.reason(reason),
+            _ => error,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Requests from browsers: each file is a face, or the way to it.
+
+pub mod state;
+pub mod accept;
+pub mod exchange;
+pub mod rest;
+pub mod stream;
+pub mod poll;
+pub mod console;
+pub mod dispatch;
+pub mod own;
+pub mod ops;
+
+pub use dispatch::dispatch;
+pub use state::{Front, Shared};

@@ -1,0 +1,65 @@
+//! The edge's own paths, which no binding can take.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::config::PathsConfig;
+use crate::error::{Code, Error};
+
+use super::state::Shared;
+
+const RESERVED: [&str; 6] = ["/ws", "/stream", "/hmr", "/tickets", "/openapi.json", "/.well-known"];
+
+/// Whether a path template lies on the edge's own paths.
+pub fn is_reserved(paths: &PathsConfig, template: &str) -> bool {
+    let under = |own: &str| {
+        let own = format!("{}{own}", paths.prefix);
+        template == own || template.strip_prefix(&own).is_some_and(|rest| rest.starts_with('/'))
+    };
+    RESERVED.iter().any(|own| under(own))
+}
+
+/// Probe, info, descriptors and keys.
+pub fn routes(front: &Shared) -> Router<Shared> {
+    let prefix = &front.config.paths.prefix;
+    let own = |path: &str| format!("{prefix}/.well-known/{path}");
+    Router::new()
+        .route(&own("lastmile/probe"), get(|| async { StatusCode::NO_CONTENT }))
+        .route(&own("lastmile/info"), get(info))
+        .route(&own("lastmile/descriptors"), get(descriptors))
+        .route(&own("jwks.json"), get(jwks))
+}
+
+/// What the console needs to know.
+async fn info(State(front): State<Shared>) -> Json<Value> {
+    Json(json!({ "version": env!("CARGO_PKG_VERSION"), "dev": front.config.dev, "grpc": front.grpc }))
+}
+
+/// The encoded FileDescriptorSet, from which clients are generated; only for developers.
+async fn descriptors(State(front): State<Shared>) -> Response {
+    match front.schema.load_full().filter(|_| front.config.dev) {
+        Some(schema) => ([(header::CONTENT_TYPE, "application/protobuf")], schema.descriptors.clone()).into_response(),
+        None => Error::new(Code::NotFound, "NOT_SERVED", "Descriptors are served only with --dev.").into_response(),
+    }
+}
+
+async fn jwks(State(front): State<Shared>) -> Response {
+    let verifies = front.schema.load().as_ref().is_some_and(|schema| front.keys.verifies(schema));
+    if !verifies {
+        return Error::new(Code::NotFound, "NO_ISSUER", "This edge does not verify tokens.").into_response();
+    }
+    match front.keys.jwks().await {
+        Ok(jwks) => {
+            let headers = [
+                (header::CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json")),
+                (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")),
+            ];
+            (headers, jwks).into_response()
+        }
+        Err(error) => error.into_response(),
+    }
+}

@@ -1,0 +1,76 @@
+//! Unary calls as JSON over HTTP.
+
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderValue, header};
+use prost::Message;
+use prost_reflect::{DynamicMessage, Value};
+use serde::Deserialize;
+
+use crate::error::{Code, Error, Result};
+use crate::layer::Cookies;
+use crate::transcode::{write_field_json, write_json};
+use crate::upstream::metadata;
+
+use super::exchange::Exchange;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// Makes the call and writes its answer.
+pub async fn unary(exchange: &Exchange) -> Result<Response> {
+    let method = &exchange.binding.method;
+    let request = exchange.message(&exchange.parameters()?)?;
+    let reply = exchange.front.upstream.unary(exchange.call(true)?, request.encode_to_vec().into()).await?;
+
+    let answer = DynamicMessage::decode(method.descriptor.output(), reply.message).map_err(unreadable)?;
+    let json = match &exchange.binding.response_body {
+        Some(field) => write_field_json(&answer, field),
+        None => write_json(&answer),
+    };
+    let mut response = ([(header::CONTENT_TYPE, JSON)], json.map_err(unreadable)?).into_response();
+    let headers = response.headers_mut();
+    for (name, value) in &metadata::pass(&reply.metadata, &exchange.front.response_headers)? {
+        headers.append(name, value.clone());
+    }
+    for cookie in cookies(exchange, &answer) {
+        headers.append(header::SET_COOKIE, cookie);
+    }
+    if !method.auth.set_cookie.is_empty() {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    Ok(response)
+}
+
+/// The cookies that the method's AuthRule sets and clears.
+fn cookies(exchange: &Exchange, answer: &DynamicMessage) -> Vec<HeaderValue> {
+    let auth = &exchange.binding.method.auth;
+    let cookies = Cookies { secure: exchange.front.config.auth.secure_cookies };
+    let set = auth.set_cookie.iter().filter_map(|(name, path)| match &*path.get(answer) {
+        Value::String(value) if !value.is_empty() => cookies.set(name, value, lifetime(value)),
+        _ => None,
+    });
+    let cleared = auth.clear_cookie.iter().filter_map(|name| cookies.clear(name));
+    set.chain(cleared).collect()
+}
+
+/// Seconds until a JWT expires. Other values last a month: what they open says when it is over.
+fn lifetime(value: &str) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Expiry {
+        exp: u64,
+    }
+    const MONTH: u64 = 30 * 24 * 3600;
+    let claims = value.split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());
+    let Some(expiry) = claims.and_then(|claims| serde_json::from_slice::<Expiry>(&claims).ok()) else {
+        return Some(MONTH);
+    };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(expiry.exp.saturating_sub(now.as_secs()))
+}
+
+fn unreadable(cause: impl std::fmt::Display) -> Error {
+    tracing::error!(%cause, "the backend's answer cannot be written as JSON");
+    Error::new(Code::Internal, "UPSTREAM_MESSAGE_INVALID", "The backend sent an answer that cannot be written as JSON.")
+        .status(http::StatusCode::BAD_GATEWAY)
+}

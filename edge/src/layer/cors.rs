@@ -1,0 +1,131 @@
+//! Which origins may call (Fetch Standard, "CORS protocol"): the edge's own, those listed, and no other.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+
+use crate::error::{Code, Error};
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+const ALLOWED: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, traceparent, tracestate, last-event-id, x-vite-hmr-id, if-match, if-none-match, \
+     idempotency-key, prefer",
+);
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "retry-after, etag, link, www-authenticate, x-request-id, traceresponse, grpc-status, grpc-message, \
+     grpc-status-details-bin",
+);
+
+/// The origins that may call.
+#[derive(Debug, Clone)]
+pub struct Origins {
+    pub listed: Vec<String>,
+    /// Loopback origins on any port, for development servers.
+    pub loopback: bool,
+}
+
+/// What an `Origin` header means for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// No browser, or a page of the edge itself.
+    Own,
+    /// Another origin that may call.
+    Allowed,
+    Refused,
+}
+
+impl Origins {
+    fn standing(&self, headers: &HeaderMap, uri: &Uri) -> Standing {
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let (Some(origin), None) = (origins.next(), origins.next()) else {
+            return if headers.contains_key(header::ORIGIN) { Standing::Refused } else { Standing::Own };
+        };
+        let Ok(origin) = origin.to_str() else { return Standing::Refused };
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(uri.authority().map(|a| a.as_str()));
+        let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        if authority.is_some() && authority == host {
+            Standing::Own
+        } else if self.listed.iter().any(|listed| listed == origin) || self.loopback && is_loopback(origin) {
+            Standing::Allowed
+        } else {
+            Standing::Refused
+        }
+    }
+}
+
+/// Answers preflights, refuses foreign origins and marks the answers to allowed ones.
+pub async fn cors(State(origins): State<std::sync::Arc<Origins>>, request: Request, next: Next) -> Response {
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let standing = origins.standing(request.headers(), request.uri());
+    let is_preflight = *request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = match standing {
+        Standing::Refused => {
+            let message = "This origin may not call here. Add it to `cors.origins` of the edge.";
+            Error::new(Code::PermissionDenied, "ORIGIN_REFUSED", message).into_response()
+        }
+        Standing::Own | Standing::Allowed if is_preflight => {
+            let mut response = StatusCode::NO_CONTENT.into_response();
+            let headers = response.headers_mut();
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED);
+            headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+            response
+        }
+        Standing::Own | Standing::Allowed => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    if let (Standing::Allowed, Some(origin)) = (standing, origin) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    }
+    response
+}
+
+fn is_loopback(origin: &str) -> bool {
+    let Ok(uri) = origin.parse::<Uri>() else { return false };
+    let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+    let is_bare = uri.path() == "/" && uri.query().is_none() && !origin.ends_with('/') && !origin.contains('@');
+    is_http && is_bare && matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn look_alikes_are_refused() {
+        let origins = Origins { listed: vec!["https://app.example.com".into()], loopback: true };
+        for (origin, expected) in [
+            ("http://edge.test:8080", Standing::Own),
+            ("https://app.example.com", Standing::Allowed),
+            ("http://localhost:5173", Standing::Allowed),
+            ("http://127.0.0.1:1", Standing::Allowed),
+            ("null", Standing::Refused),
+            ("https://app.example.com.evil.test", Standing::Refused),
+            ("https://evil-app.example.com", Standing::Refused),
+            ("http://app.example.com", Standing::Refused),
+            ("https://app.example.com/", Standing::Refused),
+            ("https://APP.example.com", Standing::Refused),
+            ("http://localhost.evil.test", Standing::Refused),
+            ("http://localhost@evil.test", Standing::Refused),
+            ("http://edge.test:8081", Standing::Refused),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", "edge.test:8080".parse().unwrap());
+            headers.insert("origin", origin.parse().unwrap());
+            assert_eq!(origins.standing(&headers, &Uri::from_static("/")), expected, "{origin}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_for_development() {
+        let origins = Origins { listed: Vec::new(), loopback: false };
+        let mut headers = HeaderMap::new();
+        headers.insert("origin", "http://localhost:5173".parse().unwrap());
+        assert_eq!(origins.standing(&headers, &Uri::from_static("/")), Standing::Refused);
+    }
+}

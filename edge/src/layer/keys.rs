@@ -1,0 +1,218 @@
+//! The keys that verify tokens: from the backend's EdgeIdentityService or a JWKS file (RFC 7517).
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use http::HeaderMap;
+use http::uri::PathAndQuery;
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use lastmile_proto::edge::v1::{GetJwksRequest, GetJwksResponse};
+use prost::Message;
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::config::AuthConfig;
+use crate::error::{Code, Error, Result};
+use crate::schema::Schema;
+use crate::upstream::{Call, Upstream};
+
+const SERVICE: &str = "lastmile.edge.v1.EdgeIdentityService";
+const GET_JWKS: &str = "/lastmile.edge.v1.EdgeIdentityService/GetJwks";
+/// An unknown key is looked up again, but not more often than this.
+const RETRY: Duration = Duration::from_secs(5);
+const MAX_AGE: Duration = Duration::from_secs(300);
+/// Clocks differ.
+const LEEWAY_SECONDS: u64 = 5;
+
+/// Verifies tokens.
+#[derive(Debug)]
+pub struct Keys {
+    config: AuthConfig,
+    upstream: Upstream,
+    set: ArcSwapOption<KeySet>,
+    /// When the keys were last asked for.
+    asked: Mutex<Option<Instant>>,
+}
+
+/// What a verified token says.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Claims {
+    pub iss: String,
+    pub sub: String,
+    /// Seconds since 1970.
+    pub exp: u64,
+}
+
+struct KeySet {
+    issuer: Option<String>,
+    audience: Option<String>,
+    keys: Vec<Key>,
+    jwks: String,
+    max_age: Duration,
+}
+
+/// One algorithm a key: a token does not choose its own.
+struct Key {
+    id: Option<String>,
+    algorithm: Algorithm,
+    key: DecodingKey,
+}
+
+impl Keys {
+    /// # Errors
+    /// A sentence when the JWKS file cannot be used.
+    pub fn new(config: AuthConfig, upstream: Upstream) -> Result<Self, String> {
+        let set = match config.keys.as_str() {
+            "auto" | "none" => None,
+            file => {
+                let jwks = std::fs::read_to_string(file).map_err(|error| format!("auth.keys: {file}: {error}"))?;
+                let set = KeySet::parse(jwks, None, None, MAX_AGE).map_err(|error| format!("auth.keys: {file}: {error}"))?;
+                Some(Arc::new(set.with(&config)))
+            }
+        };
+        Ok(Self { config, upstream, set: ArcSwapOption::new(set), asked: Mutex::new(None) })
+    }
+
+    /// Whether tokens are verified here; else they pass through and the backend decides.
+    pub fn verifies(&self, schema: &Schema) -> bool {
+        match self.config.keys.as_str() {
+            "none" => false,
+            "auto" => schema.pool.get_service_by_name(SERVICE).is_some(),
+            _ => true,
+        }
+    }
+
+    /// The public keys as a JWKS document.
+    pub async fn jwks(&self) -> Result<String> {
+        self.current().await.map(|set| set.jwks.clone())
+    }
+
+    /// Checks signature, issuer, audience and times.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED with `TOKEN_EXPIRED` or `TOKEN_INVALID`; UNAVAILABLE when the keys cannot be had.
+    pub async fn verify(&self, token: &str) -> Result<Claims> {
+        let header = decode_header(token).map_err(|_| invalid())?;
+        if header.crit.is_some() {
+            return Err(invalid());
+        }
+        let find = |set: &KeySet| set.keys.iter().position(|key| key.id == header.kid && key.algorithm == header.alg);
+        let mut set = self.current().await?;
+        if find(&set).is_none() {
+            set = self.fetch(RETRY).await?;
+        }
+        let key = find(&set).map(|index| &set.keys[index]).ok_or_else(invalid)?;
+
+        let mut validation = Validation::new(key.algorithm);
+        validation.leeway = LEEWAY_SECONDS;
+        validation.validate_nbf = true;
+        validation.set_required_spec_claims(&["exp", "iss", "sub"]);
+        match &set.issuer {
+            Some(issuer) => validation.set_issuer(&[issuer]),
+            None => return Err(invalid()),
+        }
+        match &set.audience {
+            Some(audience) => validation.set_audience(&[audience]),
+            None => validation.validate_aud = false,
+        }
+        let claims: Claims = match decode(token, &key.key, &validation) {
+            Ok(token) => token.claims,
+            Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => return Err(expired()),
+            Err(_) => return Err(invalid()),
+        };
+        if claims.sub.is_empty() { Err(invalid()) } else { Ok(claims) }
+    }
+
+    async fn current(&self) -> Result<Arc<KeySet>> {
+        match self.set.load_full() {
+            Some(set) if self.config.keys != "auto" => Ok(set),
+            Some(set) => {
+                let stale = self.asked.lock().await.is_none_or(|asked| asked.elapsed() > set.max_age);
+                // Old keys are better than none while the backend is away.
+                if stale { self.fetch(RETRY).await.or(Ok(set)) } else { Ok(set) }
+            }
+            None => self.fetch(Duration::ZERO).await,
+        }
+    }
+
+    /// Asks the backend for its keys, one caller at a time, at most once in `pause`.
+    async fn fetch(&self, pause: Duration) -> Result<Arc<KeySet>> {
+        let mut asked = self.asked.lock().await;
+        if let Some(set) = self.set.load_full()
+            && (self.config.keys != "auto" || asked.is_some_and(|asked| asked.elapsed() < pause))
+        {
+            return Ok(set);
+        }
+        *asked = Some(Instant::now());
+        let call = Call {
+            path: PathAndQuery::from_static(GET_JWKS),
+            metadata: HeaderMap::new(),
+            deadline: Some(Instant::now() + RETRY),
+            pool: None,
+            max_message: 1024 * 1024,
+        };
+        let reply = self.upstream.unary(call, GetJwksRequest {}.encode_to_vec().into()).await.map_err(|error| {
+            tracing::warn!(%error, "the keys that verify tokens cannot be fetched");
+            Error::new(Code::Unavailable, "KEYS_UNAVAILABLE", "Tokens cannot be verified just now. Try again in a moment.")
+                .retry_after(Duration::from_secs(1))
+        })?;
+        let answer = GetJwksResponse::decode(reply.message).map_err(Error::internal)?;
+        let max_age = answer.max_age.and_then(|age| Duration::try_from(age).ok()).unwrap_or(MAX_AGE);
+        let named = |text: String| Some(text).filter(|text| !text.is_empty());
+        let set = KeySet::parse(answer.jwks, named(answer.issuer), named(answer.audience), max_age);
+        let set = Arc::new(set.map_err(Error::internal)?.with(&self.config));
+        self.set.store(Some(Arc::clone(&set)));
+        Ok(set)
+    }
+}
+
+impl KeySet {
+    fn parse(jwks: String, issuer: Option<String>, audience: Option<String>, max_age: Duration) -> Result<Self, String> {
+        let set: JwkSet = serde_json::from_str(&jwks).map_err(|error| format!("not a JWKS: {error}"))?;
+        let keys: Vec<Key> = set.keys.iter().filter_map(Key::new).collect();
+        if keys.is_empty() {
+            return Err("a JWKS without a public key that can be used".into());
+        }
+        Ok(Self { issuer, audience, keys, jwks, max_age })
+    }
+
+    /// What is configured wins over what the backend says.
+    fn with(mut self, config: &AuthConfig) -> Self {
+        self.issuer = config.issuer.clone().or(self.issuer);
+        self.audience = config.audience.clone().or(self.audience);
+        self
+    }
+}
+
+impl Key {
+    fn new(jwk: &Jwk) -> Option<Self> {
+        let named = jwk.common.key_algorithm.and_then(|name| Algorithm::from_str(&name.to_string()).ok());
+        let algorithm = match &jwk.algorithm {
+            // A shared secret is no public key.
+            AlgorithmParameters::OctetKey(_) => return None,
+            AlgorithmParameters::OctetKeyPair(_) => named.or(Some(Algorithm::EdDSA)),
+            _ => named,
+        };
+        Some(Self { id: jwk.common.key_id.clone(), algorithm: algorithm?, key: DecodingKey::from_jwk(jwk).ok()? })
+    }
+}
+
+impl std::fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeySet").field("issuer", &self.issuer).field("keys", &self.keys.len()).finish_non_exhaustive()
+    }
+}
+
+/// Says nothing of what is wrong with it: that would help only a forger.
+fn invalid() -> Error {
+    Error::new(Code::Unauthenticated, "TOKEN_INVALID", "The token is not valid here.")
+}
+
+fn expired() -> Error {
+    Error::new(Code::Unauthenticated, "TOKEN_EXPIRED", "The token has expired. Refresh it and try again.")
+}

@@ -1,0 +1,21 @@
+//! The guards that every request passes, in the order of the chain.
+
+pub mod peer;
+pub mod host;
+pub mod cors;
+pub mod access_log;
+pub mod limit;
+pub mod cookies;
+pub mod keys;
+pub mod credential;
+pub mod native;
+
+pub use access_log::{RouteName, access_log};
+pub use cookies::Cookies;
+pub use host::host;
+pub use cors::{Origins, cors};
+pub use credential::{Caller, challenge, identify};
+pub use keys::Keys;
+pub use native::{native_event_source, stream_headers};
+pub use limit::{AddressLimit, CallerLimit, ClientIp, address_limit};
+pub use peer::Peer;

@@ -1,0 +1,57 @@
+//! Failures in the form that a native EventSource survives.
+//!
+//! EventSource gives up for good on any status but 200. A page that cannot set `Authorization` therefore gets its
+//! passing troubles (expired cookie, overload, absent backend) as a short stream: it comes back after `retry:`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, header};
+use serde_json::json;
+
+use crate::error::{Code, Error};
+use crate::transcode::sse;
+
+/// Answers a native EventSource's passing failures with 200, `retry:` and `lm-close`.
+pub async fn native_event_source(State(retry): State<Arc<Duration>>, request: Request, next: Next) -> Response {
+    let is_native = is_native(request.headers());
+    let response = next.run(request).await;
+    let reason = response.extensions().get::<Error>().and_then(passing);
+    match reason {
+        Some(reason) if is_native => {
+            let jitter = retry.mul_f64(0.5 + rand::random::<f64>());
+            let closed = json!({ "reason": reason }).to_string();
+            let mut body = sse::retry(jitter.as_millis() as u64);
+            body.extend(sse::block(None, Some("lm-close"), Some(closed.as_bytes())));
+            (stream_headers("text/event-stream; charset=utf-8"), body).into_response()
+        }
+        _ => response,
+    }
+}
+
+/// The headers of every stream: nothing on the way may keep, change or hold it back.
+pub fn stream_headers(content_type: &'static str) -> [(http::HeaderName, &'static str); 3] {
+    [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, "no-store, no-transform"),
+        (http::HeaderName::from_static("x-accel-buffering"), "no"),
+    ]
+}
+
+fn is_native(headers: &HeaderMap) -> bool {
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accepts.is_some_and(|accept| accept.contains("text/event-stream")) && !headers.contains_key(header::AUTHORIZATION)
+}
+
+/// Why it is worth coming back; `None` when it is not.
+fn passing(error: &Error) -> Option<&'static str> {
+    match (error.code(), error.reason_text()) {
+        (Code::Unauthenticated, "TOKEN_EXPIRED") => Some("token_expired"),
+        (Code::ResourceExhausted, _) => Some("overload"),
+        (Code::Unavailable | Code::DeadlineExceeded, _) => Some("upstream_unavailable"),
+        _ => None,
+    }
+}

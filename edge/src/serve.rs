@@ -1,0 +1,205 @@
+//! The accept loop: bounded connections, tuned buffers, one token that drains them all.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::{ServiceExt, service_fn};
+
+use crate::app::{Edge, LoadError};
+use crate::config::LimitsConfig;
+use crate::layer::Peer;
+
+/// Sockets that listen on one port.
+#[derive(Debug)]
+pub struct Listeners(Vec<TcpListener>);
+
+/// Listens on `address`; `localhost` means IPv4 and IPv6, port 0 any free port, the same for both.
+///
+/// # Errors
+/// A sentence naming the address.
+pub async fn bind(address: &str) -> Result<Listeners, String> {
+    let named = |error: io::Error| format!("cannot listen on {address}: {error}");
+    let Some(port) = address.strip_prefix("localhost:").and_then(|port| port.parse::<u16>().ok()) else {
+        return Ok(Listeners(vec![TcpListener::bind(address).await.map_err(named)?]));
+    };
+    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(named)?;
+    let port = first.local_addr().map_err(named)?.port();
+    match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
+        Ok(second) => Ok(Listeners(vec![first, second])),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(named(error)),
+        // A machine without IPv6.
+        Err(_) => Ok(Listeners(vec![first])),
+    }
+}
+
+impl Listeners {
+    /// The first address, as it was chosen.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.0[0].local_addr()
+    }
+}
+
+/// Runs an edge until `shutdown` completes and everything has drained.
+///
+/// # Errors
+/// What is wrong with the backend's descriptors or rules.
+pub async fn run(
+    edge: &Edge,
+    http: Listeners,
+    admin: Listeners,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), LoadError> {
+    let config = edge.config();
+    let (drain, grace) = (edge.drain().clone(), config.drain.grace);
+    // The admin listener outlives the drain, so that operators can watch it.
+    let stop_admin = CancellationToken::new();
+    let admin = tokio::spawn(serve(admin, edge.admin(), config.limits.clone(), stop_admin.clone(), Duration::ZERO));
+    let http = tokio::spawn(serve(http, edge.router(), config.limits.clone(), drain.clone(), grace));
+    let schema = {
+        let edge = edge.clone();
+        async move {
+            edge.begin().await?;
+            edge.keep_fresh().await;
+            Ok(())
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = schema => outcome,
+        () = shutdown => Ok(()),
+    };
+    drain.cancel();
+    if http.await.is_err() {
+        tracing::error!("the listener panicked");
+    }
+    stop_admin.cancel();
+    let _ = admin.await;
+    outcome
+}
+
+/// Serves until `drain` is cancelled, then lets what is open end, at most for `grace`.
+pub async fn serve(listeners: Listeners, router: Router, limits: LimitsConfig, drain: CancellationToken, grace: Duration) {
+    let connections = TaskTracker::new();
+    let permits = Arc::new(Semaphore::new(limits.connections));
+    let server = Arc::new(Server { router, limits, drain: drain.clone() });
+    let accepting = TaskTracker::new();
+    for listener in listeners.0 {
+        accepting.spawn(accept(listener, Arc::clone(&server), Arc::clone(&permits), connections.clone()));
+    }
+    accepting.close();
+    accepting.wait().await;
+    connections.close();
+    if timeout(grace, connections.wait()).await.is_err() {
+        tracing::warn!(open = connections.len(), "connections were still open and are cut");
+    }
+}
+
+struct Server {
+    router: Router,
+    limits: LimitsConfig,
+    drain: CancellationToken,
+}
+
+async fn accept(listener: TcpListener, server: Arc<Server>, permits: Arc<Semaphore>, connections: TaskTracker) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = server.drain.cancelled() => return,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors: wait for some to be closed rather than spin.
+                tracing::warn!(%error, "cannot accept connections");
+                sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+            tracing::warn!(limit = server.limits.connections, "too many connections; one was refused");
+            continue;
+        };
+        let server = Arc::clone(&server);
+        connections.spawn(async move {
+            server.connection(stream, peer).await;
+            drop(permit);
+        });
+    }
+}
+
+impl Server {
+    async fn connection(&self, stream: TcpStream, peer: SocketAddr) {
+        let limits = &self.limits;
+        // Events are small and must not wait for each other.
+        let _ = stream.set_nodelay(true);
+        // hyper's own timer begins with the first byte.
+        let first_byte = timeout(limits.head_timeout, stream.peek(&mut [0])).await;
+        if !matches!(first_byte, Ok(Ok(1))) {
+            return;
+        }
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.head_timeout).max_buf_size(limits.head_bytes.max(8192));
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+            .max_concurrent_streams(256)
+            .max_send_buf_size(64 * 1024)
+            .keep_alive_interval(Duration::from_secs(20))
+            .keep_alive_timeout(Duration::from_secs(10));
+        let router = self.router.clone();
+        let service = service_fn(move |mut request: http::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            router.clone().oneshot(request.map(Body::new))
+        });
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
+        tokio::pin!(connection);
+        let mut draining = false;
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection broke");
+                    }
+                    return;
+                }
+                () = self.drain.cancelled(), if !draining => {
+                    draining = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+/// Completes on SIGTERM or ctrl-c.
+pub async fn shutdown_signal() {
+    let interrupt = async {
+        // Without the handler only SIGTERM ends the process.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}
