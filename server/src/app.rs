@@ -1,0 +1,184 @@
+//! Wires the modules into the core: one service that answers every call.
+
+use std::convert::Infallible;
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow, bail};
+use http::{Request, Response};
+use lastmile_proto::DESCRIPTORS;
+use lastmile_proto::edge::v1::edge_identity_service_server::EdgeIdentityServiceServer;
+use lastmile_proto::v1::auth_service_server::AuthServiceServer;
+use lastmile_proto::v1::document_service_server::DocumentServiceServer;
+use lastmile_proto::v1::log_service_server::LogServiceServer;
+use lastmile_proto::v1::topic_service_server::TopicServiceServer;
+use lastmile_proto::v1::user_service_server::UserServiceServer;
+use secrecy::ExposeSecret;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+use tower::ServiceBuilder;
+use tower::util::BoxCloneSyncService;
+
+use crate::auth::{Passwords, SigningKey, Tokens};
+use crate::config::CoreConfig;
+use crate::domain::{Sessions, SetUp, Topics, Users, administrator, publish_ticks, seed};
+use crate::error::Error;
+use crate::layer::{DeadlineLayer, IdentifyLayer, TraceLayer};
+use crate::log::Log;
+use crate::model::UserFilter;
+use crate::service::{AuthApi, DocumentApi, EdgeIdentityApi, LogApi, TopicApi, UserApi};
+use crate::store::{SqliteStore, Store, UserQuery};
+
+/// The core as a tower service: gRPC requests in, gRPC responses out, layers included.
+pub type CoreService = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+
+/// A cheap handle to the running core.
+#[derive(Debug, Clone)]
+pub struct Core {
+    service: CoreService,
+    health: HealthReporter,
+    drain: CancellationToken,
+    tasks: TaskTracker,
+    /// Held while the core lives: two of them on one folder would each believe to be the only writer.
+    _lock: Arc<File>,
+}
+
+impl Core {
+    /// Opens the data folder and starts the core.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, another process uses it, or a newer server wrote it.
+    pub async fn open(config: &CoreConfig) -> anyhow::Result<Self> {
+        let lock = lock_folder(&config.data)?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data).map_err(cause)?);
+        let tokens =
+            Tokens::new(SigningKey::load(&config.data).map_err(cause)?, config.access_token_lifetime);
+        let passwords = Passwords::new().map_err(cause)?;
+
+        let log = Log::new(Arc::clone(&store) as _);
+        let users = Users::new(Arc::clone(&store), log.clone(), passwords.clone());
+        let topics = Topics::new(Arc::clone(&store), log.clone());
+        let sessions = Sessions::new(Arc::clone(&store), tokens.clone(), passwords);
+        let setup = first_start(config, &*store, &users, &topics).await.map_err(cause)?;
+
+        let drain = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        if config.dev {
+            tasks.spawn(drain.clone().run_until_cancelled_owned(publish_ticks(topics.clone())));
+        }
+        let (health, health_service) = tonic_health::server::health_reporter();
+        health.set_service_status("", ServingStatus::Serving).await;
+
+        let routes = Routes::new(health_service)
+            .add_service(AuthServiceServer::new(AuthApi::new(sessions, users.clone(), setup)))
+            .add_service(UserServiceServer::new(UserApi::new(users, log.clone(), drain.clone())))
+            .add_service(TopicServiceServer::new(TopicApi::new(topics, log, drain.clone())))
+            .add_service(DocumentServiceServer::new(DocumentApi))
+            .add_service(LogServiceServer::new(LogApi))
+            .add_service(EdgeIdentityServiceServer::new(EdgeIdentityApi::new(tokens.clone())))
+            .add_service(reflection().build_v1()?)
+            .add_service(reflection().build_v1alpha()?)
+            .prepare();
+        // The span comes first, so that the log lines of all others carry its ids.
+        let service = ServiceBuilder::new()
+            .layer(TraceLayer)
+            .layer(DeadlineLayer)
+            .layer(IdentifyLayer::new(tokens))
+            .service(routes);
+        let service = BoxCloneSyncService::new(service);
+        Ok(Self { service, health, drain, tasks, _lock: Arc::new(lock) })
+    }
+
+    /// The service that answers every call, for a socket or for the same process.
+    pub fn service(&self) -> CoreService {
+        self.service.clone()
+    }
+
+    /// Whether the core takes new calls: not while it drains.
+    pub fn is_ready(&self) -> bool {
+        !self.drain.is_cancelled()
+    }
+
+    /// Ends all streams with UNAVAILABLE, reason SHUTTING_DOWN; from now on the core is not ready.
+    pub fn drain(&self) {
+        self.drain.cancel();
+    }
+
+    /// Drains, and waits for the core's own tasks. What was answered is on disk already.
+    pub async fn close(&self) {
+        self.health.set_service_status("", ServingStatus::NotServing).await;
+        self.drain();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+fn lock_folder(folder: &Path) -> anyhow::Result<File> {
+    let name = folder.display();
+    fs::create_dir_all(folder).with_context(|| format!("the data folder {name} cannot be made"))?;
+    let file = File::create(folder.join("lock")).with_context(|| format!("{name}/lock cannot be written"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "the data folder {name} is in use by another lastmile process: stop it, or choose another --data"
+            )
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("{name}/lock cannot be locked"))
+        }
+    }
+}
+
+/// Fills an empty database: with demo data, with the administrator, or with a way to make one.
+async fn first_start(
+    config: &CoreConfig,
+    store: &dyn Store,
+    users: &Users,
+    topics: &Topics,
+) -> Result<SetUp, Error> {
+    let closed = SetUp::closed(users.clone());
+    if config.dev {
+        tracing::warn!(
+            "DEVELOPMENT MODE: users alice, bob and admin have the password `lastmile-dev`, and `ticks` is \
+             published to; never let strangers reach this server"
+        );
+        seed(users, topics).await?;
+        return Ok(closed);
+    }
+    let anyone = UserQuery { filter: UserFilter::default(), after: 0, limit: 1 };
+    if !store.users(anyone).await?.users.is_empty() {
+        return Ok(closed);
+    }
+    if let Some(password) = &config.admin_password {
+        let admin = administrator("admin".to_owned(), password.expose_secret().to_owned());
+        users.add("lastmile".to_owned(), admin).await?;
+        return Ok(closed);
+    }
+    let (setup, setup_token) = SetUp::open(users.clone());
+    tracing::warn!(
+        setup_token,
+        "there is no user yet: create the first administrator with AuthService.SetUp and this one-time token, or \
+         start with LASTMILE_ADMIN_PASSWORD"
+    );
+    Ok(setup)
+}
+
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
+/// At the start nobody is on the wire: the operator sees the cause.
+fn cause(error: Error) -> anyhow::Error {
+    match error {
+        Error::Internal(cause) => anyhow!(cause),
+        other => other.into(),
+    }
+}

@@ -1,0 +1,52 @@
+//! The caller of an RPC.
+
+use crate::error::{Error, Result};
+use crate::model::{Role, Time};
+
+/// Who a verified token speaks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Unique for ever: the user's id as text.
+    pub subject: String,
+    /// Username, for people to read.
+    pub name: String,
+    /// What the caller is.
+    pub role: Role,
+    /// When the token expires.
+    pub expires: Time,
+}
+
+/// The caller of an RPC. A bad token never becomes anonymous: it fails before there is a caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// No credential was sent.
+    Anonymous,
+    /// A valid token was sent.
+    Known(Identity),
+}
+
+impl Caller {
+    /// The identity of a caller who has signed in.
+    ///
+    /// # Errors
+    /// `LoginRequired` for an anonymous caller.
+    pub fn identity(&self) -> Result<&Identity> {
+        match self {
+            Self::Known(identity) => Ok(identity),
+            Self::Anonymous => Err(Error::LoginRequired),
+        }
+    }
+
+    /// The identity of an administrator; `action` completes "only administrators may".
+    ///
+    /// # Errors
+    /// `LoginRequired` for an anonymous caller, `Forbidden` for others.
+    pub fn admin(&self, action: &str) -> Result<&Identity> {
+        let identity = self.identity()?;
+        if identity.role == Role::Admin {
+            Ok(identity)
+        } else {
+            Err(Error::Forbidden(format!("only administrators may {action}")))
+        }
+    }
+}

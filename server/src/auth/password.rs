@@ -1,0 +1,83 @@
+//! Passwords: argon2id, off the async threads, a few at a time.
+
+use std::sync::Arc;
+
+use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use tokio::sync::Semaphore;
+
+use crate::error::{Error, Result};
+
+/// Each hash takes 19 MiB and a core for some 50 ms; more at once would be a lever against the server.
+const AT_ONCE: usize = 4;
+
+/// Hashes and verifies passwords.
+#[derive(Debug, Clone)]
+pub struct Passwords {
+    permits: Arc<Semaphore>,
+    /// Verified against for unknown users, so that they take the same time.
+    decoy: Arc<str>,
+}
+
+impl Passwords {
+    /// Makes the decoy; takes as long as one hash.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub fn new() -> Result<Self> {
+        Ok(Self { permits: Arc::new(Semaphore::new(AT_ONCE)), decoy: hash("decoy")?.into() })
+    }
+
+    /// Hashes a password with a fresh salt, in PHC format.
+    ///
+    /// # Errors
+    /// Only by a fault of the server.
+    pub async fn hash(&self, password: String) -> Result<String> {
+        self.run(move || hash(&password)).await
+    }
+
+    /// Whether the password fits the hash; without a hash it never does, and takes as long.
+    ///
+    /// # Errors
+    /// Only by a fault of the server.
+    pub async fn verify(&self, password: String, known: Option<String>) -> Result<bool> {
+        let decoy = Arc::clone(&self.decoy);
+        self.run(move || {
+            let hash = known.as_deref().unwrap_or(&decoy);
+            let fits = Argon2::default().verify_password(password.as_bytes(), hash).is_ok();
+            Ok(fits && known.is_some())
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let _permit = self.permits.acquire().await.map_err(Error::internal)?;
+        tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
+    }
+}
+
+fn hash(password: &str) -> Result<String> {
+    let hash = Argon2::default()
+        .hash_password(password.as_bytes())
+        .map_err(|error| Error::internal(error.to_string()))?;
+    Ok(hash.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_right_password_of_a_known_user_fits() {
+        let passwords = Passwords::new().unwrap();
+        let hash = passwords.hash("correct horse".to_owned()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$"), "{hash}");
+        for (password, known, fits) in [
+            ("correct horse", Some(hash.clone()), true),
+            ("wrong horse", Some(hash), false),
+            ("decoy", None, false),
+            ("correct horse", Some("not a hash".to_owned()), false),
+        ] {
+            assert_eq!(passwords.verify(password.to_owned(), known).await.unwrap(), fits, "{password}");
+        }
+    }
+}

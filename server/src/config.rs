@@ -1,0 +1,178 @@
+//! Settings: defaults, then a TOML file, then environment and flags.
+//!
+//! The binaries read them once, with [`load`]; the rest of the crate gets them as structs.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::providers::{Format, Serialized, Toml};
+use figment::value::{Dict, Value};
+use figment::{Figment, Provider};
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, Serializer};
+
+/// Settings of the core, whichever process it lives in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CoreConfig {
+    /// Folder of the database and the signing key.
+    pub data: PathBuf,
+    /// Adds demo users, topics and a demo publisher. Not for strangers.
+    pub dev: bool,
+    /// Password of the first administrator.
+    #[serde(serialize_with = "hide")]
+    pub admin_password: Option<SecretString>,
+    /// How long an access token is valid.
+    #[serde(with = "humantime_serde")]
+    pub access_token_lifetime: Duration,
+}
+
+impl Default for CoreConfig {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("./data"),
+            dev: false,
+            admin_password: None,
+            access_token_lifetime: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// Settings of the process `lastmile-server`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ServerConfig {
+    /// Address of the gRPC listener.
+    pub grpc: String,
+    /// Address of the listener for probes.
+    pub admin: String,
+    /// Settings of the core.
+    #[serde(flatten)]
+    pub core: CoreConfig,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            grpc: "localhost:50051".to_owned(),
+            admin: "localhost:9090".to_owned(),
+            core: CoreConfig::default(),
+        }
+    }
+}
+
+/// Why settings cannot be used: one line each.
+#[derive(Debug)]
+pub struct ConfigError(Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Merges defaults, a TOML file and the values given by flags or environment, in this order.
+///
+/// # Errors
+/// When the file is missing, is not TOML, has a key that no setting has, or a value has the wrong type.
+pub fn load<T: Serialize + DeserializeOwned>(
+    defaults: T,
+    file: Option<&Path>,
+    given: impl Serialize,
+) -> Result<T, ConfigError> {
+    let defaults = Serialized::defaults(defaults);
+    let mut settings = Figment::from(&defaults);
+    if let Some(path) = file {
+        let toml = Toml::file_exact(path);
+        check_keys(path, &data(&toml)?, &data(&defaults)?)?;
+        settings = settings.merge(toml);
+    }
+    settings.merge(Serialized::defaults(given)).extract().map_err(|error| lines(error))
+}
+
+fn data(provider: &impl Provider) -> Result<Dict, ConfigError> {
+    let profiles = provider.data().map_err(|error| lines(error))?;
+    Ok(profiles.into_iter().next().map(|(_, dict)| dict).unwrap_or_default())
+}
+
+fn lines(error: figment::Error) -> ConfigError {
+    ConfigError(error.into_iter().map(|each| each.to_string()).collect())
+}
+
+fn check_keys(path: &Path, given: &Dict, known: &Dict) -> Result<(), ConfigError> {
+    let mut errors = Vec::new();
+    collect_unknown("", given, known, &mut errors);
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(ConfigError(errors.into_iter().map(|error| format!("{}: {error}", path.display())).collect()))
+}
+
+fn collect_unknown(prefix: &str, given: &Dict, known: &Dict, errors: &mut Vec<String>) {
+    for (key, value) in given {
+        match (known.get(key), value) {
+            (Some(Value::Dict(_, known)), Value::Dict(_, inner)) => {
+                collect_unknown(&format!("{prefix}{key}."), inner, known, errors);
+            }
+            (Some(_), _) => {}
+            (None, _) => errors.push(match nearest(key, known) {
+                Some(nearest) => {
+                    format!("unknown key `{prefix}{key}`: did you mean `{prefix}{nearest}`?")
+                }
+                None => format!("unknown key `{prefix}{key}`"),
+            }),
+        }
+    }
+}
+
+fn nearest<'a>(key: &str, known: &'a Dict) -> Option<&'a String> {
+    known.keys().min_by_key(|candidate| strsim::damerau_levenshtein(key, candidate))
+}
+
+fn hide<S: Serializer>(_: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn load_toml(toml: &str, given: serde_json::Value) -> Result<ServerConfig, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lastmile.toml");
+        std::fs::write(&path, toml).unwrap();
+        load(ServerConfig::default(), Some(&path), given).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn later_sources_win() {
+        let config =
+            load_toml("grpc = 'a:1'\nadmin = 'b:2'\naccess_token_lifetime = '5m'", json!({"grpc": "c:3"}));
+        let config = config.unwrap();
+        assert_eq!((config.grpc.as_str(), config.admin.as_str()), ("c:3", "b:2"));
+        assert_eq!(config.core.access_token_lifetime, Duration::from_secs(300));
+        assert_eq!(config.core.data, PathBuf::from("./data"));
+    }
+
+    #[test]
+    fn unknown_key_stops_with_the_nearest_name() {
+        let error = load_toml("gprc = 'a:1'\nadmn = 'b:2'", json!({})).unwrap_err();
+        assert!(error.contains("lastmile.toml: unknown key `gprc`: did you mean `grpc`?"), "{error}");
+        assert!(error.contains("did you mean `admin`?"), "{error}");
+    }
+
+    #[test]
+    fn wrong_type_names_the_key() {
+        let error = load_toml("dev = 'yes'", json!({})).unwrap_err();
+        assert!(error.contains("dev"), "{error}");
+    }
+
+    #[test]
+    fn missing_file_is_an_error() {
+        assert!(load(ServerConfig::default(), Some(Path::new("/nowhere.toml")), json!({})).is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! Turns records and events into messages of the contract.
+
+use std::time::Duration;
+
+use lastmile_proto::v1;
+use prost::Message;
+use v1::watch_users_response::Change;
+
+use crate::error::{Error, Result};
+use crate::model::{Member, StoredEvent, Topic, User};
+use crate::store::Changed;
+
+/// The message of a user.
+pub fn user_message(user: &User) -> v1::User {
+    v1::User {
+        id: user.id,
+        name: user.name.clone(),
+        tags: user.tags.clone(),
+        username: user.username.clone(),
+        email: user.email.clone(),
+        role: user.role.to_string(),
+        create_time: Some(user.created.into()),
+        update_time: Some(user.updated.into()),
+        etag: user.etag(),
+    }
+}
+
+/// The message of a topic.
+pub fn topic_message(topic: &Topic) -> v1::Topic {
+    let members = |members: &[Member]| members.iter().map(Member::to_string).collect();
+    v1::Topic {
+        name: topic.name.clone(),
+        description: topic.description.clone(),
+        rules: Some(v1::TopicRules {
+            publish: members(&topic.rules.publish),
+            subscribe: members(&topic.rules.subscribe),
+        }),
+        retention: Some(v1::Retention {
+            max_age: Some(duration_message(topic.retention.max_age)),
+            max_bytes: topic.retention.max_bytes,
+        }),
+        owner: topic.owner.clone(),
+        create_time: Some(topic.created.into()),
+        update_time: Some(topic.updated.into()),
+        etag: topic.etag(),
+    }
+}
+
+/// The message of an event, without its cursors.
+///
+/// # Errors
+/// When the stored body is damaged.
+pub fn event_message(event: &StoredEvent, topic: &str) -> Result<v1::SubscribeResponse> {
+    let body = v1::SubscribeResponse::decode(event.body.as_slice()).map_err(Error::internal)?;
+    Ok(v1::SubscribeResponse {
+        id: event.id.to_string(),
+        topic: topic.to_owned(),
+        r#type: event.kind.clone(),
+        publish_time: Some(event.time.into()),
+        publisher: event.publisher.clone(),
+        traceparent: event.traceparent.clone(),
+        ..body
+    })
+}
+
+/// The message of a change of users, without its cursors.
+///
+/// # Errors
+/// When the stored body is damaged.
+pub fn user_change_message(event: &StoredEvent) -> Result<v1::WatchUsersResponse> {
+    v1::WatchUsersResponse::decode(event.body.as_slice()).map_err(Error::internal)
+}
+
+/// The kind and the body of the event that tells of a change of users.
+pub(super) fn user_change_event(changed: &Changed) -> (&'static str, Vec<u8>) {
+    let (kind, change) = match changed {
+        Changed::User(user) if user.version == 1 => {
+            ("user:create", Some(Change::UserCreated(v1::UserCreated { user: Some(user_message(user)) })))
+        }
+        Changed::User(user) => {
+            ("user:update", Some(Change::UserUpdated(v1::UserUpdated { user: Some(user_message(user)) })))
+        }
+        Changed::UserDeleted(id) => ("user:delete", Some(Change::UserDeleted(v1::UserDeleted { id: *id }))),
+        Changed::Topic(_) | Changed::Session | Changed::Rotated(_) => ("", None),
+    };
+    (kind, v1::WatchUsersResponse { change, ..Default::default() }.encode_to_vec())
+}
+
+fn duration_message(duration: Duration) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        // Below 1,000,000,000 by the type's promise.
+        nanos: i32::try_from(duration.subsec_nanos()).unwrap_or_default(),
+    }
+}

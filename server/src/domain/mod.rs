@@ -1,0 +1,16 @@
+//! What the core does, whoever asks: sign in, keep users, carry events.
+
+mod message;
+mod access;
+mod sessions;
+mod users;
+mod setup;
+mod topics;
+mod dev;
+
+pub use dev::{publish_ticks, seed};
+pub use message::{event_message, topic_message, user_change_message, user_message};
+pub use sessions::{Session, Sessions};
+pub use setup::{SetUp, administrator};
+pub use topics::{Feed, History, Publication, Topics};
+pub use users::Users;

@@ -1,0 +1,189 @@
+//! Topics: publishing, history, following.
+
+use std::sync::Arc;
+
+use super::access::{check_publish, check_subscribe, may_subscribe};
+use crate::auth::Caller;
+use crate::error::{Error, Result};
+use crate::log::{Log, Start, Tail};
+use crate::model::{Idempotency, NewEvent, NewTopic, Seq, Topic, TopicId};
+use crate::store::{Appended, Change, Slice, SliceLimit, Store, Write};
+use crate::telemetry::current_traceparent;
+
+/// Topics of one subscription.
+const MAX_TOPICS: usize = 64;
+
+/// Bytes of a page of history: below the message limit that clients have by default.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// An event somebody wants to publish.
+#[derive(Debug)]
+pub struct Publication {
+    /// Its type.
+    pub kind: String,
+    /// Encoded content.
+    pub body: Vec<u8>,
+    /// The key that makes a repeated call harmless, and the digest of what it stands for.
+    pub key: Option<(String, [u8; 32])>,
+}
+
+/// Which page of a topic's history.
+#[derive(Debug, Clone, Copy)]
+pub enum History {
+    /// From the oldest event kept.
+    Oldest,
+    /// After a position.
+    After(Seq),
+    /// The latest events.
+    Latest(usize),
+}
+
+/// A stream of one or more topics.
+#[derive(Debug)]
+pub struct Feed {
+    /// The topics.
+    pub topics: Vec<Topic>,
+    /// What happens in them.
+    pub tail: Tail,
+}
+
+/// Publishes to topics and follows them.
+#[derive(Debug, Clone)]
+pub struct Topics {
+    store: Arc<dyn Store>,
+    log: Log,
+}
+
+impl Topics {
+    /// Topics of a store.
+    pub fn new(store: Arc<dyn Store>, log: Log) -> Self {
+        Self { store, log }
+    }
+
+    /// Creates a topic in the name of the server itself, unless it exists.
+    ///
+    /// # Errors
+    /// Only by a fault of the store.
+    pub async fn ensure(&self, topic: NewTopic) -> Result<()> {
+        if self.store.topic(&topic.name).await?.is_none() {
+            self.store.commit(Write::change(Change::CreateTopic(topic))).await?;
+        }
+        Ok(())
+    }
+
+    /// One topic the caller may subscribe to.
+    ///
+    /// # Errors
+    /// `NotFound`, `LoginRequired`, `Forbidden`.
+    pub async fn get(&self, caller: &Caller, name: &str) -> Result<Topic> {
+        let topic = self.known(name).await?;
+        check_subscribe(caller, &topic)?;
+        Ok(topic)
+    }
+
+    /// The topics the caller may subscribe to, in the order of their names.
+    ///
+    /// # Errors
+    /// Only by a fault of the store.
+    pub async fn list(&self, caller: &Caller) -> Result<Vec<Topic>> {
+        let mut topics = self.store.topics().await?;
+        topics.retain(|topic| may_subscribe(caller, topic));
+        Ok(topics)
+    }
+
+    /// Appends an event; when it answers, the event is on disk.
+    ///
+    /// # Errors
+    /// `NotFound`, `LoginRequired`, `Forbidden`, `IdempotencyKeyReused`.
+    pub async fn publish(&self, caller: &Caller, name: &str, publication: Publication) -> Result<Appended> {
+        let topic = self.known(name).await?;
+        let identity = check_publish(caller, &topic)?;
+        let subject = identity.subject.clone();
+        self.append(topic.id, subject, identity.name.clone(), publication).await
+    }
+
+    /// Appends an event in the name of the server itself.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn announce(&self, name: &str, publication: Publication) -> Result<Appended> {
+        let topic = self.known(name).await?;
+        self.append(topic.id, String::new(), "lastmile".to_owned(), publication).await
+    }
+
+    /// A page of a topic's events, oldest first.
+    ///
+    /// # Errors
+    /// `NotFound`, `LoginRequired`, `Forbidden`, and the errors of a cursor that cannot go on.
+    pub async fn history(&self, caller: &Caller, name: &str, page: History, size: usize) -> Result<Slice> {
+        let topic = self.get(caller, name).await?;
+        let topics: Arc<[TopicId]> = Arc::new([topic.id]);
+        let (after, events) = match page {
+            History::Oldest => (self.log.before_latest(Arc::clone(&topics), usize::MAX).await?, size),
+            History::After(seq) => (seq, size),
+            History::Latest(count) => (self.log.before_latest(Arc::clone(&topics), count).await?, count),
+        };
+        self.log.read_after(topics, after, SliceLimit { events, bytes: PAGE_BYTES }).await
+    }
+
+    /// The topics of these names, or all the caller may subscribe to when there is none.
+    ///
+    /// # Errors
+    /// `NotFound`, `LoginRequired`, `Forbidden`; `Invalid` when all are too many.
+    pub async fn authorize(&self, caller: &Caller, names: &[String]) -> Result<Vec<Topic>> {
+        if names.is_empty() {
+            return self.all_readable(caller).await;
+        }
+        let mut topics: Vec<Topic> = Vec::with_capacity(names.len());
+        for name in names {
+            if topics.iter().all(|known| known.name != *name) {
+                topics.push(self.get(caller, name).await?);
+            }
+        }
+        Ok(topics)
+    }
+
+    /// Follows the topics of these names, or all the caller may subscribe to when there is none.
+    ///
+    /// # Errors
+    /// Those of [`Self::authorize`], and the errors of a cursor that cannot go on.
+    pub async fn follow(&self, caller: &Caller, names: &[String], start: Start) -> Result<Feed> {
+        let topics = self.authorize(caller, names).await?;
+        let ids = topics.iter().map(|topic| topic.id).collect();
+        let tail = Tail::open(self.log.clone(), ids, start).await?;
+        Ok(Feed { topics, tail })
+    }
+
+    async fn all_readable(&self, caller: &Caller) -> Result<Vec<Topic>> {
+        let topics = self.list(caller).await?;
+        if topics.is_empty() {
+            caller.identity()?;
+            return Err(Error::Forbidden("there is no topic you may subscribe to".to_owned()));
+        }
+        if topics.len() > MAX_TOPICS {
+            let why = format!("you may read {} topics: name up to {MAX_TOPICS} of them", topics.len());
+            return Err(Error::invalid("topics", why));
+        }
+        Ok(topics)
+    }
+
+    async fn known(&self, name: &str) -> Result<Topic> {
+        let topic = self.store.topic(name).await?;
+        topic.ok_or_else(|| Error::NotFound { kind: "topic", name: name.to_owned() })
+    }
+
+    async fn append(
+        &self,
+        topic: TopicId,
+        subject: String,
+        publisher: String,
+        publication: Publication,
+    ) -> Result<Appended> {
+        let Publication { kind, body, key } = publication;
+        let idempotency = key.map(|(key, digest)| Idempotency { subject, key, digest });
+        let event =
+            NewEvent { topic, kind, publisher, traceparent: current_traceparent(), body, idempotency };
+        let committed = self.store.commit(Write::event(event)).await?;
+        committed.events.into_iter().next().ok_or_else(|| Error::internal("the store appended no event"))
+    }
+}

@@ -1,0 +1,242 @@
+//! What can go wrong, with its gRPC face.
+//!
+//! Callers only write `?`; [`Error`] knows its code, its reason and its details. The text tells the developer of the
+//! calling page or backend what to do next; inner causes go to the log, never to the wire.
+
+use std::collections::HashMap;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+/// The `domain` of every `google.rpc.ErrorInfo` this server sends.
+pub const ERROR_DOMAIN: &str = "lastmile.v1";
+
+/// The result of everything that can fail with an [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A field of a request that does not hold what it must.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Path of the field, such as `user.name`.
+    pub field: String,
+    /// What it must hold.
+    pub description: String,
+}
+
+impl Violation {
+    /// Says what `field` must hold.
+    pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self { field: field.into(), description: description.into() }
+    }
+}
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Fields of the request are wrong: all of them, not only the first.
+    #[error("{}", describe(.0))]
+    Invalid(Vec<Violation>),
+    /// The text is not a cursor of this server.
+    #[error("the cursor is not one this server has given; send none to begin at now")]
+    CursorInvalid,
+    /// Events after the cursor have been deleted.
+    #[error("the cursor is older than the events kept; read the state again and continue from its cursor")]
+    CursorExpired,
+    /// The cursor belongs to another incarnation of the log, or lies beyond its end.
+    #[error("the cursor belongs to another log; read the state again and continue from its cursor")]
+    CursorEpochChanged,
+    /// Username and password do not match.
+    #[error("username and password do not match")]
+    LoginFailed,
+    /// The call needs a credential and has none.
+    #[error("sign in first: send the access token of Login as `authorization: Bearer TOKEN`")]
+    LoginRequired,
+    /// The token was valid once.
+    #[error("the token has expired; get a new one with Refresh or Login")]
+    TokenExpired,
+    /// The token is not one of this server.
+    #[error("the token is not valid; sign in again with Login")]
+    TokenInvalid,
+    /// A refresh token was used twice, so it is in other hands too.
+    #[error("the refresh token was used before; every session of this login is ended, sign in again")]
+    TokenReused,
+    /// The caller is known and may not do this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// There is no such thing.
+    #[error("there is no {kind} {name:?}")]
+    NotFound {
+        /// `user` or `topic`.
+        kind: &'static str,
+        /// Which one was asked for.
+        name: String,
+    },
+    /// Another user has this username.
+    #[error("the username {0:?} is taken; choose another one")]
+    UsernameTaken(String),
+    /// The idempotency key came before, with another event.
+    #[error("the idempotency key {0:?} was used for another event; use a new key for each event")]
+    IdempotencyKeyReused(String),
+    /// The record changed since the caller read it.
+    #[error("the {kind} {name:?} has changed since it was read; read it again and repeat the change")]
+    EtagMismatch {
+        /// `user` or `topic`.
+        kind: &'static str,
+        /// Which one.
+        name: String,
+    },
+    /// The server is about to stop.
+    #[error("the server is shutting down; connect again and resume from the last cursor")]
+    ShuttingDown,
+    /// The disk is full; nothing was written.
+    #[error("the server's disk is full; nothing was written, try again later")]
+    StorageFull,
+    /// The RPC is part of the contract, and of a later version.
+    #[error("{0} is not available in this version")]
+    Unimplemented(&'static str),
+    /// A fault of the server.
+    #[error("internal error; the server's log has the cause under this trace id")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// One wrong field.
+    pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::Invalid(vec![Violation::new(field, description)])
+    }
+
+    /// A fault of the server.
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(cause.into())
+    }
+
+    /// The gRPC code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Invalid(_) | Self::CursorInvalid => Code::InvalidArgument,
+            Self::CursorExpired | Self::CursorEpochChanged => Code::OutOfRange,
+            Self::LoginFailed
+            | Self::LoginRequired
+            | Self::TokenExpired
+            | Self::TokenInvalid
+            | Self::TokenReused => Code::Unauthenticated,
+            Self::Forbidden(_) => Code::PermissionDenied,
+            Self::NotFound { .. } => Code::NotFound,
+            Self::UsernameTaken(_) | Self::IdempotencyKeyReused(_) => Code::AlreadyExists,
+            Self::EtagMismatch { .. } => Code::Aborted,
+            Self::ShuttingDown => Code::Unavailable,
+            Self::StorageFull => Code::ResourceExhausted,
+            Self::Unimplemented(_) => Code::Unimplemented,
+            Self::Internal(_) => Code::Internal,
+        }
+    }
+
+    /// The machine-readable reason of `google.rpc.ErrorInfo`.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "INVALID_FIELD",
+            Self::CursorInvalid => "CURSOR_INVALID",
+            Self::CursorExpired => "CURSOR_EXPIRED",
+            Self::CursorEpochChanged => "CURSOR_EPOCH_CHANGED",
+            Self::LoginFailed => "LOGIN_FAILED",
+            Self::LoginRequired => "LOGIN_REQUIRED",
+            Self::TokenExpired => "TOKEN_EXPIRED",
+            Self::TokenInvalid => "TOKEN_INVALID",
+            Self::TokenReused => "TOKEN_REUSED",
+            Self::Forbidden(_) => "FORBIDDEN",
+            Self::NotFound { kind: "topic", .. } => "TOPIC_NOT_FOUND",
+            Self::NotFound { .. } => "USER_NOT_FOUND",
+            Self::UsernameTaken(_) => "USERNAME_TAKEN",
+            Self::IdempotencyKeyReused(_) => "IDEMPOTENCY_KEY_REUSED",
+            Self::EtagMismatch { .. } => "ETAG_MISMATCH",
+            Self::ShuttingDown => "SHUTTING_DOWN",
+            Self::StorageFull => "STORAGE_FULL",
+            Self::Unimplemented(_) => "NOT_IMPLEMENTED",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+
+    fn details(&self) -> ErrorDetails {
+        let mut details = ErrorDetails::with_error_info(self.reason(), ERROR_DOMAIN, HashMap::new());
+        match self {
+            Self::Invalid(violations) => {
+                let violations: Vec<_> = violations
+                    .iter()
+                    .map(|each| FieldViolation::new(&each.field, &each.description))
+                    .collect();
+                details.set_bad_request(violations);
+            }
+            Self::CursorInvalid => {
+                details.add_bad_request_violation("cursor", self.to_string());
+            }
+            Self::NotFound { kind, name } | Self::EtagMismatch { kind, name } => {
+                details.set_resource_info(*kind, name, "", self.to_string());
+            }
+            Self::UsernameTaken(name) => {
+                details.set_resource_info("user", name, "", self.to_string());
+                details.add_bad_request_violation("user.username", self.to_string());
+            }
+            Self::IdempotencyKeyReused(_) => {
+                details.add_bad_request_violation("idempotency_key", self.to_string());
+            }
+            _ => {}
+        }
+        details
+    }
+}
+
+fn describe(violations: &[Violation]) -> String {
+    let each: Vec<_> =
+        violations.iter().map(|each| format!("{}: {}", each.field, each.description)).collect();
+    each.join("; ")
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        if let Error::Internal(cause) = &error {
+            tracing::error!(error = %cause, "a call failed by a fault of the server");
+        }
+        Self::with_error_details(error.code(), error.to_string(), error.details())
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::StorageFull,
+            _ => Self::internal(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_violation_reaches_the_wire() {
+        let error = Error::Invalid(vec![
+            Violation::new("user.name", "is empty"),
+            Violation::new("password", "is short"),
+        ]);
+        let status = Status::from(error);
+        let details = status.get_error_details();
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert_eq!(status.message(), "user.name: is empty; password: is short");
+        let fields: Vec<_> = details
+            .bad_request()
+            .into_iter()
+            .flat_map(|bad| &bad.field_violations)
+            .map(|each| each.field.as_str())
+            .collect();
+        assert_eq!(fields, ["user.name", "password"]);
+        assert_eq!(details.error_info().map(|info| info.reason.as_str()), Some("INVALID_FIELD"));
+    }
+
+    #[test]
+    fn inner_causes_stay_inside() {
+        let status = Status::from(Error::internal("secret path"));
+        assert_eq!(status.code(), Code::Internal);
+        assert!(!status.message().contains("secret"));
+    }
+}

@@ -1,0 +1,8 @@
+//! The reading side of the event log: cursors, slices, and following the end.
+
+mod cursor;
+mod reader;
+mod tail;
+
+pub use reader::Log;
+pub use tail::{Delivery, Start, Tail};

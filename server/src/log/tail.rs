@@ -1,0 +1,118 @@
+//! Follows topics from a position on: what was and what comes, by one path.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::reader::Log;
+use crate::error::Result;
+use crate::model::{Seq, StoredEvent, TopicId};
+use crate::store::SliceLimit;
+
+/// What a slow subscriber holds at most, besides its position.
+const SLICE: SliceLimit = SliceLimit { events: 64, bytes: 32 * 1024 };
+
+/// The position is told so often while only events of other topics pass.
+const POSITION_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Right after a position.
+    Position(Seq),
+    /// With so many of the latest events.
+    Latest(usize),
+}
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// The position of the last event of the topics before what comes next.
+    Position(Seq),
+    /// An event.
+    Event(StoredEvent),
+}
+
+/// Follows topics. It holds a position and a small slice, never a queue.
+#[derive(Debug)]
+pub struct Tail {
+    log: Log,
+    topics: Arc<[TopicId]>,
+    slice: VecDeque<StoredEvent>,
+    position: Seq,
+    announced: bool,
+    changed: watch::Receiver<Seq>,
+    /// The log's end when the position was last told.
+    seen: Seq,
+    next_position: Instant,
+}
+
+impl Tail {
+    /// Begins to follow.
+    ///
+    /// # Errors
+    /// `CursorExpired` or `CursorEpochChanged` when the log cannot continue from there.
+    pub async fn open(log: Log, topics: Arc<[TopicId]>, start: Start) -> Result<Self> {
+        let mut changed = log.changed();
+        let seen = *changed.borrow_and_update();
+        let position = match start {
+            Start::Position(seq) => seq,
+            Start::Latest(count) => log.before_latest(Arc::clone(&topics), count).await?,
+        };
+        // The first read is made here, so that a cursor that cannot go on fails before the first message.
+        let slice = log.read_after(Arc::clone(&topics), position, SLICE).await?;
+        Ok(Self {
+            log,
+            topics,
+            position,
+            slice: slice.events.into(),
+            announced: false,
+            changed,
+            seen,
+            next_position: Instant::now() + POSITION_INTERVAL,
+        })
+    }
+
+    /// Waits for what comes next: a position first, then events. It may be dropped at any time: nothing is lost.
+    ///
+    /// # Errors
+    /// `CursorExpired` when events were deleted before they could be read.
+    pub async fn next(&mut self) -> Result<Delivery> {
+        if !self.announced {
+            self.announced = true;
+            return Ok(Delivery::Position(self.position));
+        }
+        loop {
+            if let Some(event) = self.slice.pop_front() {
+                self.position = event.seq;
+                self.told();
+                return Ok(Delivery::Event(event));
+            }
+            let slice = self.log.read_after(Arc::clone(&self.topics), self.position, SLICE).await?;
+            self.slice = slice.events.into();
+            if self.slice.is_empty() && self.wait().await {
+                self.told();
+                return Ok(Delivery::Position(self.position));
+            }
+        }
+    }
+
+    fn told(&mut self) {
+        self.seen = *self.changed.borrow();
+        self.next_position = Instant::now() + POSITION_INTERVAL;
+    }
+
+    /// Waits until the log grows; true when it is time to tell the position instead.
+    async fn wait(&mut self) -> bool {
+        let passed = *self.changed.borrow() != self.seen;
+        tokio::select! {
+            // Without a writer no event comes, so waiting is right.
+            Ok(()) = self.changed.changed() => false,
+            () = sleep_until(self.next_position), if passed => true,
+            else => std::future::pending().await,
+        }
+    }
+}

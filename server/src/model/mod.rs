@@ -1,0 +1,15 @@
+//! The nouns of the core: users, topics and events, as the rest of the crate speaks of them.
+
+mod time;
+mod role;
+mod user;
+mod filter;
+mod topic;
+mod event;
+
+pub use event::{Idempotency, NewEvent, Seq, StoredEvent};
+pub use filter::{FilterField, Term, UserFilter};
+pub use role::{Role, UnknownRole};
+pub use time::Time;
+pub use topic::{Member, NewTopic, Retention, Topic, TopicId, TopicRules, USERS_TOPIC, UnknownMember};
+pub use user::{NewUser, User, UserPatch};

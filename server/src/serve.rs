@@ -1,0 +1,124 @@
+//! Puts the core on sockets: gRPC and gRPC-Web on one, probes on the other.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use futures_util::StreamExt;
+use http::Request;
+use tokio::net::{TcpListener, lookup_host};
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic_web::GrpcWebLayer;
+use tower::ServiceExt;
+
+use crate::app::Core;
+
+/// A peer that answers no ping for so long is gone.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Sockets of one address; `localhost` has one for IPv4 and one for IPv6.
+#[derive(Debug)]
+pub struct Listeners {
+    listeners: Vec<TcpListener>,
+    address: SocketAddr,
+}
+
+impl Listeners {
+    /// Binds an address such as `localhost:50051`; port 0 picks a free one, the same for all sockets.
+    ///
+    /// # Errors
+    /// When the name is unknown or the port is taken.
+    pub async fn bind(address: &str) -> io::Result<Self> {
+        let mut listeners: Vec<TcpListener> = Vec::new();
+        for mut wanted in addresses(address).await? {
+            if let Some(first) = listeners.first() {
+                wanted.set_port(first.local_addr()?.port());
+            }
+            match TcpListener::bind(wanted).await {
+                Ok(listener) => listeners.push(listener),
+                // A machine without IPv6 still has IPv4, or the other way round.
+                Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let first = listeners.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        Ok(Self { address: first.local_addr()?, listeners })
+    }
+
+    /// The address of the first socket.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+async fn addresses(address: &str) -> io::Result<Vec<SocketAddr>> {
+    match address.strip_prefix("localhost:").and_then(|port| port.parse::<u16>().ok()) {
+        Some(port) => Ok(vec![([127, 0, 0, 1], port).into(), ([0, 0, 0, 0, 0, 0, 0, 1], port).into()]),
+        None => Ok(lookup_host(address).await?.take(1).collect()),
+    }
+}
+
+/// Serves gRPC and gRPC-Web until `stop` is cancelled and the last call has ended.
+///
+/// # Errors
+/// When a socket breaks.
+pub async fn serve(
+    core: Core,
+    listeners: Listeners,
+    stop: CancellationToken,
+) -> Result<(), tonic::transport::Error> {
+    let service = core.service();
+    let answer = tower::service_fn(move |request: Request<axum::body::Body>| {
+        let answer = service.clone().oneshot(request.map(Body::new));
+        async move { Ok::<_, Infallible>(answer.await?.map(axum::body::Body::new)) }
+    });
+    let routes = Routes::from(Router::new().fallback_service(answer));
+    let connections =
+        futures_util::stream::select_all(listeners.listeners.into_iter().map(TcpListenerStream::new));
+    Server::builder()
+        .accept_http1(true)
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(PING_TIMEOUT))
+        .http2_keepalive_timeout(Some(PING_TIMEOUT))
+        .layer(GrpcWebLayer::new())
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(connections.boxed(), stop.cancelled_owned())
+        .await
+}
+
+/// Serves `/livez` and `/readyz` until `stop` is cancelled.
+///
+/// # Errors
+/// When a socket breaks.
+pub async fn serve_probes(core: Core, listeners: Listeners, stop: CancellationToken) -> io::Result<()> {
+    let ready = move || {
+        let ready = core.is_ready();
+        async move {
+            if ready { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "draining\n") }
+        }
+    };
+    let router = Router::new().route("/livez", get(|| async { "alive\n" })).route("/readyz", get(ready));
+    let each = listeners.listeners.into_iter().map(|listener| {
+        let router = router.clone();
+        serve_router(listener, router, stop.clone())
+    });
+    futures_util::future::try_join_all(each).await?;
+    Ok(())
+}
+
+fn serve_router(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+) -> impl Future<Output = io::Result<()>> {
+    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).into_future()
+}

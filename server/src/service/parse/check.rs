@@ -1,0 +1,61 @@
+//! Collects what is wrong with a request.
+
+use crate::error::{Error, Result, Violation};
+use crate::log::{Log, Start};
+
+/// Collects violations; [`Check::finish`] tells them all at once.
+#[derive(Debug, Default)]
+pub(super) struct Check {
+    violations: Vec<Violation>,
+}
+
+impl Check {
+    /// Notes what a field must hold, unless it does.
+    pub(super) fn require(&mut self, holds: bool, field: &str, description: &str) {
+        if !holds {
+            self.violations.push(Violation::new(field, description));
+        }
+    }
+
+    /// Takes a value, or notes what the field must hold.
+    pub(super) fn take<T: Default>(&mut self, value: Option<T>, field: &str, description: &str) -> T {
+        self.require(value.is_some(), field, description);
+        value.unwrap_or_default()
+    }
+
+    /// Tells all violations.
+    pub(super) fn finish(self) -> Result<()> {
+        if self.violations.is_empty() { Ok(()) } else { Err(Error::Invalid(self.violations)) }
+    }
+
+    /// A text for people of a number of characters, without control characters.
+    pub(super) fn text(&mut self, text: &str, field: &str, min: usize, max: usize) {
+        let length = text.chars().count();
+        let fits = (min..=max).contains(&length) && !text.chars().any(char::is_control);
+        self.require(fits, field, &format!("must have {min}-{max} characters and no control characters"));
+    }
+
+    /// A login name.
+    pub(super) fn username(&mut self, name: &str, field: &str) {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+        let fits = (1..=64).contains(&name.len()) && name.bytes().all(allowed);
+        self.require(fits, field, "must match [a-z0-9._-]{1,64}");
+    }
+
+    /// A password somebody chooses.
+    pub(super) fn new_password(&mut self, password: &str, field: &str) {
+        self.require((10..=256).contains(&password.len()), field, "must have 10-256 bytes");
+    }
+
+    /// The name of a topic.
+    pub(super) fn topic_name(&mut self, name: &str, field: &str) {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
+        let fits = (1..=128).contains(&name.len()) && name.bytes().all(allowed);
+        self.require(fits, field, "must match [A-Za-z0-9._~-]{1,128}");
+    }
+}
+
+/// Where a stream begins: after the cursor, or with so many of the latest events when there is none.
+pub(super) fn start(log: &Log, cursor: &str, last: usize) -> Result<Start> {
+    if cursor.is_empty() { Ok(Start::Latest(last)) } else { log.position(cursor).map(Start::Position) }
+}

@@ -1,0 +1,118 @@
+//! UserService.
+
+use lastmile_proto::v1;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, async_trait};
+use v1::user_service_server::UserService;
+
+use super::call::caller;
+use super::stream::{Messages, deliver};
+use super::{page, parse};
+use crate::domain::{Users, user_change_message, user_message};
+use crate::error::Result;
+use crate::log::{Delivery, Log};
+
+/// Reads, changes and watches users.
+#[derive(Debug, Clone)]
+pub struct UserApi {
+    users: Users,
+    log: Log,
+    drain: CancellationToken,
+}
+
+impl UserApi {
+    /// The service over its domain; `drain` ends its streams.
+    pub fn new(users: Users, log: Log, drain: CancellationToken) -> Self {
+        Self { users, log, drain }
+    }
+}
+
+#[async_trait]
+impl UserService for UserApi {
+    async fn list_users(
+        &self,
+        request: Request<v1::ListUsersRequest>,
+    ) -> Result<Response<v1::ListUsersResponse>, Status> {
+        let caller = caller(&request);
+        let request = request.into_inner();
+        let found = self.users.list(&caller, parse::list_users(&request)?).await?;
+        let next = found.users.last().filter(|_| found.more);
+        Ok(Response::new(v1::ListUsersResponse {
+            next_page_token: next
+                .map(|user| page::token(&request.filter, &user.id.to_string()))
+                .unwrap_or_default(),
+            users: found.users.iter().map(user_message).collect(),
+            cursor: self.log.cursor(found.position),
+        }))
+    }
+
+    async fn get_user(&self, request: Request<v1::GetUserRequest>) -> Result<Response<v1::User>, Status> {
+        let caller = caller(&request);
+        let id = parse::user_id(request.into_inner().id, "id")?;
+        let user = self.users.get(&caller, id).await?;
+        Ok(Response::new(user_message(&user)))
+    }
+
+    async fn create_user(
+        &self,
+        request: Request<v1::CreateUserRequest>,
+    ) -> Result<Response<v1::User>, Status> {
+        let caller = caller(&request);
+        let user = parse::create_user(request.into_inner())?;
+        let user = self.users.create(&caller, user).await?;
+        Ok(Response::new(user_message(&user)))
+    }
+
+    async fn update_user(
+        &self,
+        request: Request<v1::UpdateUserRequest>,
+    ) -> Result<Response<v1::User>, Status> {
+        let caller = caller(&request);
+        let (id, patch, etag) = parse::update_user(request.into_inner())?;
+        let user = self.users.update(&caller, id, patch, etag).await?;
+        Ok(Response::new(user_message(&user)))
+    }
+
+    async fn delete_user(&self, request: Request<v1::DeleteUserRequest>) -> Result<Response<()>, Status> {
+        let caller = caller(&request);
+        let (id, etag) = parse::delete_user(request.into_inner())?;
+        self.users.delete(&caller, id, etag).await?;
+        Ok(Response::new(()))
+    }
+
+    type WatchUsersStream = Messages<v1::WatchUsersResponse>;
+
+    async fn watch_users(
+        &self,
+        request: Request<v1::WatchUsersRequest>,
+    ) -> Result<Response<Self::WatchUsersStream>, Status> {
+        let caller = caller(&request);
+        self.users.authorize_watch(&caller)?;
+        let start = parse::watch_users(&self.log, request.get_ref())?;
+        let tail = self.users.watch(&caller, start).await?;
+        let log = self.log.clone();
+        let render = move |delivery| render(&log, delivery);
+        Ok(Response::new(deliver(tail, self.drain.clone(), render)))
+    }
+
+    async fn authorize_watch_users(
+        &self,
+        request: Request<v1::WatchUsersRequest>,
+    ) -> Result<Response<()>, Status> {
+        self.users.authorize_watch(&caller(&request))?;
+        Ok(Response::new(()))
+    }
+}
+
+fn render(log: &Log, delivery: Delivery) -> Result<v1::WatchUsersResponse> {
+    Ok(match delivery {
+        Delivery::Position(seq) => {
+            v1::WatchUsersResponse { cursor: log.cursor(seq), position: true, ..Default::default() }
+        }
+        Delivery::Event(event) => v1::WatchUsersResponse {
+            cursor: log.cursor(event.seq),
+            previous: log.cursor(event.previous),
+            ..user_change_message(&event)?
+        },
+    })
+}

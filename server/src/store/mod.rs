@@ -1,0 +1,11 @@
+//! Where records and the log are kept: one write path, and reads that see one snapshot.
+//!
+//! [`Store`] is all the rest of the crate knows; [`SqliteStore`] is the embedded one.
+
+mod change;
+mod traits;
+mod sqlite;
+
+pub use change::{Appended, Change, Changed, Committed, Rotation, TokenHash, Write};
+pub use sqlite::SqliteStore;
+pub use traits::{Answer, LogReads, Slice, SliceLimit, Store, UserPage, UserQuery};

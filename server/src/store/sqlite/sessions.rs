@@ -1,0 +1,67 @@
+//! Sessions and their refresh tokens in SQL.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::users;
+use crate::error::Result;
+use crate::model::Time;
+use crate::store::change::{Rotation, TokenHash};
+
+pub(super) fn start(db: &Connection, user: i32, token: &TokenHash, expires: Time) -> Result<()> {
+    db.prepare_cached("INSERT INTO session (user) VALUES (?1)")?.execute([user])?;
+    insert_token(db, db.last_insert_rowid(), token, expires)
+}
+
+/// Uses a refresh token: it is replaced, or its session ends because it had been replaced before.
+pub(super) fn rotate(
+    db: &Connection,
+    token: &TokenHash,
+    next: &TokenHash,
+    now: Time,
+    expires: Time,
+) -> Result<Rotation> {
+    let found: Option<(i64, i32, bool, bool, i64)> = db
+        .prepare_cached(
+            "SELECT session.id, session.user, session.ended, refresh_token.used, refresh_token.expires
+             FROM refresh_token JOIN session ON session.id = refresh_token.session
+             WHERE refresh_token.hash = ?1",
+        )?
+        .query_row([token], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+        .optional()?;
+    let Some((session, user, ended, used, token_expires)) = found else {
+        return Ok(Rotation::Unknown);
+    };
+    if used && !ended {
+        db.prepare_cached("UPDATE session SET ended = 1 WHERE id = ?1")?.execute([session])?;
+        return Ok(Rotation::Reused);
+    }
+    if ended {
+        return Ok(Rotation::Unknown);
+    }
+    if token_expires <= now.micros() {
+        return Ok(Rotation::Expired);
+    }
+    db.prepare_cached("UPDATE refresh_token SET used = 1 WHERE hash = ?1")?.execute([token])?;
+    insert_token(db, session, next, expires)?;
+    forget_expired(db, now)?;
+    Ok(users::find(db, user)?.map_or(Rotation::Unknown, Rotation::Next))
+}
+
+pub(super) fn end(db: &Connection, token: &TokenHash) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE session SET ended = 1 WHERE id = (SELECT session FROM refresh_token WHERE hash = ?1)",
+    )?
+    .execute([token])?;
+    Ok(())
+}
+
+fn insert_token(db: &Connection, session: i64, token: &TokenHash, expires: Time) -> Result<()> {
+    db.prepare_cached("INSERT INTO refresh_token (hash, session, expires) VALUES (?1, ?2, ?3)")?
+        .execute(params![token, session, expires.micros()])?;
+    Ok(())
+}
+
+fn forget_expired(db: &Connection, now: Time) -> Result<()> {
+    db.prepare_cached("DELETE FROM refresh_token WHERE expires < ?1")?.execute([now.micros()])?;
+    Ok(())
+}

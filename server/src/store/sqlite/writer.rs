@@ -1,0 +1,123 @@
+//! The one thread that writes, many commits to a transaction.
+//!
+//! The cost of a durable commit is the sync of the file; whatever waits when a transaction begins shares it. Each
+//! commit has a savepoint, so that one that fails leaves the others alone.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::{oneshot, watch};
+
+use super::apply::apply;
+use super::events;
+use crate::error::{Error, Result};
+use crate::model::Seq;
+use crate::store::change::{Committed, Write};
+
+/// Commits in one transaction: more would make the first of them wait too long.
+const GROUP: usize = 256;
+
+struct Job {
+    write: Write,
+    answer: oneshot::Sender<Result<Committed>>,
+}
+
+/// Sends writes to the thread; the thread ends with the last sender.
+#[derive(Debug)]
+pub(super) struct Writer {
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread; `changed` hears the log's last position after every transaction that moved it.
+    pub(super) fn start(db: Connection, changed: watch::Sender<Seq>) -> Result<Self> {
+        let (jobs, queue) = channel();
+        let thread = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || run(&db, &queue, &changed))
+            .map_err(Error::internal)?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    pub(super) fn send(&self, write: Write) -> oneshot::Receiver<Result<Committed>> {
+        let (answer, receiver) = oneshot::channel();
+        if let Some(jobs) = &self.jobs {
+            // When the thread is gone, the dropped answer says so.
+            let _ = jobs.send(Job { write, answer });
+        }
+        receiver
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(db: &Connection, queue: &Receiver<Job>, changed: &watch::Sender<Seq>) {
+    while let Ok(first) = queue.recv() {
+        let group = std::iter::once(first).chain(queue.try_iter()).take(GROUP);
+        let (jobs, answers): (Vec<_>, Vec<_>) = group.map(|job| (job.write, job.answer)).unzip();
+        match commit_group(db, jobs) {
+            Ok((results, last)) => {
+                changed.send_if_modified(|known| std::mem::replace(known, last) != last);
+                for (answer, result) in answers.into_iter().zip(results) {
+                    // A caller that has gone away does not want the answer.
+                    let _ = answer.send(result);
+                }
+            }
+            Err(error) => refuse_all(answers, &error),
+        }
+    }
+}
+
+fn commit_group(db: &Connection, writes: Vec<Write>) -> Result<(Vec<Result<Committed>>, Seq)> {
+    let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
+    let (_, before) = events::state(&transaction)?;
+    let mut last = before;
+    let mut results = Vec::with_capacity(writes.len());
+    for write in writes {
+        let result = commit_one(&transaction, write, &mut last);
+        // SQLite rolls a whole transaction back by itself when the disk is full or broken.
+        if transaction.is_autocommit() {
+            return Err(result.err().unwrap_or_else(|| Error::internal("the transaction was rolled back")));
+        }
+        results.push(result);
+    }
+    if last != before {
+        events::store_last(&transaction, last)?;
+    }
+    transaction.commit()?;
+    Ok((results, last))
+}
+
+fn commit_one(db: &Connection, write: Write, last: &mut Seq) -> Result<Committed> {
+    db.prepare_cached("SAVEPOINT one")?.execute([])?;
+    let before = *last;
+    let result = apply(db, write, last);
+    if result.is_err() && !db.is_autocommit() {
+        *last = before;
+        db.prepare_cached("ROLLBACK TO one")?.execute([])?;
+    }
+    if !db.is_autocommit() {
+        db.prepare_cached("RELEASE one")?.execute([])?;
+    }
+    result
+}
+
+fn refuse_all(answers: Vec<oneshot::Sender<Result<Committed>>>, error: &Error) {
+    tracing::error!(error = %error, "a transaction could not be written; its commits are refused");
+    for answer in answers {
+        let refusal = match error {
+            Error::StorageFull => Error::StorageFull,
+            other => Error::internal(other.to_string()),
+        };
+        let _ = answer.send(Err(refusal));
+    }
+}

@@ -1,0 +1,105 @@
+//! What a store can do.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use super::change::{Committed, Write};
+use crate::error::Result;
+use crate::model::{Seq, StoredEvent, Topic, TopicId, User, UserFilter};
+
+/// An answer of the store, some time later.
+pub type Answer<T> = BoxFuture<'static, Result<T>>;
+
+/// The reading side of the event log.
+pub trait LogReads: Debug + Send + Sync {
+    /// The log's incarnation: another one after a restore.
+    fn epoch(&self) -> u32;
+
+    /// The events of the topics after a position, in the order of the log.
+    ///
+    /// # Errors
+    /// `CursorExpired` when events after the position were deleted, `CursorEpochChanged` when it lies beyond the end.
+    fn read_after(&self, topics: Arc<[TopicId]>, after: Seq, limit: SliceLimit) -> Answer<Slice>;
+
+    /// The position right before the latest `count` events of the topics; for 0 that of their last event.
+    fn before_latest(&self, topics: Arc<[TopicId]>, count: usize) -> Answer<Seq>;
+
+    /// Tells the log's last position whenever it grows.
+    fn changed(&self) -> watch::Receiver<Seq>;
+}
+
+/// Records and the log.
+pub trait Store: LogReads {
+    /// Makes the changes and appends the events in one transaction; when it answers, they are on disk.
+    ///
+    /// # Errors
+    /// The error of the first change that cannot be made; then nothing was written.
+    fn commit(&self, write: Write) -> Answer<Committed>;
+
+    /// The user of an id.
+    fn user(&self, id: i32) -> Answer<Option<User>>;
+
+    /// The user of a username, with the password's hash.
+    fn credentials(&self, username: &str) -> Answer<Option<(User, String)>>;
+
+    /// Users in the order of their ids, and where the log of their changes stood.
+    fn users(&self, query: UserQuery) -> Answer<UserPage>;
+
+    /// The topic of a name.
+    fn topic(&self, name: &str) -> Answer<Option<Topic>>;
+
+    /// All topics but the internal ones, in the order of their names.
+    fn topics(&self) -> Answer<Vec<Topic>>;
+}
+
+/// How much one slice may hold; a slice always holds at least one event.
+#[derive(Debug, Clone, Copy)]
+pub struct SliceLimit {
+    /// Events.
+    pub events: usize,
+    /// Bytes of their bodies.
+    pub bytes: usize,
+}
+
+/// Consecutive events of a subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slice {
+    /// Position of the last event of the subscription before `events`.
+    pub start: Seq,
+    /// The events.
+    pub events: Vec<StoredEvent>,
+    /// More events follow at once.
+    pub more: bool,
+}
+
+impl Slice {
+    /// Position of the last event of the slice.
+    pub fn end(&self) -> Seq {
+        self.events.last().map_or(self.start, |event| event.seq)
+    }
+}
+
+/// Which users.
+#[derive(Debug, Clone)]
+pub struct UserQuery {
+    /// Whom to admit.
+    pub filter: UserFilter,
+    /// Users after this id.
+    pub after: i32,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Users of one snapshot.
+#[derive(Debug, Clone)]
+pub struct UserPage {
+    /// The users.
+    pub users: Vec<User>,
+    /// More users follow.
+    pub more: bool,
+    /// Position of the last change of any user in the same snapshot.
+    pub position: Seq,
+}
