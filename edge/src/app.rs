@@ -47,17 +47,26 @@ impl Edge {
     ///
     /// # Errors
     /// A sentence naming the setting that cannot be used.
-    pub fn new(config: EdgeConfig, upstream: Upstream, source: Source, grpc: Option<String>) -> Result<Self, String> {
+    pub fn new(
+        config: EdgeConfig,
+        upstream: Upstream,
+        source: Source,
+        grpc: Option<String>,
+    ) -> Result<Self, String> {
         let rules = match &config.rules {
             Some(file) => {
-                let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+                let text =
+                    std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
                 RuleFile::parse(&text).map_err(|error| format!("{}: {error}", file.display()))?
             }
             None => RuleFile::default(),
         };
         let limits = &config.limits;
-        let addresses =
-            AddressLimit::new(limits.requests_per_second, limits.request_burst, limits.trusted_proxies.clone());
+        let addresses = AddressLimit::new(
+            limits.requests_per_second,
+            limits.request_burst,
+            limits.trusted_proxies.clone(),
+        );
         let front = Front {
             schema: ArcSwapOption::empty(),
             keys: Keys::new(config.auth.clone(), upstream.clone())?,
@@ -100,7 +109,11 @@ impl Edge {
         loop {
             match self.load().await {
                 Ok(schema) => {
-                    tracing::info!(methods = schema.methods.len(), bindings = schema.bindings.len(), "schema loaded");
+                    tracing::info!(
+                        methods = schema.methods.len(),
+                        bindings = schema.bindings.len(),
+                        "schema loaded"
+                    );
                     self.front.schema.store(Some(Arc::new(schema)));
                     return Ok(());
                 }

@@ -236,7 +236,9 @@ where
         .map(|(key, _)| format!("{key}__"))
         .collect();
     let nested = Env::prefixed("LASTMILE_")
-        .filter(move |key| sections.iter().any(|section| key.as_str().to_ascii_lowercase().starts_with(section)))
+        .filter(move |key| {
+            sections.iter().any(|section| key.as_str().to_ascii_lowercase().starts_with(section))
+        })
         .split("__");
     let mut figment = Figment::from(Serialized::defaults(T::default()));
     if let Some(file) = file {
@@ -246,12 +248,12 @@ where
 }
 
 fn explain(error: &figment::Error) -> String {
-    let place = error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref()).map(ToString::to_string);
+    let place =
+        error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref()).map(ToString::to_string);
     let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
     let Kind::UnknownField(name, known) = &error.kind else { return format!("{place}{error}") };
-    let nearest = known.iter().max_by(|a, b| {
-        strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b))
-    });
+    let nearest =
+        known.iter().max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
     let hint = nearest.map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default();
     format!("{place}unknown key `{}`{hint}", error.path.join("."))
 }
@@ -263,7 +265,8 @@ mod tests {
     #[test]
     fn flags_win_over_the_file_and_the_file_over_defaults() {
         let file = std::env::temp_dir().join(format!("lastmile-config-{}.toml", std::process::id()));
-        std::fs::write(&file, "http = \"localhost:1\"\nadmin = \"localhost:2\"\n[limits]\nbody_bytes = 7\n").unwrap();
+        std::fs::write(&file, "http = \"localhost:1\"\nadmin = \"localhost:2\"\n[limits]\nbody_bytes = 7\n")
+            .unwrap();
         let config: EdgeConfig = load(Some(&file), serde_json::json!({ "http": "localhost:3" })).unwrap();
         assert_eq!((config.http.as_str(), config.admin.as_str()), ("localhost:3", "localhost:2"));
         assert_eq!(config.limits.body_bytes, 7);

@@ -108,7 +108,9 @@ fn parse_one(text: &str) -> Result<(Tag, Place), Malformed> {
     }
     let place = match cursor {
         END => Place::End,
-        _ if !cursor.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.%".contains(&b)) => return Err(Malformed),
+        _ if !cursor.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.%".contains(&b)) => {
+            return Err(Malformed);
+        }
         _ => Place::After(percent_decode_str(cursor).collect()),
     };
     Ok((Tag(tag.to_owned()), place))

@@ -209,8 +209,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let body = Bytes::from(self.to_problem().to_string());
         let content_type = HeaderValue::from_static("application/problem+json");
-        let mut response =
-            (self.http_status(), [(header::CONTENT_TYPE, content_type)], body).into_response();
+        let mut response = (self.http_status(), [(header::CONTENT_TYPE, content_type)], body).into_response();
         for (name, value) in &self.0.headers {
             response.headers_mut().append(name, value.clone());
         }
@@ -226,8 +225,7 @@ mod tests {
 
     #[test]
     fn every_code_has_the_status_of_the_canonical_table() {
-        let statuses: Vec<u16> =
-            (1..=16).map(|n| Code::from_number(n).http_status().as_u16()).collect();
+        let statuses: Vec<u16> = (1..=16).map(|n| Code::from_number(n).http_status().as_u16()).collect();
         assert_eq!(
             statuses,
             [499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401]

@@ -66,7 +66,8 @@ pub async fn run(
     let (drain, grace) = (edge.drain().clone(), config.drain.grace);
     // The admin listener outlives the drain, so that operators can watch it.
     let stop_admin = CancellationToken::new();
-    let admin = tokio::spawn(serve(admin, edge.admin(), config.limits.clone(), stop_admin.clone(), Duration::ZERO));
+    let admin =
+        tokio::spawn(serve(admin, edge.admin(), config.limits.clone(), stop_admin.clone(), Duration::ZERO));
     let http = tokio::spawn(serve(http, edge.router(), config.limits.clone(), drain.clone(), grace));
     let schema = {
         let edge = edge.clone();
@@ -90,7 +91,13 @@ pub async fn run(
 }
 
 /// Serves until `drain` is cancelled, then lets what is open end, at most for `grace`.
-pub async fn serve(listeners: Listeners, router: Router, limits: LimitsConfig, drain: CancellationToken, grace: Duration) {
+pub async fn serve(
+    listeners: Listeners,
+    router: Router,
+    limits: LimitsConfig,
+    drain: CancellationToken,
+    grace: Duration,
+) {
     let connections = TaskTracker::new();
     let permits = Arc::new(Semaphore::new(limits.connections));
     let server = Arc::new(Server { router, limits, drain: drain.clone() });
@@ -112,7 +119,12 @@ struct Server {
     drain: CancellationToken,
 }
 
-async fn accept(listener: TcpListener, server: Arc<Server>, permits: Arc<Semaphore>, connections: TaskTracker) {
+async fn accept(
+    listener: TcpListener,
+    server: Arc<Server>,
+    permits: Arc<Semaphore>,
+    connections: TaskTracker,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -150,7 +162,11 @@ impl Server {
             return;
         }
         let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.head_timeout).max_buf_size(limits.head_bytes.max(8192));
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head_timeout)
+            .max_buf_size(limits.head_bytes.max(8192));
         builder
             .http2()
             .timer(TokioTimer::new())
@@ -164,7 +180,8 @@ impl Server {
             request.extensions_mut().insert(Peer(peer));
             router.clone().oneshot(request.map(Body::new))
         });
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
+        let connection =
+            builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
         tokio::pin!(connection);
         let mut draining = false;
         loop {

@@ -3,6 +3,7 @@
 //! [`edge`] holds what any backend may use with the edge (annotations, identity keys, session frames); `v1`, behind
 //! the feature `core`, is the API of lastmile's own core.
 
+#[allow(clippy::all, rustdoc::all, reason = "generated from .proto files, comments included")]
 mod tree {
     include!(concat!(env!("OUT_DIR"), "/tree.rs"));
 }

@@ -82,7 +82,8 @@ async fn run(cli: Cli) -> Result<()> {
     if let Some(Command::Proto { dir }) = &cli.command {
         return write_protos(dir);
     }
-    let config: EdgeConfig = config::load(cli.config.as_deref(), &cli.flags).map_err(|error| anyhow!(error))?;
+    let config: EdgeConfig =
+        config::load(cli.config.as_deref(), &cli.flags).map_err(|error| anyhow!(error))?;
     if let Some(Command::Config) = cli.command {
         return print(&toml_keys("", &serde_json::to_value(&config)?));
     }
@@ -105,7 +106,9 @@ async fn serve_edge(edge: Edge) -> Result<()> {
     let admin = serve::bind(&edge.config().admin).await.map_err(|error| anyhow!(error))?;
     tracing::info!(http = %http.address()?, admin = %admin.address()?, "listening");
     if edge.config().dev {
-        tracing::warn!("--dev: every loopback origin may call and descriptors are served; not for production");
+        tracing::warn!(
+            "--dev: every loopback origin may call and descriptors are served; not for production"
+        );
     }
     let ended = serve::run(&edge, http, admin, serve::shutdown_signal()).await;
     tokio::task::spawn_blocking(move || telemetry.flush()).await?;
@@ -123,7 +126,12 @@ async fn routes(edge: &Edge) -> Result<String> {
             None if method.descriptor.is_client_streaming() => Tier::None.name(),
             None => "unary",
         };
-        rows.push(format!("{:<7} {:<44} {:<52} {tier}\n", binding.http_method, binding.template, method.name()));
+        rows.push(format!(
+            "{:<7} {:<44} {:<52} {tier}\n",
+            binding.http_method,
+            binding.template,
+            method.name()
+        ));
     }
     rows.sort();
     Ok(rows.concat())

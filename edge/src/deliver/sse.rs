@@ -34,7 +34,9 @@ impl Framing for Sse {
         match item {
             Item::Event { name, json } => block(token, name.as_deref(), Some(json)),
             Item::Position => block(token, None, None),
-            Item::Skipped(reason) => control("lm-skipped", token, &json!({ "reason": reason, "cursor": token })),
+            Item::Skipped(reason) => {
+                control("lm-skipped", token, &json!({ "reason": reason, "cursor": token }))
+            }
         }
     }
 

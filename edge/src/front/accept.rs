@@ -27,21 +27,26 @@ pub enum Face {
 pub fn face(method: &Method, headers: &HeaderMap) -> Result<Face> {
     let accepted = accepted(headers);
     let Some(stream) = &method.stream else {
-        let json = accepted.iter().any(|range| matches!(range.as_str(), "application/json" | "application/*" | "*/*"));
+        let json = accepted
+            .iter()
+            .any(|range| matches!(range.as_str(), "application/json" | "application/*" | "*/*"));
         return if json { Ok(Face::Json) } else { Err(not_acceptable("`application/json`")) };
     };
     let wait = preferred_wait(headers);
     for range in &accepted {
         match (range.as_str(), wait) {
             ("text/event-stream" | "text/*", _) => return Ok(Face::Sse),
-            ("application/x-ndjson" | "application/ndjson" | "application/jsonl", _) => return Ok(Face::Lines),
+            ("application/x-ndjson" | "application/ndjson" | "application/jsonl", _) => {
+                return Ok(Face::Lines);
+            }
             ("application/json" | "application/*" | "*/*", Some(wait)) => return Ok(Face::Poll(wait)),
             ("application/json", None) if stream.finite => return Ok(Face::Array),
             ("application/*" | "*/*", None) => return Ok(Face::Lines),
             _ => {}
         }
     }
-    let faces = "`text/event-stream`, `application/x-ndjson`, or `application/json` with `Prefer: wait=SECONDS`";
+    let faces =
+        "`text/event-stream`, `application/x-ndjson`, or `application/json` with `Prefer: wait=SECONDS`";
     Err(not_acceptable(faces))
 }
 
@@ -74,8 +79,10 @@ fn accepted(headers: &HeaderMap) -> Vec<String> {
 /// `Prefer: wait=N` (RFC 7240, section 4.3).
 fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     let lines = headers.get_all("prefer").iter().filter_map(|line| line.to_str().ok());
-    let wait = lines.flat_map(|line| line.split([',', ';'])).find_map(|part| part.trim().strip_prefix("wait="));
-    wait.and_then(|seconds| seconds.trim().parse().ok()).map(|seconds| Duration::from_secs(seconds).min(MAX_WAIT))
+    let wait =
+        lines.flat_map(|line| line.split([',', ';'])).find_map(|part| part.trim().strip_prefix("wait="));
+    wait.and_then(|seconds| seconds.trim().parse().ok())
+        .map(|seconds| Duration::from_secs(seconds).min(MAX_WAIT))
 }
 
 #[cfg(test)]

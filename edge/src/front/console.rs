@@ -23,7 +23,8 @@ pub fn console(method: &Method, path: &str) -> Option<Response> {
     let name = path.trim_start_matches('/');
     let name = if name.is_empty() { "index.html" } else { name };
     let Some(file) = Files::get(name) else {
-        return (name == "index.html").then(|| "The console is not built: run `make console`, then build again.\n".into_response());
+        return (name == "index.html")
+            .then(|| "The console is not built: run `make console`, then build again.\n".into_response());
     };
     let mime = mime_guess::from_path(name).first_or_octet_stream();
     // Names under assets/ hold a hash of what is in them.

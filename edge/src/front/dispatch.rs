@@ -24,7 +24,8 @@ use super::{poll, rest, stream};
 /// Answers every request that is not for a path of the edge itself.
 pub async fn dispatch(State(front): State<Shared>, request: Request) -> Response {
     let Some(schema) = front.schema.load_full() else {
-        return console(request.method(), request.uri().path()).unwrap_or_else(|| not_ready().into_response());
+        return console(request.method(), request.uri().path())
+            .unwrap_or_else(|| not_ready().into_response());
     };
     let method = request.method().as_str();
     let path = request.uri().path();
@@ -92,20 +93,24 @@ async fn read_body(front: &Front, head: &Parts, body: axum::body::Body) -> Resul
         let message = format!("The body is larger than {} bytes.", limits.body_bytes);
         Error::new(Code::ResourceExhausted, "BODY_TOO_LARGE", message).status(StatusCode::PAYLOAD_TOO_LARGE)
     };
-    let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let announced =
+        head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limits.body_bytes as u64) {
         return Err(too_large());
     }
     let body = match timeout(limits.body_timeout, to_bytes(body, limits.body_bytes)).await {
         Ok(body) => body.map_err(|_| too_large())?,
         Err(_) => {
-            let error = Error::new(Code::DeadlineExceeded, "BODY_TIMEOUT", "The body took too long to arrive.");
+            let error =
+                Error::new(Code::DeadlineExceeded, "BODY_TIMEOUT", "The body took too long to arrive.");
             return Err(error.status(StatusCode::REQUEST_TIMEOUT));
         }
     };
     let content_type = head.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
-    let media = content_type.map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    let is_json = media.as_deref().is_none_or(|media| media == "application/json" || media.ends_with("+json"));
+    let media =
+        content_type.map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    let is_json =
+        media.as_deref().is_none_or(|media| media == "application/json" || media.ends_with("+json"));
     if !body.is_empty() && !is_json {
         let message = "Send the body as JSON, with `Content-Type: application/json`.";
         let error = Error::new(Code::InvalidArgument, "CONTENT_TYPE_UNSUPPORTED", message);
@@ -118,7 +123,8 @@ async fn read_body(front: &Front, head: &Parts, body: axum::body::Body) -> Resul
 async fn call(exchange: &Exchange) -> Result<Response> {
     let method = &exchange.binding.method;
     if method.descriptor.is_client_streaming() {
-        let message = format!("{} streams requests, which REST cannot carry yet. Call it by gRPC.", method.name());
+        let message =
+            format!("{} streams requests, which REST cannot carry yet. Call it by gRPC.", method.name());
         return Err(Error::new(Code::Unimplemented, "CLIENT_STREAMING", message));
     }
     let face = face(method, &exchange.head.headers)?;
@@ -152,6 +158,10 @@ fn not_found(path: &str) -> Error {
 }
 
 fn not_ready() -> Error {
-    Error::new(Code::Unavailable, "SCHEMA_UNAVAILABLE", "The backend has not been reached yet. Try again in a moment.")
-        .retry_after(std::time::Duration::from_secs(1))
+    Error::new(
+        Code::Unavailable,
+        "SCHEMA_UNAVAILABLE",
+        "The backend has not been reached yet. Try again in a moment.",
+    )
+    .retry_after(std::time::Duration::from_secs(1))
 }

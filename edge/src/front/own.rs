@@ -42,8 +42,11 @@ async fn info(State(front): State<Shared>) -> Json<Value> {
 /// The encoded FileDescriptorSet, from which clients are generated; only for developers.
 async fn descriptors(State(front): State<Shared>) -> Response {
     match front.schema.load_full().filter(|_| front.config.dev) {
-        Some(schema) => ([(header::CONTENT_TYPE, "application/protobuf")], schema.descriptors.clone()).into_response(),
-        None => Error::new(Code::NotFound, "NOT_SERVED", "Descriptors are served only with --dev.").into_response(),
+        Some(schema) => {
+            ([(header::CONTENT_TYPE, "application/protobuf")], schema.descriptors.clone()).into_response()
+        }
+        None => Error::new(Code::NotFound, "NOT_SERVED", "Descriptors are served only with --dev.")
+            .into_response(),
     }
 }
 

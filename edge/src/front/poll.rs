@@ -83,7 +83,11 @@ async fn collect(
 /// The same request with the new cursor (RFC 8288).
 fn next_link(exchange: &Exchange, token: &str) -> Option<HeaderValue> {
     let uri = &exchange.head.uri;
-    let kept = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+    let kept = uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
     let cursor = format!("cursor={}", utf8_percent_encode(token, IN_QUERY));
     let query: Vec<&str> = kept.chain([cursor.as_str()]).collect();
     HeaderValue::from_str(&format!("<{}?{}>; rel=\"next\"", uri.path(), query.join("&"))).ok()

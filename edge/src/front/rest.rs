@@ -71,6 +71,10 @@ fn lifetime(value: &str) -> Option<u64> {
 
 fn unreadable(cause: impl std::fmt::Display) -> Error {
     tracing::error!(%cause, "the backend's answer cannot be written as JSON");
-    Error::new(Code::Internal, "UPSTREAM_MESSAGE_INVALID", "The backend sent an answer that cannot be written as JSON.")
-        .status(http::StatusCode::BAD_GATEWAY)
+    Error::new(
+        Code::Internal,
+        "UPSTREAM_MESSAGE_INVALID",
+        "The backend sent an answer that cannot be written as JSON.",
+    )
+    .status(http::StatusCode::BAD_GATEWAY)
 }

@@ -52,10 +52,14 @@ pub async fn stream(exchange: &Exchange, rule: &Stream, face: Face) -> Result<Re
 pub async fn open(exchange: &Exchange, rule: &Stream, parameters: &[Parameter]) -> Result<Opened> {
     if exchange.front.drain.is_cancelled() {
         let message = "This edge is shutting down. Connect again in a moment.";
-        return Err(Error::new(Code::Unavailable, "DRAINING", message).retry_after(jittered(exchange.front.config.drain.window)));
+        return Err(Error::new(Code::Unavailable, "DRAINING", message)
+            .retry_after(jittered(exchange.front.config.drain.window)));
     }
     let last_event_id = exchange.head.headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default());
-    let in_query = parameters.iter().find(|parameter| parameter.name == "cursor").map(|parameter| parameter.value.as_str());
+    let in_query = parameters
+        .iter()
+        .find(|parameter| parameter.name == "cursor")
+        .map(|parameter| parameter.value.as_str());
     // EventSource repeats its first URL: what it saw last is newer.
     let given = last_event_id.or(in_query).filter(|cursor| !cursor.is_empty());
     // A token that cannot be read names no stream, so that each of them tells of a gap.

@@ -48,7 +48,7 @@ type Begun = Result<(Option<Bytes>, Messages)>;
 enum State {
     /// Taking longer than a browser should wait for its headers.
     Beginning(Pin<Box<dyn Future<Output = Begun> + Send>>),
-    Open(Messages),
+    Open(Box<Messages>),
     Ended,
 }
 
@@ -65,7 +65,12 @@ impl Feed {
     /// # Errors
     /// Whatever the backend fails with before the first message, but for a cursor that is too old or of another log:
     /// that is a gap, and the stream is opened without it.
-    pub async fn open(upstream: &Upstream, call: &Call, subscription: Subscription, peek: Duration) -> Result<(Self, Opening)> {
+    pub async fn open(
+        upstream: &Upstream,
+        call: &Call,
+        subscription: Subscription,
+        peek: Duration,
+    ) -> Result<(Self, Opening)> {
         let (begun, outcome) = match begin(upstream, call, &subscription, &subscription.resume, peek).await {
             Err(error) => {
                 let Some(gap) = gap_reason(&error, &subscription.resume) else { return Err(error) };
@@ -77,7 +82,9 @@ impl Feed {
                     Resume::Fresh => Outcome::Fresh,
                     Resume::Mismatch => Outcome::Gap(GapReason::CursorMismatch),
                     // Nothing numbers the messages of this stream but the feed that is gone.
-                    Resume::After { .. } if rule(&subscription).durable.is_none() => Outcome::Gap(GapReason::EpochChanged),
+                    Resume::After { .. } if rule(&subscription).durable.is_none() => {
+                        Outcome::Gap(GapReason::EpochChanged)
+                    }
                     Resume::After { .. } | Resume::Ended => Outcome::Resumed,
                 };
                 (begun, outcome)
@@ -111,7 +118,7 @@ impl Feed {
             match &mut self.state {
                 State::Beginning(begun) => {
                     let (first, messages) = begun.await?;
-                    self.state = if first.is_some() { State::Open(messages) } else { State::Ended };
+                    self.state = if first.is_some() { State::Open(Box::new(messages)) } else { State::Ended };
                     self.pending = first;
                 }
                 State::Open(messages) => match messages.next().await? {
@@ -135,7 +142,10 @@ impl Feed {
             if rendered.item == Item::Position {
                 self.last = rendered.cursor;
             } else {
-                tracing::warn!(method = self.subscription.method.name(), "the backend owes a position message first");
+                tracing::warn!(
+                    method = self.subscription.method.name(),
+                    "the backend owes a position message first"
+                );
                 self.pending = Some(message);
             }
         }
@@ -155,7 +165,10 @@ impl Feed {
             && let (Some(last), Some(previous)) = (&self.last, rendered.previous)
             && *last != previous
         {
-            tracing::warn!(method = method.name(), "an event is missing before this one: the upstream call is broken off");
+            tracing::warn!(
+                method = method.name(),
+                "an event is missing before this one: the upstream call is broken off"
+            );
             return Err(Error::new(Code::Unavailable, "UPSTREAM_BREAK", "The backend left out an event."));
         }
         self.last = Some(cursor.clone());
@@ -164,7 +177,10 @@ impl Feed {
 
     /// Whether `previous` speaks of this stream: one that its backend merges from several has an order of its own.
     fn has_one_order(&self) -> bool {
-        rule(&self.subscription).split.as_ref().is_none_or(|split| self.subscription.request.has_field(&split.one))
+        rule(&self.subscription)
+            .split
+            .as_ref()
+            .is_none_or(|split| self.subscription.request.has_field(&split.one))
     }
 }
 
@@ -203,7 +219,8 @@ async fn begin(
         let first = messages.next().await?;
         Ok((first, messages))
     });
-    let promised = rule(subscription).durable.as_ref().is_some_and(|durable: &Durable| durable.position.is_some());
+    let promised =
+        rule(subscription).durable.as_ref().is_some_and(|durable: &Durable| durable.position.is_some());
     let patience = if promised { POSITION_TIMEOUT } else { peek };
     match timeout(patience, &mut begun).await {
         Ok(begun) => {
@@ -223,7 +240,8 @@ fn with_resume(subscription: &Subscription, resume: &Resume) -> Result<DynamicMe
     let mut request = subscription.request.clone();
     if let (Resume::After { cursor, .. }, Some(durable)) = (resume, &rule(subscription).durable) {
         set_resume(durable, &mut request, cursor).ok_or_else(|| {
-            Error::field(durable.resume.to_string(), "is not a cursor of this stream").reason("CURSOR_INVALID")
+            Error::field(durable.resume.to_string(), "is not a cursor of this stream")
+                .reason("CURSOR_INVALID")
         })?;
     }
     Ok(request)

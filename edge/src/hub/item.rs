@@ -11,7 +11,10 @@ use crate::transcode::write_json;
 /// One thing a stream delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
-    Event { name: Option<String>, json: Bytes },
+    Event {
+        name: Option<String>,
+        json: Bytes,
+    },
     /// No event: only the cursor moved.
     Position,
     /// An event that the edge cannot render; its reason.
@@ -38,14 +41,16 @@ pub fn render(method: &Method, stream: &Stream, message: Bytes) -> Result<Render
         Error::new(Code::Internal, "UPSTREAM_MESSAGE_INVALID", "The backend sent a message that cannot be read.")
     })?;
     let durable = stream.durable.as_ref();
-    let is_position = durable.and_then(|durable| durable.position.as_ref()).is_some_and(|path| {
-        matches!(*path.get(&message), Value::Bool(true))
-    });
+    let is_position = durable
+        .and_then(|durable| durable.position.as_ref())
+        .is_some_and(|path| matches!(*path.get(&message), Value::Bool(true)));
     let item = if is_position { Item::Position } else { event(method, stream, &message) };
     Ok(Rendered {
         item,
         cursor: durable.map(|durable| cursor_bytes(&durable.cursor.get(&message))),
-        previous: durable.and_then(|durable| durable.previous.as_ref()).map(|path| cursor_bytes(&path.get(&message))),
+        previous: durable
+            .and_then(|durable| durable.previous.as_ref())
+            .map(|path| cursor_bytes(&path.get(&message))),
     })
 }
 

@@ -13,11 +13,14 @@ use super::feed::{Feed, Opening};
 use super::item::Item;
 use super::subscription::{Resume, Subscription};
 
+/// What one of the feeds, by index, has next; `None` is its clean end.
+type Step = (usize, Result<Option<(Item, Place)>>);
+
 /// One subscriber; dropping it cancels what it reads.
 pub struct Reader {
     openings: Vec<Opening>,
     streams: Vec<(Tag, Option<Place>)>,
-    feeds: SelectAll<BoxStream<'static, (usize, Result<Option<(Item, Place)>>)>>,
+    feeds: SelectAll<BoxStream<'static, Step>>,
 }
 
 impl Reader {
@@ -85,7 +88,7 @@ impl std::fmt::Debug for Reader {
 }
 
 /// A feed as a stream that ends after its end or first failure.
-fn items(index: usize, feed: Feed) -> BoxStream<'static, (usize, Result<Option<(Item, Place)>>)> {
+fn items(index: usize, feed: Feed) -> BoxStream<'static, Step> {
     unfold(Some(feed), move |feed| async move {
         let mut feed = feed?;
         let item = feed.next().await;

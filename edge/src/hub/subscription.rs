@@ -65,7 +65,10 @@ pub fn subscriptions(
     }
     let requests = split(stream, base)?;
     if requests.len() > 1 && matches!(cursor, Some(Cursor::Raw(_))) {
-        return Err(Error::field("cursor", "belongs to one stream; send the token that this subscription gave"));
+        return Err(Error::field(
+            "cursor",
+            "belongs to one stream; send the token that this subscription gave",
+        ));
     }
     let subscription = |(key, request): (Option<String>, DynamicMessage)| {
         let tag = Tag::new(method.name(), &canonical(&request));

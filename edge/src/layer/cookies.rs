@@ -30,7 +30,8 @@ impl Cookies {
         }
         let secure = if self.secure { "; Secure" } else { "" };
         let max_age = max_age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
-        let cookie = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{max_age}", self.full_name(name));
+        let cookie =
+            format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{max_age}", self.full_name(name));
         let mut value = HeaderValue::from_str(&cookie).ok()?;
         value.set_sensitive(true);
         Some(value)

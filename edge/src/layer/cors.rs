@@ -42,7 +42,10 @@ impl Origins {
             return if headers.contains_key(header::ORIGIN) { Standing::Refused } else { Standing::Own };
         };
         let Ok(origin) = origin.to_str() else { return Standing::Refused };
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(uri.authority().map(|a| a.as_str()));
+        let host = headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok())
+            .or(uri.authority().map(|a| a.as_str()));
         let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
         if authority.is_some() && authority == host {
             Standing::Own
@@ -88,7 +91,8 @@ pub async fn cors(State(origins): State<std::sync::Arc<Origins>>, request: Reque
 fn is_loopback(origin: &str) -> bool {
     let Ok(uri) = origin.parse::<Uri>() else { return false };
     let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
-    let is_bare = uri.path() == "/" && uri.query().is_none() && !origin.ends_with('/') && !origin.contains('@');
+    let is_bare =
+        uri.path() == "/" && uri.query().is_none() && !origin.ends_with('/') && !origin.contains('@');
     is_http && is_bare && matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"))
 }
 

@@ -69,7 +69,8 @@ pub async fn identify(
             Ok(Caller { claims: Some(claims), authorization, stale_cookie: None })
         }
         Err(error) if error.code() == Code::Unauthenticated && public => {
-            let reason = if error.reason_text() == "TOKEN_EXPIRED" { "TOKEN_EXPIRED" } else { "TOKEN_INVALID" };
+            let reason =
+                if error.reason_text() == "TOKEN_EXPIRED" { "TOKEN_EXPIRED" } else { "TOKEN_INVALID" };
             Ok(Caller { stale_cookie: Some(reason), ..Caller::default() })
         }
         Err(error) => Err(challenge(config, error)),
@@ -99,14 +100,21 @@ fn bearer(value: &HeaderValue) -> Option<&str> {
 }
 
 fn malformed() -> Error {
-    Error::new(Code::Unauthenticated, "TOKEN_INVALID", "Send one `Authorization` header, of the form `Bearer TOKEN`.")
+    Error::new(
+        Code::Unauthenticated,
+        "TOKEN_INVALID",
+        "Send one `Authorization` header, of the form `Bearer TOKEN`.",
+    )
 }
 
 /// A cookie goes along with requests that other sites start; those must not change anything.
 fn refuse_cross_site(headers: &HeaderMap, method: &Method) -> Result<()> {
     let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
     // An allowed `Origin` was checked before; this is for requests that carry none.
-    if method.is_safe() || headers.contains_key(header::ORIGIN) || !matches!(site, Some("cross-site" | "same-site")) {
+    if method.is_safe()
+        || headers.contains_key(header::ORIGIN)
+        || !matches!(site, Some("cross-site" | "same-site"))
+    {
         return Ok(());
     }
     let message = "Another site made the browser send this. Send the token in `Authorization` instead.";

@@ -70,8 +70,10 @@ impl Keys {
         let set = match config.keys.as_str() {
             "auto" | "none" => None,
             file => {
-                let jwks = std::fs::read_to_string(file).map_err(|error| format!("auth.keys: {file}: {error}"))?;
-                let set = KeySet::parse(jwks, None, None, MAX_AGE).map_err(|error| format!("auth.keys: {file}: {error}"))?;
+                let jwks =
+                    std::fs::read_to_string(file).map_err(|error| format!("auth.keys: {file}: {error}"))?;
+                let set = KeySet::parse(jwks, None, None, MAX_AGE)
+                    .map_err(|error| format!("auth.keys: {file}: {error}"))?;
                 Some(Arc::new(set.with(&config)))
             }
         };
@@ -101,7 +103,9 @@ impl Keys {
         if header.crit.is_some() {
             return Err(invalid());
         }
-        let find = |set: &KeySet| set.keys.iter().position(|key| key.id == header.kid && key.algorithm == header.alg);
+        let find = |set: &KeySet| {
+            set.keys.iter().position(|key| key.id == header.kid && key.algorithm == header.alg)
+        };
         let mut set = self.current().await?;
         if find(&set).is_none() {
             set = self.fetch(RETRY).await?;
@@ -156,11 +160,16 @@ impl Keys {
             pool: None,
             max_message: 1024 * 1024,
         };
-        let reply = self.upstream.unary(call, GetJwksRequest {}.encode_to_vec().into()).await.map_err(|error| {
-            tracing::warn!(%error, "the keys that verify tokens cannot be fetched");
-            Error::new(Code::Unavailable, "KEYS_UNAVAILABLE", "Tokens cannot be verified just now. Try again in a moment.")
+        let reply =
+            self.upstream.unary(call, GetJwksRequest {}.encode_to_vec().into()).await.map_err(|error| {
+                tracing::warn!(%error, "the keys that verify tokens cannot be fetched");
+                Error::new(
+                    Code::Unavailable,
+                    "KEYS_UNAVAILABLE",
+                    "Tokens cannot be verified just now. Try again in a moment.",
+                )
                 .retry_after(Duration::from_secs(1))
-        })?;
+            })?;
         let answer = GetJwksResponse::decode(reply.message).map_err(Error::internal)?;
         let max_age = answer.max_age.and_then(|age| Duration::try_from(age).ok()).unwrap_or(MAX_AGE);
         let named = |text: String| Some(text).filter(|text| !text.is_empty());
@@ -172,7 +181,12 @@ impl Keys {
 }
 
 impl KeySet {
-    fn parse(jwks: String, issuer: Option<String>, audience: Option<String>, max_age: Duration) -> Result<Self, String> {
+    fn parse(
+        jwks: String,
+        issuer: Option<String>,
+        audience: Option<String>,
+        max_age: Duration,
+    ) -> Result<Self, String> {
         let set: JwkSet = serde_json::from_str(&jwks).map_err(|error| format!("not a JWKS: {error}"))?;
         let keys: Vec<Key> = set.keys.iter().filter_map(Key::new).collect();
         if keys.is_empty() {
@@ -198,13 +212,20 @@ impl Key {
             AlgorithmParameters::OctetKeyPair(_) => named.or(Some(Algorithm::EdDSA)),
             _ => named,
         };
-        Some(Self { id: jwk.common.key_id.clone(), algorithm: algorithm?, key: DecodingKey::from_jwk(jwk).ok()? })
+        Some(Self {
+            id: jwk.common.key_id.clone(),
+            algorithm: algorithm?,
+            key: DecodingKey::from_jwk(jwk).ok()?,
+        })
     }
 }
 
 impl std::fmt::Debug for KeySet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeySet").field("issuer", &self.issuer).field("keys", &self.keys.len()).finish_non_exhaustive()
+        f.debug_struct("KeySet")
+            .field("issuer", &self.issuer)
+            .field("keys", &self.keys.len())
+            .finish_non_exhaustive()
     }
 }
 

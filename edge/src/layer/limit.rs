@@ -70,7 +70,11 @@ impl CallerLimit {
 }
 
 /// Refuses an address that asks too often; tells what is behind who the client is.
-pub async fn address_limit(State(limit): State<Arc<AddressLimit>>, mut request: Request, next: Next) -> Response {
+pub async fn address_limit(
+    State(limit): State<Arc<AddressLimit>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     // In process there is no peer: such a caller is ourselves.
     let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([127, 0, 0, 1]), |peer| peer.0.ip());
     let ip = client_ip(peer, request.headers(), &limit.trusted);
@@ -80,7 +84,8 @@ pub async fn address_limit(State(limit): State<Arc<AddressLimit>>, mut request: 
         Err(refused) => {
             let quota = refused.quota();
             let wait = refused.wait_time_from(DefaultClock::default().now());
-            exhausted(wait, quota.burst_size().get(), quota.burst_size_replenished_in().as_secs()).into_response()
+            exhausted(wait, quota.burst_size().get(), quota.burst_size_replenished_in().as_secs())
+                .into_response()
         }
     }
 }
@@ -90,13 +95,15 @@ fn exhausted(wait: Duration, quota: u32, window_seconds: u64) -> Error {
     let reset = wait.as_secs() + 1;
     let limit = format!("\"default\";r=0;t={reset}");
     let policy = format!("\"default\";q={quota};w={}", window_seconds.max(1));
-    let error = Error::new(Code::ResourceExhausted, "RATE_LIMITED", "Too many requests. Wait as `Retry-After` says.");
-    [("ratelimit", limit), ("ratelimit-policy", policy)].into_iter().fold(error.retry_after(wait), |error, (name, value)| {
-        match HeaderValue::from_str(&value) {
+    let error =
+        Error::new(Code::ResourceExhausted, "RATE_LIMITED", "Too many requests. Wait as `Retry-After` says.");
+    [("ratelimit", limit), ("ratelimit-policy", policy)].into_iter().fold(
+        error.retry_after(wait),
+        |error, (name, value)| match HeaderValue::from_str(&value) {
             Ok(value) => error.header(HeaderName::from_static(name), value),
             Err(_) => error,
-        }
-    })
+        },
+    )
 }
 
 #[cfg(test)]

@@ -12,10 +12,10 @@ pub mod native;
 
 pub use access_log::{RouteName, access_log};
 pub use cookies::Cookies;
-pub use host::host;
 pub use cors::{Origins, cors};
 pub use credential::{Caller, challenge, identify};
+pub use host::host;
 pub use keys::Keys;
-pub use native::{native_event_source, stream_headers};
 pub use limit::{AddressLimit, CallerLimit, ClientIp, address_limit};
+pub use native::{native_event_source, stream_headers};
 pub use peer::Peer;

@@ -16,7 +16,11 @@ use crate::error::{Code, Error};
 use crate::transcode::sse;
 
 /// Answers a native EventSource's passing failures with 200, `retry:` and `lm-close`.
-pub async fn native_event_source(State(retry): State<Arc<Duration>>, request: Request, next: Next) -> Response {
+pub async fn native_event_source(
+    State(retry): State<Arc<Duration>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let is_native = is_native(request.headers());
     let response = next.run(request).await;
     let reason = response.extensions().get::<Error>().and_then(passing);
@@ -43,7 +47,8 @@ pub fn stream_headers(content_type: &'static str) -> [(http::HeaderName, &'stati
 
 fn is_native(headers: &HeaderMap) -> bool {
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    accepts.is_some_and(|accept| accept.contains("text/event-stream")) && !headers.contains_key(header::AUTHORIZATION)
+    accepts.is_some_and(|accept| accept.contains("text/event-stream"))
+        && !headers.contains_key(header::AUTHORIZATION)
 }
 
 /// Why it is worth coming back; `None` when it is not.

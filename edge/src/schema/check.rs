@@ -100,7 +100,10 @@ impl<'a> Check<'a> {
             name => match input.get_field_by_name(name) {
                 Some(field) => Body::Field(field),
                 None => {
-                    self.mistake(format!("http: body names `{name}`, but `{}` has no such field", input.full_name()));
+                    self.mistake(format!(
+                        "http: body names `{name}`, but `{}` has no such field",
+                        input.full_name()
+                    ));
                     return None;
                 }
             },
@@ -114,14 +117,23 @@ impl<'a> Check<'a> {
                 Some(field) => Some(field),
                 None => {
                     let output = self.method.output();
-                    self.mistake(format!("http: response_body names `{name}`, but `{}` has no such field", output.full_name()));
+                    self.mistake(format!(
+                        "http: response_body names `{name}`, but `{}` has no such field",
+                        output.full_name()
+                    ));
                     None
                 }
             },
         };
         let http_method = http_method.to_ascii_uppercase();
-        let binding =
-            Binding { method: Arc::clone(method), http_method, template: text.clone(), variables, body, response_body };
+        let binding = Binding {
+            method: Arc::clone(method),
+            http_method,
+            template: text.clone(),
+            variables,
+            body,
+            response_body,
+        };
         Some((template, binding))
     }
 
@@ -156,7 +168,10 @@ impl<'a> Check<'a> {
         if position.as_ref().is_some_and(|path| path.field().kind() != Kind::Bool) {
             self.mistake("stream: position must be a bool field");
         }
-        if data.as_ref().is_some_and(|path| path.field().is_list() || !matches!(path.field().kind(), Kind::Message(_))) {
+        if data
+            .as_ref()
+            .is_some_and(|path| path.field().is_list() || !matches!(path.field().kind(), Kind::Message(_)))
+        {
             self.mistake("stream: data must be a single message field");
         }
         self.snapshot(rule);
@@ -209,9 +224,12 @@ impl<'a> Check<'a> {
         }
         let input = self.method.input();
         let pair = text.split_once(':');
-        let fields = pair.and_then(|(many, one)| input.get_field_by_name(many).zip(input.get_field_by_name(one)));
+        let fields =
+            pair.and_then(|(many, one)| input.get_field_by_name(many).zip(input.get_field_by_name(one)));
         let Some((many, one)) = fields else {
-            self.mistake(format!("stream: split `{text}` must name two request fields, as in \"topics:topic\""));
+            self.mistake(format!(
+                "stream: split `{text}` must name two request fields, as in \"topics:topic\""
+            ));
             return None;
         };
         if !many.is_list() || one.is_list() || many.kind() != one.kind() {
@@ -238,9 +256,14 @@ impl<'a> Check<'a> {
             self.mistake("stream: share scope AUTHORIZED needs `authorize`");
         }
         if !share.authorize.is_empty()
-            && !self.other_method(&share.authorize).is_some_and(|method| method.input() == self.method.input())
+            && !self
+                .other_method(&share.authorize)
+                .is_some_and(|method| method.input() == self.method.input())
         {
-            self.mistake(format!("stream: authorize `{}` is not a method with the same request type", share.authorize));
+            self.mistake(format!(
+                "stream: authorize `{}` is not a method with the same request type",
+                share.authorize
+            ));
         }
     }
 

@@ -17,9 +17,8 @@ struct RawSet {
 }
 
 /// What the edge brings along: google.api, google.rpc, the well-known types and its own annotations.
-static OWN: LazyLock<DescriptorPool> = LazyLock::new(|| {
-    DescriptorPool::decode(lastmile_proto::EDGE_DESCRIPTORS).unwrap_or_default()
-});
+static OWN: LazyLock<DescriptorPool> =
+    LazyLock::new(|| DescriptorPool::decode(lastmile_proto::EDGE_DESCRIPTORS).unwrap_or_default());
 
 /// The pool of what the edge brings along.
 pub fn own_pool() -> &'static DescriptorPool {
@@ -51,7 +50,9 @@ pub fn complete(files: Vec<Bytes>) -> Result<Vec<Bytes>, String> {
     for file in split_set(lastmile_proto::EDGE_DESCRIPTORS)? {
         let parsed = parse(&file)?;
         // A backend may hold the same definitions under another file name.
-        if !names.contains(parsed.name()) && !symbols_of(&parsed).iter().any(|symbol| symbols.contains(symbol)) {
+        if !names.contains(parsed.name())
+            && !symbols_of(&parsed).iter().any(|symbol| symbols.contains(symbol))
+        {
             complete.push(file);
         }
     }
@@ -77,7 +78,8 @@ pub fn pool(files: &[Bytes]) -> Result<DescriptorPool, String> {
 }
 
 fn parse(file: &[u8]) -> Result<FileDescriptorProto, String> {
-    let parsed = FileDescriptorProto::decode(file).map_err(|error| format!("not a FileDescriptorProto: {error}"))?;
+    let parsed =
+        FileDescriptorProto::decode(file).map_err(|error| format!("not a FileDescriptorProto: {error}"))?;
     match parsed.syntax() {
         "" | "proto2" | "proto3" => Ok(parsed),
         "editions" => Err(format!(

@@ -17,7 +17,12 @@ impl FieldPath {
             if let Some(parent) = fields.last() {
                 current = match parent.kind() {
                     Kind::Message(next) if !parent.is_list() && !parent.is_map() => next,
-                    _ => return Err(format!("`{}` is not a single message, so it has no field `{name}`", parent.name())),
+                    _ => {
+                        return Err(format!(
+                            "`{}` is not a single message, so it has no field `{name}`",
+                            parent.name()
+                        ));
+                    }
                 };
             }
             let field = current.get_field_by_name(name).or_else(|| current.get_field_by_json_name(name));
@@ -95,4 +100,3 @@ impl std::fmt::Display for FieldPath {
         f.write_str(&names.join("."))
     }
 }
-

@@ -41,7 +41,11 @@ impl std::error::Error for Mistakes {}
 
 impl Schema {
     /// `files` are encoded `FileDescriptorProto`s; `reserved` tells which paths are the edge's own.
-    pub fn load(files: Vec<Bytes>, rules: &RuleFile, reserved: impl Fn(&str) -> bool) -> Result<Self, Mistakes> {
+    pub fn load(
+        files: Vec<Bytes>,
+        rules: &RuleFile,
+        reserved: impl Fn(&str) -> bool,
+    ) -> Result<Self, Mistakes> {
         let whole = |problem: String| {
             Mistakes(vec![Mistake { file: "descriptors".into(), place: "all files".into(), problem }])
         };
@@ -87,7 +91,9 @@ impl Schema {
         let http = rules.http(&descriptor);
         let method = Arc::new(Method { descriptor, path, stream, auth });
 
-        for (template, binding) in http.iter().flat_map(|rule| check.bindings(&method, rule)).collect::<Vec<_>>() {
+        for (template, binding) in
+            http.iter().flat_map(|rule| check.bindings(&method, rule)).collect::<Vec<_>>()
+        {
             if reserved(&binding.template) {
                 check.mistake(format!("http: `{}` is a path of the edge itself", binding.template));
             }

@@ -63,7 +63,9 @@ impl<T> Routes<T> {
             };
         }
         let entries = &self.entries;
-        let same = |index: &usize| entries[*index].method == method && entries[*index].template.verb == template.verb;
+        let same = |index: &usize| {
+            entries[*index].method == method && entries[*index].template.verb == template.verb
+        };
         if let Some(index) = node.entries.iter().copied().find(|index| same(index)) {
             return Err(&self.entries[index].value);
         }
@@ -118,7 +120,9 @@ impl<T> Routes<T> {
             }
             found
         };
-        let Some((entry, ends)) = walk(&self.root, &decoded, 0, &mut ends, &mut accept) else { return Ok(None) };
+        let Some((entry, ends)) = walk(&self.root, &decoded, 0, &mut ends, &mut accept) else {
+            return Ok(None);
+        };
         let variables = entry.template.variables.iter().map(|variable| {
             let start = variable.segments.start.checked_sub(1).map_or(0, |index| ends[index]);
             let end = ends[variable.segments.end - 1];

@@ -36,9 +36,12 @@ impl RuleFile {
                 "stream" => file.stream = rules(section, "lastmile.edge.v1.StreamRule")?,
                 "auth" => file.auth = rules(section, "lastmile.edge.v1.AuthRule")?,
                 "events" => {
-                    file.events = serde_json::from_value(section).map_err(|error| format!("events: {error}"))?;
+                    file.events =
+                        serde_json::from_value(section).map_err(|error| format!("events: {error}"))?;
                 }
-                _ => return Err(format!("unknown section `{name}`; there are http, stream, auth and events")),
+                _ => {
+                    return Err(format!("unknown section `{name}`; there are http, stream, auth and events"));
+                }
             }
         }
         Ok(file)
@@ -46,8 +49,11 @@ impl RuleFile {
 
     /// Every selector of the file that names nothing in the pool.
     pub fn unknown_selectors(&self, pool: &DescriptorPool) -> Vec<String> {
-        let methods: Vec<String> =
-            pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()).map(|m| m.full_name().to_owned()).collect();
+        let methods: Vec<String> = pool
+            .services()
+            .flat_map(|service| service.methods().collect::<Vec<_>>())
+            .map(|m| m.full_name().to_owned())
+            .collect();
         let selectors = self.http.keys().chain(self.stream.keys()).chain(self.auth.keys());
         let unknown = selectors.filter(|selector| !methods.contains(selector)).cloned();
         let messages = self.events.keys().filter(|name| pool.get_message_by_name(name).is_none()).cloned();
@@ -73,7 +79,9 @@ impl RuleFile {
         }
         let extension = message.parent_pool().get_extension_by_name("lastmile.edge.v1.event")?;
         let options = message.options();
-        options.has_extension(&extension).then(|| options.get_extension(&extension).as_str().map(str::to_owned))?
+        options
+            .has_extension(&extension)
+            .then(|| options.get_extension(&extension).as_str().map(str::to_owned))?
     }
 }
 
@@ -89,9 +97,12 @@ fn option<T: prost::Message + Default>(method: &MethodDescriptor, name: &str) ->
 
 /// Reads the `rules` of a section as ProtoJSON of the rule's message.
 fn rules<T: prost::Message + Default>(section: Value, message: &str) -> Result<HashMap<String, T>, String> {
-    let descriptor = descriptors::own_pool().get_message_by_name(message).ok_or("the edge lacks its own annotations")?;
+    let descriptor =
+        descriptors::own_pool().get_message_by_name(message).ok_or("the edge lacks its own annotations")?;
     let Value::Object(mut section) = section else { return Err("a section holds `rules`, a list".into()) };
-    let Some(Value::Array(rules)) = section.remove("rules") else { return Err("a section holds `rules`, a list".into()) };
+    let Some(Value::Array(rules)) = section.remove("rules") else {
+        return Err("a section holds `rules`, a list".into());
+    };
     let mut by_selector = HashMap::new();
     for rule in rules {
         let (selector, rule) = selected(rule)?;

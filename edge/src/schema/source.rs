@@ -24,7 +24,8 @@ impl Source {
             Self::Reflection => Ok(None),
             Self::File(path) => {
                 let encoded = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-                let files = descriptors::split_set(&encoded).map_err(|error| format!("{}: {error}", path.display()))?;
+                let files = descriptors::split_set(&encoded)
+                    .map_err(|error| format!("{}: {error}", path.display()))?;
                 Ok(Some(files))
             }
             Self::Encoded(encoded) => descriptors::split_set(encoded).map(Some),

@@ -176,9 +176,21 @@ mod tests {
 
     #[test]
     fn refuses_the_rest() {
-        for text in
-            ["", "v1", "//", "/v1/", "/v1/{a", "/v1/{a={b}}", "/{a}/{a}", "/{1}", "/{}", "/**/{a=**}", "/a:", "/a:b/c", "/a}b"]
-        {
+        for text in [
+            "",
+            "v1",
+            "//",
+            "/v1/",
+            "/v1/{a",
+            "/v1/{a={b}}",
+            "/{a}/{a}",
+            "/{1}",
+            "/{}",
+            "/**/{a=**}",
+            "/a:",
+            "/a:b/c",
+            "/a}b",
+        ] {
             assert!(Template::parse(text).is_err(), "{text}");
         }
     }

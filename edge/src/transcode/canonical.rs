@@ -15,7 +15,7 @@ pub fn canonical(message: &DynamicMessage) -> Vec<u8> {
         match value {
             Value::Map(map) => {
                 let mut entries: Vec<_> = map.iter().collect();
-                entries.sort_by(|a, b| key_text(a.0).cmp(&key_text(b.0)));
+                entries.sort_by_key(|(key, _)| key_text(key));
                 for (key, value) in entries {
                     push(&mut out, key_text(key).as_bytes());
                     push(&mut out, &value_bytes(message, &field, value));

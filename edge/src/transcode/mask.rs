@@ -28,7 +28,8 @@ pub fn paths_in(message: &MessageDescriptor, json: &serde_json::Value) -> Vec<St
 fn collect(message: &MessageDescriptor, json: &serde_json::Value, prefix: &str, paths: &mut Vec<String>) {
     let Some(object) = json.as_object() else { return };
     for (key, value) in object {
-        let Some(field) = message.get_field_by_json_name(key).or_else(|| message.get_field_by_name(key)) else {
+        let Some(field) = message.get_field_by_json_name(key).or_else(|| message.get_field_by_name(key))
+        else {
             continue;
         };
         let path = format!("{prefix}{}", field.name());

@@ -41,7 +41,8 @@ pub fn apply(message: &mut DynamicMessage, parameter: &Parameter) -> Result<Fiel
     if !field.is_list() && path.is_set(message) {
         return Err(Error::field(name.clone(), "is given twice, but takes one value"));
     }
-    let parsed = scalar::parse(&field.kind(), value).map_err(|problem| Error::field(name.clone(), problem))?;
+    let parsed =
+        scalar::parse(&field.kind(), value).map_err(|problem| Error::field(name.clone(), problem))?;
     let Some(parent) = path.parent_mut(message) else {
         return Err(Error::field(name.clone(), "cannot be set"));
     };

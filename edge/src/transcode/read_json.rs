@@ -18,8 +18,11 @@ pub fn read_json(message: &MessageDescriptor, json: &[u8]) -> Result<DynamicMess
     traced(json, |deserializer| DynamicMessage::deserialize(message.clone(), deserializer))
 }
 
-type Tracked<'a, 'b, 'de> =
-    serde_path_to_error::Deserializer<'a, 'b, &'a mut serde_json::Deserializer<serde_json::de::SliceRead<'de>>>;
+type Tracked<'a, 'b, 'de> = serde_path_to_error::Deserializer<
+    'a,
+    'b,
+    &'a mut serde_json::Deserializer<serde_json::de::SliceRead<'de>>,
+>;
 
 fn traced<'de, T>(
     json: &'de [u8],
@@ -36,6 +39,8 @@ fn traced<'de, T>(
 fn explain(error: &serde_json::Error, path: &str) -> Error {
     match error.classify() {
         Category::Data => Error::field(path.trim_matches('.'), error.to_string()),
-        _ => Error::new(Code::InvalidArgument, "JSON_INVALID", format!("The body is not valid JSON: {error}")),
+        _ => {
+            Error::new(Code::InvalidArgument, "JSON_INVALID", format!("The body is not valid JSON: {error}"))
+        }
     }
 }

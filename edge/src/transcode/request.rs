@@ -55,7 +55,10 @@ pub fn request(binding: &Binding, method: &Method, parts: &Parts<'_>) -> Result<
             }
             path.clear(&mut from_query);
         } else if binding.body == Body::All {
-            return Err(Error::field(name.clone(), "belongs in the body: this route takes no query parameters"));
+            return Err(Error::field(
+                name.clone(),
+                "belongs in the body: this route takes no query parameters",
+            ));
         } else if matches!(&binding.body, Body::Field(field) if path.is_within(&top(field))) {
             return Err(Error::field(name.clone(), "belongs in the body"));
         }
@@ -83,7 +86,8 @@ pub fn request(binding: &Binding, method: &Method, parts: &Parts<'_>) -> Result<
 /// Sets a path-bound field; a different value from elsewhere is an error, never overridden.
 fn bind(message: &mut DynamicMessage, path: &FieldPath, value: Value, elsewhere: &str) -> Result<()> {
     if path.is_set(message) && *path.get(message) != value {
-        let problem = format!("is already set by the path; leave it out of the {elsewhere} or give the same value");
+        let problem =
+            format!("is already set by the path; leave it out of the {elsewhere} or give the same value");
         return Err(Error::field(path.to_string(), problem));
     }
     path.set(message, value);

@@ -6,7 +6,8 @@ pub const HEARTBEAT: &str = ": hb\n\n";
 /// A block. The caller vouches that `id` and `event` have no line ends; JSON never has any.
 pub fn block(id: Option<&str>, event: Option<&str>, data: Option<&[u8]>) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + data.map_or(0, <[u8]>::len));
-    for (name, value) in [("id", id.map(str::as_bytes)), ("event", event.map(str::as_bytes)), ("data", data)] {
+    for (name, value) in [("id", id.map(str::as_bytes)), ("event", event.map(str::as_bytes)), ("data", data)]
+    {
         if let Some(value) = value {
             out.extend(name.as_bytes());
             out.extend(b": ");

@@ -35,7 +35,11 @@ impl Strict {
 
 impl Shape {
     fn of(message: &MessageDescriptor) -> Self {
-        if message.full_name().starts_with("google.protobuf.") { Self::Free } else { Self::Message(message.clone()) }
+        if message.full_name().starts_with("google.protobuf.") {
+            Self::Free
+        } else {
+            Self::Message(message.clone())
+        }
     }
 
     fn of_field(field: &FieldDescriptor) -> Self {

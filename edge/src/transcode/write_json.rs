@@ -60,7 +60,9 @@ fn write_message(out: &mut Vec<u8>, message: &DynamicMessage) -> Result {
 
 fn write_field(out: &mut Vec<u8>, field: &FieldDescriptor, value: &Value) -> Result {
     match value {
-        Value::List(items) => write_all(out, *b"[]", items, |out, item| write_value(out, &field.kind(), item)),
+        Value::List(items) => {
+            write_all(out, *b"[]", items, |out, item| write_value(out, &field.kind(), item))
+        }
         Value::Map(map) => {
             let Kind::Message(entry) = field.kind() else { return Err(unwritable("a map without entries")) };
             let kind = entry.map_entry_value_field().kind();
@@ -122,7 +124,9 @@ fn write_value(out: &mut Vec<u8>, kind: &Kind, value: &Value) -> Result {
 /// google.protobuf.Value: whichever kind is set.
 fn write_dynamic_value(out: &mut Vec<u8>, message: &DynamicMessage) -> Result {
     match message.fields().next() {
-        Some((_, Value::F64(number))) if !number.is_finite() => Err(unwritable("a Value that is no finite number")),
+        Some((_, Value::F64(number))) if !number.is_finite() => {
+            Err(unwritable("a Value that is no finite number"))
+        }
         // ProtoJSON numbers have no `.0`.
         Some((_, Value::F64(number))) if number.fract() == 0.0 && number.abs() < 1e15 => {
             write_plain(out, &(*number as i64))

@@ -64,7 +64,9 @@ impl Upstream {
         let request = call.request(message);
         let answer = call.within(async {
             let mut grpc = self.grpc(&call).await?;
-            grpc.server_streaming(request, call.path.clone(), BytesCodec).await.map_err(|status| call.error(&status))
+            grpc.server_streaming(request, call.path.clone(), BytesCodec)
+                .await
+                .map_err(|status| call.error(&status))
         });
         let answer = answer.await?;
         let trailers_only = answer.metadata().contains_key("grpc-status");
@@ -120,9 +122,12 @@ impl Call {
         opentelemetry::global::get_text_map_propagator(|propagator| {
             propagator.inject_context(&context, &mut HeaderInjector(&mut headers));
         });
-        let mut request = Request::from_parts(MetadataMap::from_headers(headers), Extensions::default(), message);
+        let mut request =
+            Request::from_parts(MetadataMap::from_headers(headers), Extensions::default(), message);
         if let Some(deadline) = self.deadline {
-            request.set_timeout(deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
+            request.set_timeout(
+                deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)),
+            );
         }
         request
     }
@@ -131,7 +136,11 @@ impl Call {
         match self.deadline {
             None => work.await,
             Some(deadline) => timeout_at(deadline, work).await.unwrap_or_else(|_| {
-                Err(Error::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "The call took longer than its time limit."))
+                Err(Error::new(
+                    Code::DeadlineExceeded,
+                    "DEADLINE_EXCEEDED",
+                    "The call took longer than its time limit.",
+                ))
             }),
         }
     }

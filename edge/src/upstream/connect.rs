@@ -52,7 +52,8 @@ impl Upstream {
 
 fn endpoint(url: &str) -> Result<Endpoint, String> {
     let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    let endpoint = Endpoint::from_shared(with_scheme).map_err(|error| format!("upstream `{url}`: {error}"))?;
+    let endpoint =
+        Endpoint::from_shared(with_scheme).map_err(|error| format!("upstream `{url}`: {error}"))?;
     if endpoint.uri().host().is_none() {
         return Err(format!("upstream `{url}`: has no host; write it like http://localhost:50051"));
     }

@@ -18,7 +18,9 @@ pub fn requested(headers: &HeaderMap) -> Result<Option<Duration>> {
     ] {
         let Some(value) = headers.get(name) else { continue };
         let timeout = value.to_str().ok().and_then(parse);
-        return timeout.map(Some).ok_or_else(|| Error::field(name, "is not a time limit, such as `500m` or `2S`"));
+        return timeout
+            .map(Some)
+            .ok_or_else(|| Error::field(name, "is not a time limit, such as `500m` or `2S`"));
     }
     Ok(None)
 }

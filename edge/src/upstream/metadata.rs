@@ -12,7 +12,8 @@ pub fn pass(headers: &HeaderMap, allowed: &[HeaderName]) -> Result<HeaderMap> {
     let mut passed = HeaderMap::new();
     for name in allowed.iter().filter(|name| !is_reserved(name)) {
         for value in headers.get_all(name) {
-            let is_base64 = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=,-_ ".contains(&b));
+            let is_base64 =
+                |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=,-_ ".contains(&b));
             if name.as_str().ends_with("-bin") && !value.to_str().is_ok_and(is_base64) {
                 return Err(Error::field(name.as_str(), "must be base64"));
             }
@@ -29,9 +30,21 @@ fn is_reserved(name: &HeaderName) -> bool {
         || name.starts_with("x-forwarded-")
         || matches!(
             name,
-            "authorization" | "connection" | "content-length" | "content-type" | "cookie" | "host" | "keep-alive"
-                | "proxy-authorization" | "set-cookie" | "te" | "traceparent" | "tracestate" | "trailer"
-                | "transfer-encoding" | "upgrade"
+            "authorization"
+                | "connection"
+                | "content-length"
+                | "content-type"
+                | "cookie"
+                | "host"
+                | "keep-alive"
+                | "proxy-authorization"
+                | "set-cookie"
+                | "te"
+                | "traceparent"
+                | "tracestate"
+                | "trailer"
+                | "transfer-encoding"
+                | "upgrade"
         )
 }
 
@@ -45,8 +58,9 @@ mod tests {
         for name in ["accept-language", "x-secret", "grpc-timeout", "cookie", "x-forwarded-user"] {
             headers.insert(name, "v".parse().unwrap());
         }
-        let allowed: Vec<HeaderName> =
-            ["accept-language", "grpc-timeout", "cookie", "x-forwarded-user"].map(|n| n.parse().unwrap()).into();
+        let allowed: Vec<HeaderName> = ["accept-language", "grpc-timeout", "cookie", "x-forwarded-user"]
+            .map(|n| n.parse().unwrap())
+            .into();
         let passed = pass(&headers, &allowed).unwrap();
         assert_eq!(passed.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["accept-language"]);
     }

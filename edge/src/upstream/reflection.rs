@@ -31,7 +31,11 @@ const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 pub async fn fetch(upstream: &Upstream) -> Result<Vec<Bytes>> {
     let mut refused = None;
     for version in VERSIONS {
-        let session = Reflection { upstream, path: PathAndQuery::from_static(version), deadline: Instant::now() + TIMEOUT };
+        let session = Reflection {
+            upstream,
+            path: PathAndQuery::from_static(version),
+            deadline: Instant::now() + TIMEOUT,
+        };
         match session.files().await {
             // Some backends say UNKNOWN or NOT_FOUND for a service they do not have.
             Err(error) if matches!(error.code(), Code::Unimplemented | Code::Unknown | Code::NotFound) => {
@@ -41,7 +45,8 @@ pub async fn fetch(upstream: &Upstream) -> Result<Vec<Bytes>> {
         }
     }
     let cause = refused.map(|error| error.message().to_owned()).unwrap_or_default();
-    let message = format!("The backend does not serve reflection ({cause}). Give --descriptors FILE instead.");
+    let message =
+        format!("The backend does not serve reflection ({cause}). Give --descriptors FILE instead.");
     Err(Error::new(Code::Unimplemented, "REFLECTION_MISSING", message))
 }
 
@@ -83,7 +88,9 @@ impl Reflection<'_> {
                     wanted.extend(imports.map(MessageRequest::FileByFilename));
                 }
             }
-            wanted.retain(|request| !matches!(request, MessageRequest::FileByFilename(name) if held.contains(name)));
+            wanted.retain(
+                |request| !matches!(request, MessageRequest::FileByFilename(name) if held.contains(name)),
+            );
         }
         Ok(files)
     }

@@ -20,7 +20,8 @@ pub fn to_error(status: &tonic::Status, pool: Option<&DescriptorPool>) -> Error 
     if status.source().is_some() && code != Code::DeadlineExceeded {
         tracing::warn!(error = ?status.source(), "the backend cannot be reached");
         let message = "The backend cannot be reached. Try again in a moment.";
-        return Error::new(Code::Unavailable, "UPSTREAM_UNAVAILABLE", message).retry_after(Duration::from_secs(1));
+        return Error::new(Code::Unavailable, "UPSTREAM_UNAVAILABLE", message)
+            .retry_after(Duration::from_secs(1));
     }
     let mut error = Error::new(code, code.name(), status.message());
     let Ok(rpc) = RpcStatus::decode(status.details()) else { return error };

@@ -1,1 +1,192 @@
-fn main() {}
+//! `lastmile`: core and edge in one process, with no sockets between them.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use clap::Parser;
+use lastmile_edge::app::Edge;
+use lastmile_edge::config::{
+    self, AuthConfig, CallsConfig, CorsConfig, DrainConfig, EdgeConfig, LimitsConfig, PathsConfig,
+    StreamsConfig,
+};
+use lastmile_edge::schema::Source;
+use lastmile_edge::upstream::Upstream;
+use lastmile_edge::{serve as edge_serve, telemetry};
+use lastmile_server::app::Core;
+use lastmile_server::config::CoreConfig;
+use lastmile_server::serve::{Listeners, serve};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize, Serializer};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// gRPC callers that do not take the end of their calls are cut after this time.
+const DRAIN: Duration = Duration::from_secs(4);
+
+/// lastmile, core and edge in one process.
+#[derive(Debug, Parser, Serialize)]
+#[command(version)]
+struct Flags {
+    /// Where browsers connect [default: localhost:8080]
+    #[arg(long, env = "LASTMILE_HTTP", value_name = "ADDR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http: Option<String>,
+    /// Where gRPC clients connect [default: localhost:50051]
+    #[arg(long, env = "LASTMILE_GRPC", value_name = "ADDR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grpc: Option<String>,
+    /// Where /livez and /readyz are [default: localhost:9090]
+    #[arg(long, env = "LASTMILE_ADMIN", value_name = "ADDR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin: Option<String>,
+    /// Folder of the database and the signing key [default: ./data]
+    #[arg(long, env = "LASTMILE_DATA", value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<PathBuf>,
+    /// Add demo users with a known password, demo topics and a demo publisher
+    #[arg(long, env = "LASTMILE_DEV", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dev: Option<bool>,
+    /// Password of the first administrator; better given by the environment than on the command line
+    #[arg(long, env = "LASTMILE_ADMIN_PASSWORD", hide = true, hide_env_values = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin_password: Option<String>,
+    /// How long an access token is valid [default: 15m]
+    #[arg(long, env = "LASTMILE_ACCESS_TOKEN_LIFETIME", value_name = "DURATION")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token_lifetime: Option<String>,
+    /// TOML file with any of the settings
+    #[arg(long, env = "LASTMILE_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+}
+
+/// The settings of both halves, as one TOML file holds them.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    http: String,
+    grpc: String,
+    admin: String,
+    data: PathBuf,
+    dev: bool,
+    #[serde(serialize_with = "hide")]
+    admin_password: Option<SecretString>,
+    #[serde(with = "humantime_serde")]
+    access_token_lifetime: Duration,
+    auth: AuthConfig,
+    cors: CorsConfig,
+    limits: LimitsConfig,
+    calls: CallsConfig,
+    streams: StreamsConfig,
+    paths: PathsConfig,
+    drain: DrainConfig,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let (edge, core) = (EdgeConfig::default(), CoreConfig::default());
+        Self {
+            http: edge.http,
+            grpc: "localhost:50051".into(),
+            admin: edge.admin,
+            data: core.data,
+            dev: core.dev,
+            admin_password: core.admin_password,
+            access_token_lifetime: core.access_token_lifetime,
+            auth: edge.auth,
+            cors: edge.cors,
+            limits: edge.limits,
+            calls: edge.calls,
+            streams: edge.streams,
+            paths: edge.paths,
+            drain: edge.drain,
+        }
+    }
+}
+
+fn hide<S: Serializer>(_: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_none()
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let flags = Flags::parse();
+    let telemetry = match telemetry::init("lastmile") {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            tracing::error!(error, "telemetry cannot start");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = run(&flags).await;
+    if let Err(error) = &outcome {
+        tracing::error!(error = format!("{error:#}"), "lastmile cannot go on");
+    }
+    // Exporting the last spans blocks.
+    let _ = tokio::task::spawn_blocking(move || telemetry.flush()).await;
+    if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn run(flags: &Flags) -> anyhow::Result<()> {
+    let settings: Settings = config::load(flags.config.as_deref(), flags).map_err(|error| anyhow!(error))?;
+    let http = edge_serve::bind(&settings.http).await.map_err(|error| anyhow!(error))?;
+    let admin = edge_serve::bind(&settings.admin).await.map_err(|error| anyhow!(error))?;
+    let grpc = Listeners::bind(&settings.grpc)
+        .await
+        .with_context(|| format!("cannot listen on {}", settings.grpc))?;
+    let grpc_address = grpc.address();
+
+    let core = Core::open(&CoreConfig {
+        data: settings.data,
+        dev: settings.dev,
+        admin_password: settings.admin_password,
+        access_token_lifetime: settings.access_token_lifetime,
+    })
+    .await?;
+    let edge = EdgeConfig {
+        http: settings.http,
+        admin: settings.admin,
+        dev: settings.dev,
+        auth: with_hint(settings.auth, settings.dev, http.address()?.port()),
+        cors: settings.cors,
+        limits: settings.limits,
+        calls: settings.calls,
+        streams: settings.streams,
+        paths: settings.paths,
+        drain: settings.drain,
+        ..EdgeConfig::default()
+    };
+    let upstream = Upstream::from_service(core.service());
+    let descriptors = Source::Encoded(lastmile_proto::DESCRIPTORS);
+    let edge = Edge::new(edge, upstream, descriptors, Some(format!("localhost:{}", grpc_address.port())))
+        .map_err(|error| anyhow!(error))?;
+    tracing::info!(http = %http.address()?, grpc = %grpc_address, admin = %admin.address()?, "listening");
+    tracing::info!("open http://localhost:{}", http.address()?.port());
+
+    let stop = CancellationToken::new();
+    let grpc = tokio::spawn(serve(core.clone(), grpc, stop.clone()));
+    edge_serve::run(&edge, http, admin, edge_serve::shutdown_signal()).await?;
+    // Browsers have been told to come back; now the gRPC callers.
+    core.drain();
+    stop.cancel();
+    if timeout(DRAIN, grpc).await.is_err() {
+        tracing::warn!("some gRPC callers did not take the end of their calls and are cut");
+    }
+    core.close().await;
+    Ok(())
+}
+
+/// In development a 401 says how to log in.
+fn with_hint(auth: AuthConfig, dev: bool, port: u16) -> AuthConfig {
+    if !dev || auth.hint.is_some() {
+        return auth;
+    }
+    let body = r#"{"username":"alice","password":"lastmile-dev"}"#;
+    let hint = format!(
+        "Log in: curl -s http://localhost:{port}/api/v1/auth/login -H 'content-type: application/json' -d '{body}'"
+    );
+    AuthConfig { hint: Some(hint), ..auth }
+}
