@@ -134,7 +134,7 @@ impl Error {
     /// The machine-readable reason of `google.rpc.ErrorInfo`.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Invalid(_) => "INVALID_FIELD",
+            Self::Invalid(_) => "FIELD_INVALID",
             Self::CursorInvalid => "CURSOR_INVALID",
             Self::CursorExpired => "CURSOR_EXPIRED",
             Self::CursorEpochChanged => "CURSOR_EPOCH_CHANGED",
@@ -230,7 +230,7 @@ mod tests {
             .map(|each| each.field.as_str())
             .collect();
         assert_eq!(fields, ["user.name", "password"]);
-        assert_eq!(details.error_info().map(|info| info.reason.as_str()), Some("INVALID_FIELD"));
+        assert_eq!(details.error_info().map(|info| info.reason.as_str()), Some("FIELD_INVALID"));
     }
 
     #[test]
