@@ -9,14 +9,14 @@ function event(id: number): TopicEvent {
 
 test("keeps the newest events and counts all", () => {
   let journal = emptyJournal;
-  for (let id = 1; id <= SHOWN + 5; id++) journal = addEvent(journal, event(id));
+  for (let id = 1; id <= SHOWN + 5; id++) journal = addEvent(journal, event(id), "stream");
   expect(journal.entries).toHaveLength(SHOWN);
   expect(journal.total).toBe(SHOWN + 5);
   expect(newestCursor(journal)).toBe(`c${SHOWN + 5}`);
 });
 
 test("shows an event that came both by history and by stream once", () => {
-  expect(addEvent(addEvent(emptyJournal, event(1)), event(1)).total).toBe(1);
+  expect(addEvent(addEvent(emptyJournal, event(1), "history"), event(1), "stream").total).toBe(1);
 });
 
 test.each<[Partial<StreamState>, string | undefined]>([

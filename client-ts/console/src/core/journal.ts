@@ -2,8 +2,11 @@
 import type { StreamState } from "./stream.ts";
 import type { TopicEvent } from "./types.ts";
 
+/** How an event came here. */
+export type Source = "history" | "stream";
+
 export type Entry =
-  | { kind: "event"; key: string; event: TopicEvent }
+  | { kind: "event"; key: string; event: TopicEvent; source: Source }
   | { kind: "mark"; key: string; time: number; outcome: "FRESH" | "RESUMED" | "GAP"; text: string };
 
 export interface Journal {
@@ -16,10 +19,11 @@ export const SHOWN = 200;
 
 export const emptyJournal: Journal = { entries: [], total: 0 };
 
-export function addEvent(journal: Journal, event: TopicEvent): Journal {
+export function addEvent(journal: Journal, event: TopicEvent, source: Source): Journal {
   // A page of history and the stream may overlap.
   if (journal.entries.some((entry) => entry.kind === "event" && entry.event.id === event.id)) return journal;
-  return { entries: prepend(journal, { kind: "event", key: `event ${event.id}`, event }), total: journal.total + 1 };
+  const entry: Entry = { kind: "event", key: `event ${event.id}`, event, source };
+  return { entries: prepend(journal, entry), total: journal.total + 1 };
 }
 
 export function addMark(journal: Journal, state: StreamState, time: number): Journal {

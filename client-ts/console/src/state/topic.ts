@@ -1,6 +1,6 @@
 /** One topic as the page shows it: its latest events, then everything that follows, live. */
 import { computed, onScopeDispose, ref, shallowRef, watch, type Ref } from "vue";
-import { addEvent, addMark, emptyJournal, newestCursor, type Journal } from "../core/journal.ts";
+import { addEvent, addMark, emptyJournal, newestCursor, type Journal, type Source } from "../core/journal.ts";
 import { topicPath } from "../core/api.ts";
 import { asProblem, type Problem } from "../core/problem.ts";
 import { openStream, type Stream, type StreamState } from "../core/stream.ts";
@@ -47,7 +47,7 @@ export function useTopic(name: Ref<string>) {
       path: `${topicPath(name.value)}/events`,
       cursor,
       types: types.value,
-      onEvent: (data) => add(data as TopicEvent),
+      onEvent: (data) => add(data as TopicEvent, "stream"),
       onState: (state) => {
         const reopened = state.phase === "live" && stream.value.phase !== "live";
         stream.value = state;
@@ -69,12 +69,12 @@ export function useTopic(name: Ref<string>) {
   function take(page: EventList): void {
     for (const event of page.events) {
       listen(event.type);
-      add(event);
+      add(event, "history");
     }
   }
 
-  function add(event: TopicEvent): void {
-    journal.value = addEvent(journal.value, event);
+  function add(event: TopicEvent, source: Source): void {
+    journal.value = addEvent(journal.value, event, source);
   }
 
   function listen(type: string): void {
