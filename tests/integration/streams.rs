@@ -209,6 +209,7 @@ async fn the_demo_topic_ticks_for_anyone() {
         let id = stream.last_id().map(String::from);
         drop(stream);
         let mut stream = app.browser().subscribe("/api/v1/topics/ticks/events", id.as_deref()).await;
+        assert_eq!(stream.outcomes().await, ["RESUMED"]);
         let second = stream.event().await.json()["data"]["n"].as_f64().expect("a number");
         assert_eq!(second, first + 1.0);
     })

@@ -53,7 +53,7 @@ async fn check_calls(topology: Topology) {
 
     // It reaches browsers too.
     let history = app.browser().get("/api/v1/topics/news/history").await.json();
-    assert_eq!(history["events"][0]["data"], json!({"n": 1.0}));
+    assert_eq!(history["events"][0]["data"], json!({"n": 1}));
     app.terminate_front().await;
 }
 

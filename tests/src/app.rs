@@ -7,6 +7,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::http::Browser;
+use crate::patience::until;
 use crate::process::{LogLine, Process, binary};
 
 /// How core and edge are put together.
@@ -56,6 +57,7 @@ impl App {
                 (address(&line, "http"), address(&line, "admin"), Some(edge))
             }
         };
+        ready(admin).await;
         Self { topology, data, variables, http, grpc, admin, core, edge }
     }
 
@@ -64,6 +66,7 @@ impl App {
         let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let mut edge = start_edge(upstream, &variables, [([127, 0, 0, 1], 0).into(); 2]);
         let line = edge.log("listening").await;
+        ready(address(&line, "admin")).await;
         (address(&line, "http"), edge)
     }
 
@@ -129,6 +132,7 @@ impl App {
             *edge = start_edge(self.grpc, &self.variables, [self.http, self.admin]);
             edge.log("listening").await;
         }
+        ready(self.admin).await;
     }
 
     /// Starts the core, which must have ended, on the same ports and data.
@@ -155,6 +159,13 @@ where
     let one = scenario(App::start(Topology::One).await).await;
     let two = scenario(App::start(Topology::Two).await).await;
     assert_eq!(one, two, "left: one process, right: two processes");
+}
+
+/// Waits until the edge has learnt its backend.
+async fn ready(admin: SocketAddr) {
+    let browser = Browser::new(admin);
+    until("the edge to be ready", || async { (browser.get("/readyz").await.status == 200).then_some(()) })
+        .await;
 }
 
 fn start_core(

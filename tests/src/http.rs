@@ -50,7 +50,8 @@ impl Answer {
         let body = self.json();
         let reason = body["reason"].as_str().unwrap_or_default();
         let errors = body["errors"].as_array().cloned().unwrap_or_default();
-        let fields: Vec<&str> = errors.iter().filter_map(|error| error["field"].as_str()).collect();
+        let mut fields: Vec<&str> = errors.iter().filter_map(|error| error["field"].as_str()).collect();
+        fields.dedup();
         format!("{} {reason} {}", self.status.as_u16(), fields.join(",")).trim_end().to_owned()
     }
 }

@@ -17,9 +17,19 @@ const JSON_KEYS: [&str; 14] = [
     "instance",
 ];
 
+/// What `lastmile --dev` adds to a 401, and a bare edge cannot know.
+const HINT: &str = " Log in: curl";
+
 /// The text with every string value of the keys that differ from run to run replaced by `<key>`.
 pub fn mask(text: &str) -> String {
-    JSON_KEYS.iter().fold(text.to_owned(), |text, key| mask_key(&text, key))
+    JSON_KEYS.iter().fold(without_hint(text), |text, key| mask_key(&text, key))
+}
+
+fn without_hint(text: &str) -> String {
+    let Some((before, hint)) = text.split_once(HINT) else { return text.to_owned() };
+    let end =
+        hint.match_indices('"').find(|(at, _)| !hint[..*at].ends_with('\\')).map_or(hint.len(), |(at, _)| at);
+    format!("{before}{}", &hint[end..])
 }
 
 fn mask_key(text: &str, key: &str) -> String {
@@ -37,6 +47,12 @@ fn mask_key(text: &str, key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn leaves_out_how_to_log_in() {
+        let text = r#"{"detail":"Not here. Log in: curl -d '{\"a\":1}'","status":401}"#;
+        assert_eq!(mask(text), r#"{"detail":"Not here.","status":401}"#);
+    }
 
     #[test]
     fn masks_strings_but_not_numbers_or_other_keys() {
