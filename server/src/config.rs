@@ -14,17 +14,15 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 
 /// Settings of the core, whichever process it lives in.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct CoreConfig {
     /// Folder of the database and the signing key.
     pub data: PathBuf,
     /// Adds demo users, topics and a demo publisher. Not for strangers.
     pub dev: bool,
     /// Password of the first administrator.
-    #[serde(serialize_with = "hide")]
     pub admin_password: Option<SecretString>,
     /// How long an access token is valid.
-    #[serde(with = "humantime_serde")]
     pub access_token_lifetime: Duration,
 }
 
@@ -39,24 +37,47 @@ impl Default for CoreConfig {
     }
 }
 
-/// Settings of the process `lastmile-server`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Settings of the process `lastmile-server`, as a TOML file holds them.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct ServerConfig {
     /// Address of the gRPC listener.
     pub grpc: String,
     /// Address of the listener for probes.
     pub admin: String,
-    /// Settings of the core.
-    #[serde(flatten)]
-    pub core: CoreConfig,
+    /// See [`CoreConfig::data`].
+    pub data: PathBuf,
+    /// See [`CoreConfig::dev`].
+    pub dev: bool,
+    /// See [`CoreConfig::admin_password`].
+    #[serde(serialize_with = "hide")]
+    pub admin_password: Option<SecretString>,
+    /// See [`CoreConfig::access_token_lifetime`].
+    #[serde(with = "humantime_serde")]
+    pub access_token_lifetime: Duration,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
+        let core = CoreConfig::default();
         Self {
             grpc: "localhost:50051".to_owned(),
             admin: "localhost:9090".to_owned(),
-            core: CoreConfig::default(),
+            data: core.data,
+            dev: core.dev,
+            admin_password: core.admin_password,
+            access_token_lifetime: core.access_token_lifetime,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// The settings of the core among them.
+    pub fn core(self) -> CoreConfig {
+        CoreConfig {
+            data: self.data,
+            dev: self.dev,
+            admin_password: self.admin_password,
+            access_token_lifetime: self.access_token_lifetime,
         }
     }
 }
@@ -154,8 +175,8 @@ mod tests {
             load_toml("grpc = 'a:1'\nadmin = 'b:2'\naccess_token_lifetime = '5m'", json!({"grpc": "c:3"}));
         let config = config.unwrap();
         assert_eq!((config.grpc.as_str(), config.admin.as_str()), ("c:3", "b:2"));
-        assert_eq!(config.core.access_token_lifetime, Duration::from_secs(300));
-        assert_eq!(config.core.data, PathBuf::from("./data"));
+        assert_eq!(config.access_token_lifetime, Duration::from_secs(300));
+        assert_eq!(config.data, PathBuf::from("./data"));
     }
 
     #[test]

@@ -77,7 +77,7 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         Listeners::bind(&config.grpc).await.with_context(|| format!("cannot listen on {}", config.grpc))?;
     let admin =
         Listeners::bind(&config.admin).await.with_context(|| format!("cannot listen on {}", config.admin))?;
-    let core = Core::open(&config.core).await?;
+    let core = Core::open(&config.core()).await?;
     tracing::info!(grpc = %grpc.address(), admin = %admin.address(), "listening");
 
     let stop = CancellationToken::new();

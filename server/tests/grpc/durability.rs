@@ -1,0 +1,163 @@
+//! The process itself: flags, listening line, SIGTERM, `kill -9`.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use lastmile_proto::v1;
+use lastmile_proto::v1::auth_service_client::AuthServiceClient;
+use lastmile_proto::v1::topic_service_client::TopicServiceClient;
+use serde_json::Value;
+
+use crate::harness::{PASSWORD, Server, next, publication, with_token};
+
+struct Process {
+    child: Child,
+    url: String,
+    admin: String,
+}
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lastmile-server"));
+    command.args(["--grpc", "localhost:0", "--admin", "localhost:0", "--dev", "--data"]).arg(folder);
+    command.stderr(Stdio::piped());
+    command
+}
+
+impl Process {
+    fn start(folder: &Path) -> Self {
+        let mut child = command(folder).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let listening = lines.by_ref().map(|line| line.unwrap()).find_map(|line| {
+            let line: Value = serde_json::from_str(&line).unwrap();
+            (line["message"] == "listening").then_some(line)
+        });
+        // Somebody has to read the rest, or the process blocks.
+        std::thread::spawn(move || lines.for_each(drop));
+        let listening = listening.expect("the process ended before it listened");
+        let address = |key: &str| format!("http://{}", listening[key].as_str().unwrap());
+        Self { url: address("grpc"), admin: address("admin"), child }
+    }
+
+    fn signal(&self, signal: &str) {
+        let killed = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+    }
+
+    fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+async fn login(url: &str) -> String {
+    let request = v1::LoginRequest { username: "alice".into(), password: PASSWORD.into() };
+    let mut auth = AuthServiceClient::connect(url.to_owned()).await.unwrap();
+    auth.login(request).await.unwrap().into_inner().access_token
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_minus_nine_loses_no_answered_event() {
+    static KILLED: AtomicBool = AtomicBool::new(false);
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path());
+    let token = login(&process.url).await;
+    let publishers: Vec<_> = (0..8)
+        .map(|publisher| {
+            let (url, token) = (process.url.clone(), token.clone());
+            tokio::spawn(async move {
+                let mut topics = TopicServiceClient::connect(url).await.unwrap();
+                let mut answered = Vec::new();
+                for n in 0.. {
+                    let text = format!("{publisher}/{n}");
+                    let event = with_token(publication("news", "note", &text), &token);
+                    match topics.publish_event(event).await {
+                        Ok(_) => answered.push(text),
+                        Err(_) if KILLED.load(Ordering::SeqCst) => break,
+                        Err(status) => panic!("{status:?}"),
+                    }
+                }
+                answered
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    KILLED.store(true, Ordering::SeqCst);
+    process.signal("-KILL");
+    process.wait();
+
+    let mut answered = Vec::new();
+    for publisher in publishers {
+        answered.extend(publisher.await.unwrap());
+    }
+    assert!(answered.len() > 50, "only {} events were answered", answered.len());
+    let server = Server::start_in(folder.path()).await;
+    let mut kept = Vec::new();
+    let mut page = v1::ListEventsRequest { topic: "news".into(), page_size: 1000, ..Default::default() };
+    loop {
+        let found = server.topics().list_events(page.clone()).await.unwrap().into_inner();
+        kept.extend(found.events.iter().map(crate::harness::text_of));
+        if found.next_page_token.is_empty() {
+            break;
+        }
+        page.after = found.next_page_token;
+    }
+    let lost: Vec<_> = answered.iter().filter(|text| !kept.contains(text)).collect();
+    assert!(lost.is_empty(), "lost: {lost:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_ends_the_process_though_streams_are_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path());
+    let mut topics = TopicServiceClient::connect(process.url.clone()).await.unwrap();
+    let request = v1::SubscribeRequest { topic: "news".into(), ..Default::default() };
+    let mut stream = topics.subscribe(request).await.unwrap().into_inner();
+    assert!(next(&mut stream).await.position);
+    let started = Instant::now();
+    process.signal("-TERM");
+    let status = stream.message().await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
+    let ended = tokio::task::spawn_blocking(move || process.wait()).await.unwrap();
+    assert!(ended.success());
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_folder_in_use_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Process::start(folder.path());
+    let second = command(folder.path()).output().unwrap();
+    assert!(!second.status.success());
+    let log = String::from_utf8(second.stderr).unwrap();
+    assert!(log.contains("is in use by another lastmile process"), "{log}");
+    first.signal("-TERM");
+    assert!(first.wait().success());
+}
+
+#[test]
+fn an_unknown_key_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.toml");
+    std::fs::write(&file, "gprc = 'localhost:0'\n").unwrap();
+    let output = command(folder.path()).arg("--config").arg(&file).output().unwrap();
+    assert!(!output.status.success());
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("server.toml: unknown key `gprc`: did you mean `grpc`?"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_answer_on_the_admin_listener() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path());
+    for path in ["/livez", "/readyz"] {
+        let answer = reqwest::get(format!("{}{path}", process.admin)).await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+    }
+    // `localhost` means both families.
+    let ipv6 = process.admin.replace("127.0.0.1", "[::1]");
+    assert_eq!(reqwest::get(format!("{ipv6}/livez")).await.unwrap().status(), 200);
+    process.signal("-TERM");
+    assert!(process.wait().success());
+}

@@ -1,0 +1,158 @@
+//! Signing in, staying signed in, signing out; keys.
+
+use std::time::Duration;
+
+use lastmile_proto::edge::v1::GetJwksRequest;
+use lastmile_proto::edge::v1::edge_identity_service_client::EdgeIdentityServiceClient;
+use lastmile_proto::v1;
+use lastmile_server::config::CoreConfig;
+use tonic::{Code, Request};
+
+use crate::harness::{PASSWORD, Server, assert_refused, with_token};
+
+fn login(username: &str, password: &str) -> v1::LoginRequest {
+    v1::LoginRequest { username: username.into(), password: password.into() }
+}
+
+#[tokio::test]
+async fn login_gives_tokens_and_identity() {
+    let (server, _folder) = Server::start().await;
+    let session = server.login("alice").await;
+    let user = session.user.unwrap();
+    assert_eq!((user.id, user.name.as_str(), user.role.as_str()), (1, "Alice", "user"));
+
+    let request = with_token(v1::GetIdentityRequest {}, &session.access_token);
+    let identity = server.auth().get_identity(request).await.unwrap().into_inner();
+    assert_eq!((identity.subject.as_str(), identity.role.as_str()), ("1", "user"));
+    assert_eq!(identity.user.unwrap().username, "alice");
+    assert_eq!(identity.expire_time, session.expire_time);
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_refused_alike() {
+    let (server, _folder) = Server::start().await;
+    let mut auth = server.auth();
+    for request in [login("alice", "wrong-password"), login("nobody", PASSWORD)] {
+        assert_refused(auth.login(request).await, Code::Unauthenticated, "LOGIN_FAILED", &[]);
+    }
+    let empty = auth.login(login("", "")).await;
+    assert_refused(empty, Code::InvalidArgument, "FIELD_INVALID", &["username", "password"]);
+}
+
+#[tokio::test]
+async fn bad_tokens_never_become_anonymous() {
+    let (server, _folder) = Server::start().await;
+    let good = server.token("alice").await;
+    let forged = format!("{}AAAA", &good[..good.len() - 4]);
+    // `news` is open to anyone, and still a bad token is refused.
+    let ask = || v1::GetTopicRequest { name: "news".into() };
+    assert!(server.topics().get_topic(ask()).await.is_ok());
+    for token in [forged.as_str(), "garbage", ""] {
+        let answer = server.topics().get_topic(with_token(ask(), token)).await;
+        assert_refused(answer, Code::Unauthenticated, "TOKEN_INVALID", &[]);
+    }
+    let mut basic = Request::new(ask());
+    basic.metadata_mut().insert("authorization", "Basic YTpi".parse().unwrap());
+    assert_refused(server.topics().get_topic(basic).await, Code::Unauthenticated, "TOKEN_INVALID", &[]);
+    let mut twice = with_token(ask(), &good);
+    twice.metadata_mut().append("authorization", format!("Bearer {good}").parse().unwrap());
+    assert_refused(server.topics().get_topic(twice).await, Code::Unauthenticated, "TOKEN_INVALID", &[]);
+}
+
+#[tokio::test]
+async fn expired_tokens_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = CoreConfig {
+        data: folder.path().to_owned(),
+        dev: true,
+        access_token_lifetime: Duration::ZERO,
+        ..CoreConfig::default()
+    };
+    let server = Server::start_with(config).await;
+    let token = server.token("alice").await;
+    // A token counts in seconds: it is over when the next one begins.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let answer = server.auth().get_identity(with_token(v1::GetIdentityRequest {}, &token)).await;
+    assert_refused(answer, Code::Unauthenticated, "TOKEN_EXPIRED", &[]);
+}
+
+#[tokio::test]
+async fn refresh_rotates_and_reuse_ends_the_family() {
+    let (server, _folder) = Server::start().await;
+    let mut auth = server.auth();
+    let mut refresh = async |token: &str| auth.refresh(v1::RefreshRequest { refresh_token: token.into() }).await;
+    let first = server.login("alice").await.refresh_token;
+    let other_login = server.login("alice").await.refresh_token;
+
+    let second = refresh(&first).await.unwrap().into_inner();
+    assert_ne!(second.refresh_token, first);
+    assert_eq!(second.user.unwrap().username, "alice");
+    let third = refresh(&second.refresh_token).await.unwrap().into_inner().refresh_token;
+
+    assert_refused(refresh(&first).await, Code::Unauthenticated, "TOKEN_REUSED", &[]);
+    assert_refused(refresh(&third).await, Code::Unauthenticated, "TOKEN_INVALID", &[]);
+    assert!(refresh(&other_login).await.is_ok(), "another login of the same user must go on");
+    assert_refused(refresh("made-up").await, Code::Unauthenticated, "TOKEN_INVALID", &[]);
+    assert_refused(refresh("").await, Code::InvalidArgument, "FIELD_INVALID", &["refresh_token"]);
+}
+
+#[tokio::test]
+async fn logout_ends_the_session() {
+    let (server, _folder) = Server::start().await;
+    let mut auth = server.auth();
+    let token = server.login("alice").await.refresh_token;
+    auth.logout(v1::LogoutRequest { refresh_token: token.clone() }).await.unwrap();
+    let answer = auth.refresh(v1::RefreshRequest { refresh_token: token }).await;
+    assert_refused(answer, Code::Unauthenticated, "TOKEN_INVALID", &[]);
+    for harmless in ["", "unknown"] {
+        auth.logout(v1::LogoutRequest { refresh_token: harmless.into() }).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn keys_stay_over_a_restart() {
+    let (server, folder) = Server::start().await;
+    let token = server.token("bob").await;
+    let jwks = keys(&server).await;
+    server.stop().await;
+    let server = Server::start_in(folder.path()).await;
+    assert_eq!(keys(&server).await, jwks);
+    assert!(server.auth().get_identity(with_token(v1::GetIdentityRequest {}, &token)).await.is_ok());
+}
+
+async fn keys(server: &Server) -> String {
+    let mut edge = EdgeIdentityServiceClient::new(server.channel());
+    let answer = edge.get_jwks(GetJwksRequest {}).await.unwrap().into_inner();
+    assert_eq!((answer.issuer.as_str(), answer.audience.as_str()), ("lastmile", "lastmile"));
+    answer.jwks
+}
+
+#[tokio::test]
+async fn first_start_without_demo_data_takes_the_given_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let password = "a long password".to_owned();
+    let data = folder.path().to_owned();
+    let config = CoreConfig { data, admin_password: Some(password.clone().into()), ..CoreConfig::default() };
+    let server = Server::start_with(config).await;
+    let user = server.auth().login(login("admin", &password)).await.unwrap().into_inner().user.unwrap();
+    assert_eq!(user.role, "admin");
+    let demo = server.auth().login(login("alice", PASSWORD)).await;
+    assert_refused(demo, Code::Unauthenticated, "LOGIN_FAILED", &[]);
+    let request = v1::SetUpRequest {
+        setup_token: "guess".into(),
+        password: "another long one".into(),
+        ..Default::default()
+    };
+    assert_refused(server.auth().set_up(request).await, Code::Unauthenticated, "TOKEN_INVALID", &[]);
+}
+
+#[tokio::test]
+async fn later_rpcs_answer_by_their_own_name() {
+    let (server, _folder) = Server::start().await;
+    let status = server.auth().change_password(v1::ChangePasswordRequest::default()).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unimplemented);
+    assert!(status.message().contains("lastmile.v1.AuthService/ChangePassword"), "{status:?}");
+    let mut documents = v1::document_service_client::DocumentServiceClient::new(server.channel());
+    let status = documents.watch_document(v1::WatchDocumentRequest::default()).await.unwrap_err();
+    assert!(status.message().contains("lastmile.v1.DocumentService/WatchDocument"), "{status:?}");
+}
