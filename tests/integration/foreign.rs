@@ -108,7 +108,7 @@ async fn only_listed_headers_pass_both_ways() {
     }
     let item = browser.get("/acme/v1/items/bolt").await;
     assert_eq!(item.header("set-cookie"), "", "a backend's cookies never pass");
-    assert!(item.header("etag").starts_with("W/"), "{item:?}");
+    assert_ne!(item.header("etag"), "from-backend", "nor what is not listed");
 }
 
 #[tokio::test]
@@ -132,11 +132,11 @@ async fn a_finite_stream_by_every_face() {
         let mut stream = browser.subscribe("/acme/v1/items:export", None).await;
         let mut events = Vec::new();
         let end = loop {
-            let block = stream.next_named().await.expect("lm-end before the end");
+            let block = stream.next().await.expect("lm-end before the end");
             match block.name() {
-                "lm-open" => {}
+                "" if block.data.is_some() => events.push(block.json()),
                 "lm-end" => break block,
-                _ => events.push(block.json()),
+                _ => {}
             }
         };
         assert_eq!(json!(events), items);
@@ -226,6 +226,7 @@ async fn moves(stream: &mut SseStream, count: usize) -> Vec<i64> {
 async fn an_edge_restart_resumes_too_and_an_old_cursor_is_a_gap() {
     let Setting { browser, backend, _edge } = Setting::python().await;
     let mut stream = browser.subscribe("/acme/v1/moves", None).await;
+    assert_eq!(stream.outcomes().await, ["FRESH"]);
     let seen = moves(&mut stream, 3).await;
     let id = stream.last_id().map(String::from);
     drop(stream);

@@ -18,7 +18,7 @@ async fn a_body_over_one_mebibyte_is_refused() {
         if let Ok(chunked) = request().body(reqwest::Body::wrap_stream(chunks)).send().await {
             assert_eq!(chunked.status(), 413);
         }
-        let history = alice.get("/api/v1/topics/news/history").await;
+        let history = app.login("alice").await.get("/api/v1/topics/news/history").await;
         assert_eq!(history.json()["events"], serde_json::json!([]));
     })
     .await;
