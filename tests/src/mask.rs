@@ -18,7 +18,7 @@ const JSON_KEYS: [&str; 14] = [
 ];
 
 /// What `lastmile --dev` adds to a 401, and a bare edge cannot know.
-const HINT: &str = " Log in: curl";
+const HINT: &str = " (log in: curl";
 
 /// The text with every string value of the keys that differ from run to run replaced by `<key>`.
 pub fn mask(text: &str) -> String {
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn leaves_out_how_to_log_in() {
-        let text = r#"{"detail":"Not here. Log in: curl -d '{\"a\":1}'","status":401}"#;
+        let text = r#"{"detail":"Not here. (log in: curl -d '{\"a\":1}')","status":401}"#;
         assert_eq!(mask(text), r#"{"detail":"Not here.","status":401}"#);
     }
 
