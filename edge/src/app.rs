@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use http::HeaderName;
-use tokio::time::{interval, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -20,6 +20,9 @@ use crate::layer::{
 };
 use crate::schema::{Mistakes, RuleFile, Schema, Source};
 use crate::upstream::{Upstream, reflection};
+
+/// How often a backend that has never answered is tried.
+const RETRY: Duration = Duration::from_millis(300);
 
 /// An edge in front of one backend. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -100,56 +103,53 @@ impl Edge {
         Ok(Schema::load(files, &self.rules, |template| own::is_reserved(paths, template))?)
     }
 
-    /// Loads the schema, waiting for a backend that is not there yet.
+    /// Loads the schema once, before anyone is told that the edge listens; a backend that is not there yet is met later.
     ///
     /// # Errors
     /// What is wrong with the backend's descriptors or rules: then the edge must not start.
     pub async fn begin(&self) -> Result<(), LoadError> {
-        let mut told = false;
-        loop {
-            match self.load().await {
-                Ok(schema) => {
-                    tracing::info!(
-                        methods = schema.methods.len(),
-                        bindings = schema.bindings.len(),
-                        "schema loaded"
-                    );
-                    self.front.schema.store(Some(Arc::new(schema)));
-                    return Ok(());
-                }
-                Err(LoadError::Unreachable(error)) if error.reason_text() != "REFLECTION_MISSING" => {
-                    if !std::mem::replace(&mut told, true) {
-                        tracing::warn!(%error, "waiting for the backend");
-                    }
-                    sleep(Duration::from_millis(300)).await;
-                }
-                Err(error) => return Err(error),
+        match self.load().await {
+            Ok(schema) => {
+                self.take(schema);
+                Ok(())
             }
+            Err(LoadError::Unreachable(error)) if error.reason_text() != "REFLECTION_MISSING" => {
+                tracing::warn!(%error, "waiting for the backend");
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
     }
 
-    /// Takes over changed descriptors while running; the last good schema stays when the new one is wrong.
-    pub async fn keep_fresh(&self) {
-        let mut ticks = interval(self.front.config.calls.refresh.max(Duration::from_secs(1)));
-        ticks.tick().await;
+    /// Waits for a backend that was not there at the start, then takes over its changed descriptors; the last good
+    /// schema stays when the new one is wrong.
+    ///
+    /// # Errors
+    /// What is wrong with the first schema.
+    pub async fn keep_fresh(&self) -> Result<(), LoadError> {
+        let refresh = self.front.config.calls.refresh.max(Duration::from_secs(1));
         loop {
+            let is_first = self.front.schema.load().is_none();
             tokio::select! {
-                _ = ticks.tick() => {}
-                () = self.front.drain.cancelled() => return,
+                () = sleep(if is_first { RETRY } else { refresh }) => {}
+                () = self.front.drain.cancelled() => return Ok(()),
             }
             self.addresses.tidy();
             self.front.caller_limit.tidy();
             match self.load().await {
-                Ok(schema) => {
-                    let current = self.front.schema.load();
-                    if current.as_ref().is_none_or(|current| current.descriptors != schema.descriptors) {
-                        tracing::info!(methods = schema.methods.len(), "the backend's schema has changed");
-                        self.front.schema.store(Some(Arc::new(schema)));
-                    }
-                }
+                Ok(schema) => self.take(schema),
                 Err(LoadError::Unreachable(error)) => tracing::debug!(%error, "descriptors not refreshed"),
+                Err(error) if is_first => return Err(error),
                 Err(error) => tracing::error!(%error, "the new schema is wrong; the last good one stays"),
             }
+        }
+    }
+
+    fn take(&self, schema: Schema) {
+        let current = self.front.schema.load();
+        if current.as_ref().is_none_or(|current| current.descriptors != schema.descriptors) {
+            tracing::info!(methods = schema.methods.len(), bindings = schema.bindings.len(), "schema loaded");
+            self.front.schema.store(Some(Arc::new(schema)));
         }
     }
 

@@ -69,7 +69,7 @@ pub struct AuthConfig {
     pub cookie: String,
     /// Cookies get `Secure` and `__Host-`: set it when browsers reach the edge by https.
     pub secure_cookies: bool,
-    /// A sentence added to every 401: where and how to log in.
+    /// Advice added to every 401: where and how to log in.
     pub hint: Option<String>,
 }
 

@@ -144,9 +144,9 @@ impl Error {
         self
     }
 
-    /// Adds a sentence to the message.
+    /// Adds advice to the message, in parentheses.
     pub fn hint(mut self, hint: &str) -> Self {
-        self.0.message = format!("{} {hint}", self.0.message);
+        self.0.message = format!("{} ({hint})", self.0.message);
         self
     }
 

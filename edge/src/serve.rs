@@ -69,16 +69,8 @@ pub async fn run(
     let admin =
         tokio::spawn(serve(admin, edge.admin(), config.limits.clone(), stop_admin.clone(), Duration::ZERO));
     let http = tokio::spawn(serve(http, edge.router(), config.limits.clone(), drain.clone(), grace));
-    let schema = {
-        let edge = edge.clone();
-        async move {
-            edge.begin().await?;
-            edge.keep_fresh().await;
-            Ok(())
-        }
-    };
     let outcome = tokio::select! {
-        outcome = schema => outcome,
+        outcome = edge.keep_fresh() => outcome,
         () = shutdown => Ok(()),
     };
     drain.cancel();

@@ -104,6 +104,7 @@ async fn serve_edge(edge: Edge) -> Result<()> {
     let telemetry = telemetry::init("lastmile-edge").map_err(|error| anyhow!(error))?;
     let http = serve::bind(&edge.config().http).await.map_err(|error| anyhow!(error))?;
     let admin = serve::bind(&edge.config().admin).await.map_err(|error| anyhow!(error))?;
+    edge.begin().await?;
     tracing::info!(http = %http.address()?, admin = %admin.address()?, "listening");
     if edge.config().dev {
         tracing::warn!(

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
-use tokio::time::timeout;
 
 use crate::error::{Code, Error, Result};
 use crate::layer::{Caller, ClientIp, Cookies, RouteName, challenge, identify};
@@ -16,6 +14,7 @@ use crate::schema::routes::Found;
 use crate::schema::{Binding, Schema};
 
 use super::accept::{Face, face};
+use super::body::read_body;
 use super::console::console;
 use super::exchange::Exchange;
 use super::state::{Front, Shared};
@@ -31,7 +30,9 @@ pub async fn dispatch(State(front): State<Shared>, request: Request) -> Response
     let path = request.uri().path();
     let found = match schema.routes.find(if method == "HEAD" { "GET" } else { method }, path) {
         Ok(found) => found,
-        Err(error) => return Error::field("path", error.to_string()).reason("PATH_INVALID").into_response(),
+        Err(error) => {
+            return Error::new(Code::InvalidArgument, "PATH_INVALID", error.to_string()).into_response();
+        }
     };
     match found {
         Found::Route(route) => {
@@ -58,7 +59,7 @@ async fn answer(
         Ok(caller) => caller,
         Err(error) => return error.into_response(),
     };
-    let body = match read_body(&front, &head, body).await {
+    let body = match read_body(&front.config.limits, &head.headers, body).await {
         Ok(body) => body,
         Err(error) => return error.into_response(),
     };
@@ -85,39 +86,6 @@ async fn admit(front: &Front, schema: &Schema, binding: &Binding, head: &Parts) 
         front.caller_limit.check(method.name(), per_minute, &caller.name().unwrap_or_else(address))?;
     }
     Ok(caller)
-}
-
-async fn read_body(front: &Front, head: &Parts, body: axum::body::Body) -> Result<Bytes> {
-    let limits = &front.config.limits;
-    let too_large = || {
-        let message = format!("The body is larger than {} bytes.", limits.body_bytes);
-        Error::new(Code::ResourceExhausted, "BODY_TOO_LARGE", message).status(StatusCode::PAYLOAD_TOO_LARGE)
-    };
-    let announced =
-        head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limits.body_bytes as u64) {
-        return Err(too_large());
-    }
-    let body = match timeout(limits.body_timeout, to_bytes(body, limits.body_bytes)).await {
-        Ok(body) => body.map_err(|_| too_large())?,
-        Err(_) => {
-            let error =
-                Error::new(Code::DeadlineExceeded, "BODY_TIMEOUT", "The body took too long to arrive.");
-            return Err(error.status(StatusCode::REQUEST_TIMEOUT));
-        }
-    };
-    let content_type = head.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
-    let media =
-        content_type.map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    let is_json =
-        media.as_deref().is_none_or(|media| media == "application/json" || media.ends_with("+json"));
-    if !body.is_empty() && !is_json {
-        let message = "Send the body as JSON, with `Content-Type: application/json`.";
-        let error = Error::new(Code::InvalidArgument, "CONTENT_TYPE_UNSUPPORTED", message);
-        let accepted = HeaderValue::from_static("application/json");
-        return Err(error.status(StatusCode::UNSUPPORTED_MEDIA_TYPE).header(header::ACCEPT, accepted));
-    }
-    Ok(body)
 }
 
 async fn call(exchange: &Exchange) -> Result<Response> {

@@ -2,6 +2,8 @@
 
 pub mod state;
 pub mod accept;
+pub mod body;
+pub mod etag;
 pub mod exchange;
 pub mod rest;
 pub mod stream;

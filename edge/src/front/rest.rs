@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 use serde::Deserialize;
@@ -13,6 +13,7 @@ use crate::layer::Cookies;
 use crate::transcode::{write_field_json, write_json};
 use crate::upstream::metadata;
 
+use super::etag::{etag, is_known};
 use super::exchange::Exchange;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -28,8 +29,15 @@ pub async fn unary(exchange: &Exchange) -> Result<Response> {
         Some(field) => write_field_json(&answer, field),
         None => write_json(&answer),
     };
-    let mut response = ([(header::CONTENT_TYPE, JSON)], json.map_err(unreadable)?).into_response();
+    let json = json.map_err(unreadable)?;
+    let head = &exchange.head;
+    let etag = if head.method.is_safe() { etag(&json) } else { None };
+    if let Some(etag) = etag.as_ref().filter(|etag| is_known(&head.headers, etag)) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag.clone())]).into_response());
+    }
+    let mut response = ([(header::CONTENT_TYPE, JSON)], json).into_response();
     let headers = response.headers_mut();
+    headers.extend(etag.map(|etag| (header::ETAG, etag)));
     for (name, value) in &metadata::pass(&reply.metadata, &exchange.front.response_headers)? {
         headers.append(name, value.clone());
     }
@@ -76,5 +84,5 @@ fn unreadable(cause: impl std::fmt::Display) -> Error {
         "UPSTREAM_MESSAGE_INVALID",
         "The backend sent an answer that cannot be written as JSON.",
     )
-    .status(http::StatusCode::BAD_GATEWAY)
+    .status(StatusCode::BAD_GATEWAY)
 }

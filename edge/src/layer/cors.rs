@@ -89,11 +89,14 @@ pub async fn cors(State(origins): State<std::sync::Arc<Origins>>, request: Reque
 }
 
 fn is_loopback(origin: &str) -> bool {
-    let Ok(uri) = origin.parse::<Uri>() else { return false };
-    let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
-    let is_bare =
-        uri.path() == "/" && uri.query().is_none() && !origin.ends_with('/') && !origin.contains('@');
-    is_http && is_bare && matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"))
+    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    let port = authority.and_then(|authority| {
+        ["localhost", "127.0.0.1", "[::1]"].iter().find_map(|host| authority.strip_prefix(host))
+    });
+    // Nothing at all, or a port and nothing else.
+    port.is_some_and(|port| {
+        port.is_empty() || port.strip_prefix(':').is_some_and(|digits| digits.parse::<u16>().is_ok())
+    })
 }
 
 #[cfg(test)]
@@ -116,6 +119,8 @@ mod tests {
             ("https://APP.example.com", Standing::Refused),
             ("http://localhost.evil.test", Standing::Refused),
             ("http://localhost@evil.test", Standing::Refused),
+            ("http://127.0.0.1:8080.evil.test", Standing::Refused),
+            ("http://localhost:", Standing::Refused),
             ("http://edge.test:8081", Standing::Refused),
         ] {
             let mut headers = HeaderMap::new();

@@ -15,6 +15,7 @@ use prost::Message;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::config::AuthConfig;
 use crate::error::{Code, Error, Result};
@@ -160,16 +161,18 @@ impl Keys {
             pool: None,
             max_message: 1024 * 1024,
         };
-        let reply =
-            self.upstream.unary(call, GetJwksRequest {}.encode_to_vec().into()).await.map_err(|error| {
-                tracing::warn!(%error, "the keys that verify tokens cannot be fetched");
-                Error::new(
-                    Code::Unavailable,
-                    "KEYS_UNAVAILABLE",
-                    "Tokens cannot be verified just now. Try again in a moment.",
-                )
-                .retry_after(Duration::from_secs(1))
-            })?;
+        // Shared by all callers, so no part of the trace of the one that happens to wait for it.
+        let span = tracing::info_span!(parent: None, "edge.keys");
+        let reply = self.upstream.unary(call, GetJwksRequest {}.encode_to_vec().into()).instrument(span);
+        let reply = reply.await.map_err(|error| {
+            tracing::warn!(%error, "the keys that verify tokens cannot be fetched");
+            Error::new(
+                Code::Unavailable,
+                "KEYS_UNAVAILABLE",
+                "Tokens cannot be verified just now. Try again in a moment.",
+            )
+            .retry_after(Duration::from_secs(1))
+        })?;
         let answer = GetJwksResponse::decode(reply.message).map_err(Error::internal)?;
         let max_age = answer.max_age.and_then(|age| Duration::try_from(age).ok()).unwrap_or(MAX_AGE);
         let named = |text: String| Some(text).filter(|text| !text.is_empty());

@@ -49,10 +49,10 @@ pub fn complete(files: Vec<Bytes>) -> Result<Vec<Bytes>, String> {
     }
     for file in split_set(lastmile_proto::EDGE_DESCRIPTORS)? {
         let parsed = parse(&file)?;
-        // A backend may hold the same definitions under another file name.
-        if !names.contains(parsed.name())
-            && !symbols_of(&parsed).iter().any(|symbol| symbols.contains(symbol))
-        {
+        // A backend may hold the same definitions under another file name; services it lacks are not its own.
+        let is_held =
+            names.contains(parsed.name()) || symbols_of(&parsed).iter().any(|name| symbols.contains(name));
+        if !is_held && parsed.service.is_empty() {
             complete.push(file);
         }
     }
@@ -123,6 +123,7 @@ mod tests {
         let pool = pool(&files).unwrap();
         assert!(pool.get_extension_by_name("google.api.http").is_some());
         assert!(pool.get_extension_by_name("lastmile.edge.v1.stream").is_some());
+        assert_eq!(pool.services().count(), 0, "a backend has only the services it serves");
     }
 
     #[test]

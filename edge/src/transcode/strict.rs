@@ -1,4 +1,4 @@
-//! Checks request JSON for what a lenient parser lets through: duplicate fields and endless nesting.
+//! Checks request JSON for what a parser lets through or cannot place: fields twice, unknown ones, endless nesting.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 /// Deepest nesting accepted, as in protobuf itself.
 pub const MAX_DEPTH: usize = 100;
 
-/// Walks a JSON value; fails on an object that names a field twice, in one spelling or two.
+/// Walks a JSON value; fails on an unknown field, and on one that is named twice, in one spelling or two.
 #[derive(Debug)]
 pub struct Strict {
     shape: Shape,
@@ -30,6 +30,17 @@ impl Strict {
 
     fn inner(&self, shape: Shape) -> Self {
         Self { shape, depth: self.depth + 1 }
+    }
+}
+
+/// Fails whatever the value is.
+struct Refused(&'static str);
+
+impl<'de> DeserializeSeed<'de> for Refused {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, _: D) -> Result<(), D::Error> {
+        Err(D::Error::custom(self.0))
     }
 }
 
@@ -82,10 +93,14 @@ impl<'de> Visitor<'de> for Strict {
                 Some(field) => numbers.insert(field.number()),
                 None => keys.insert(key.clone()),
             };
+            // Refused as its value, so that the error's path ends with the field.
             if !fresh {
-                return Err(A::Error::custom(format!("field `{key}` is given twice")));
+                map.next_value_seed(Refused("is given twice"))?;
+            } else if field.is_none() && matches!(self.shape, Shape::Message(_)) {
+                map.next_value_seed(Refused("is unknown; check its spelling"))?;
+            } else {
+                map.next_value_seed(self.inner(field.as_ref().map_or(Shape::Free, Shape::of_field)))?;
             }
-            map.next_value_seed(self.inner(field.as_ref().map_or(Shape::Free, Shape::of_field)))?;
         }
         Ok(())
     }

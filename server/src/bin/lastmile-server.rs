@@ -81,7 +81,7 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
     tracing::info!(grpc = %grpc.address(), admin = %admin.address(), "listening");
 
     let stop = CancellationToken::new();
-    let probes = tokio::spawn(serve_probes(core.clone(), admin, stop.clone()));
+    let probes = tokio::spawn(serve_probes(core.clone(), admin));
     let mut server = tokio::spawn(serve(core.clone(), grpc, stop.clone()));
     tokio::select! {
         ended = &mut server => ended??,

@@ -163,6 +163,7 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
     let descriptors = Source::Encoded(lastmile_proto::DESCRIPTORS);
     let edge = Edge::new(edge, upstream, descriptors, Some(format!("localhost:{}", grpc_address.port())))
         .map_err(|error| anyhow!(error))?;
+    edge.begin().await?;
     tracing::info!(http = %http.address()?, grpc = %grpc_address, admin = %admin.address()?, "listening");
     tracing::info!("open http://localhost:{}", http.address()?.port());
 
@@ -186,7 +187,7 @@ fn with_hint(auth: AuthConfig, dev: bool, port: u16) -> AuthConfig {
     }
     let body = r#"{"username":"alice","password":"lastmile-dev"}"#;
     let hint = format!(
-        "Log in: curl -s http://localhost:{port}/api/v1/auth/login -H 'content-type: application/json' -d '{body}'"
+        "log in: curl -s http://localhost:{port}/api/v1/auth/login -H 'content-type: application/json' -d '{body}'"
     );
     AuthConfig { hint: Some(hint), ..auth }
 }
