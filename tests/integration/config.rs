@@ -1,6 +1,6 @@
 //! What operators get wrong at the start.
 
-use lastmile_tests::{App, ForeignBackend, Language, Process, Topology, binary, soon};
+use lastmile_tests::{App, Browser, ForeignBackend, Language, Process, Topology, binary, repository, soon};
 use tokio::process::Command;
 
 /// Runs a program that must refuse to start; gives what it says.
@@ -83,7 +83,7 @@ async fn rules_in_a_file_reach_a_backend_without_annotations() {
         "http:\n  rules:\n    - selector: acme.stock.v1.StockService.GetItem\n      get: /things/{sku}\n";
     std::fs::write(&file, rules).expect("a file");
     let (http, _edge) = App::edge(backend.address(), &[("LASTMILE_RULES", &file)]).await;
-    let answer = lastmile_tests::Browser::new(http).get("/things/bolt").await;
+    let answer = Browser::new(http).get("/things/bolt").await;
     assert_eq!(answer.json()["title"], "Bolt", "{answer:?}");
 
     std::fs::write(&file, rules.replace("{sku}", "{nope}").replace("GetItem", "GetItem\n      body: nope"))
@@ -91,4 +91,50 @@ async fn rules_in_a_file_reach_a_backend_without_annotations() {
     let upstream = format!("http://{}", backend.address());
     let said = refusal("lastmile-edge", &["check", "--upstream", &upstream, "--rules", &file], &[]).await;
     assert!(said.contains("GetItem") && said.contains("nope"), "{said}");
+}
+
+#[tokio::test]
+async fn localhost_is_reached_by_both_families() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let data = data.path().display().to_string();
+    let free = "localhost:0";
+    let arguments = ["--http", free, "--grpc", free, "--admin", free, "--data", &data, "--dev"];
+    let mut process = Process::start(binary("lastmile"), arguments, &[]);
+    let line = process.log("listening").await;
+    for name in ["http", "grpc", "admin"] {
+        let address = line[name].as_str().unwrap_or_default();
+        let (_, port) = address.rsplit_once(':').expect("an address");
+        for host in ["127.0.0.1", "[::1]"] {
+            let reached = tokio::net::TcpStream::connect(format!("{host}:{port}")).await;
+            assert!(reached.is_ok(), "{name} at {host}:{port}: {reached:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn descriptors_come_from_a_file_too() {
+    let backend = ForeignBackend::start(Language::Python).await.expect("Python is always there");
+    let (http, _edge) = App::edge(backend.address(), &[]).await;
+    let served = Browser::new(http).request("GET", "/.well-known/lastmile/descriptors").send().await;
+    let descriptors = served.expect("an answer").bytes().await.expect("a descriptor set");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("acme.binpb").display().to_string();
+    std::fs::write(&file, descriptors).expect("a file");
+    let (http, _edge) = App::edge(backend.address(), &[("LASTMILE_DESCRIPTORS", &file)]).await;
+    assert_eq!(Browser::new(http).get("/acme/v1/items/bolt").await.json()["title"], "Bolt");
+}
+
+#[tokio::test]
+async fn annotations_are_written_out_for_other_backends() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let arguments = ["proto", &folder.path().display().to_string()];
+    let output = Command::new(binary("lastmile-edge")).args(arguments).output().await;
+    assert!(output.is_ok_and(|output| output.status.success()));
+    for file in
+        ["google/api/annotations.proto", "google/api/http.proto", "lastmile/edge/v1/annotations.proto"]
+    {
+        let written = std::fs::read(folder.path().join(file)).expect(file);
+        let ours = std::fs::read(repository().join("proto").join(file)).expect(file);
+        assert_eq!(written, ours, "{file}");
+    }
 }
