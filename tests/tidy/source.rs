@@ -94,7 +94,8 @@ pub(crate) fn paths(text: &str) -> Vec<Vec<String>> {
         let word = &code[word_start..start];
         let before = &code[..word_start];
         // `pub(in crate::x)` says who may look, it does not import.
-        let is_head = matches!(word, "crate" | "super") && !before.ends_with("::") && !before.ends_with("(in ");
+        let is_head =
+            matches!(word, "crate" | "super") && !before.ends_with("::") && !before.ends_with("(in ");
         if is_head {
             expand(&code[word_start..], &mut Vec::new(), &mut found);
         }
