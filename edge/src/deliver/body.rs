@@ -84,7 +84,11 @@ impl Writer {
                 }
                 Phase::Live => self.live().await,
                 Phase::Ended => return Ok(None),
-                Phase::Broken => return Err(BrokenOff),
+                Phase::Broken => {
+                    // hyper drops what it has not flushed when a body fails: let it write first.
+                    tokio::task::yield_now().await;
+                    return Err(BrokenOff);
+                }
             };
             if !chunk.is_empty() {
                 self.next_heartbeat = Instant::now() + jittered(self.pace.heartbeat);

@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 
 use crate::error::{Code, Error, Result};
-use crate::layer::{Caller, ClientIp, Cookies, RouteName, challenge, identify};
+use crate::layer::{Caller, ClientIp, Cookies, RouteName, advise, challenge, identify};
 use crate::schema::routes::Found;
 use crate::schema::{Binding, Schema};
 
@@ -31,7 +31,7 @@ pub async fn dispatch(State(front): State<Shared>, request: Request) -> Response
     let found = match schema.routes.find(if method == "HEAD" { "GET" } else { method }, path) {
         Ok(found) => found,
         Err(error) => {
-            return Error::new(Code::InvalidArgument, "PATH_INVALID", error.to_string()).into_response();
+            return Error::field("path", error.to_string()).reason("PATH_INVALID").into_response();
         }
     };
     match found {
@@ -57,7 +57,7 @@ async fn answer(
     let (head, body) = request.into_parts();
     let caller = match admit(&front, &schema, &binding, &head).await {
         Ok(caller) => caller,
-        Err(error) => return error.into_response(),
+        Err(error) => return advise(&front.config.auth, error).into_response(),
     };
     let body = match read_body(&front.config.limits, &head.headers, body).await {
         Ok(body) => body,
@@ -66,7 +66,13 @@ async fn answer(
     let exchange = Exchange { front, schema, binding, variables, head, body, caller };
     let mut response = match call(&exchange).await {
         Ok(response) => response,
-        Err(error) => challenge(&exchange.front.config.auth, exchange.explain(error)).into_response(),
+        Err(error) => {
+            let error = challenge(exchange.explain(error));
+            // Who is logging in need not be told how.
+            let is_login = !exchange.binding.method.auth.set_cookie.is_empty();
+            let error = if is_login { error } else { advise(&exchange.front.config.auth, error) };
+            error.into_response()
+        }
     };
     if exchange.caller.stale_cookie.is_some() {
         let auth = &exchange.front.config.auth;

@@ -42,22 +42,22 @@ pub async fn identify(
 ) -> Result<Caller> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let authorization = match (given.next(), given.next()) {
-        (Some(_), Some(_)) => return Err(challenge(config, malformed())),
+        (Some(_), Some(_)) => return Err(challenge(malformed())),
         (only, _) => only,
     };
     let Some(keys) = keys else {
         return Ok(Caller { authorization: authorization.cloned(), ..Caller::default() });
     };
     if let Some(value) = authorization {
-        let token = bearer(value).ok_or_else(|| challenge(config, malformed()))?;
-        let claims = keys.verify(token).await.map_err(|error| challenge(config, error))?;
+        let token = bearer(value).ok_or_else(|| challenge(malformed()))?;
+        let claims = keys.verify(token).await.map_err(|error| challenge(error))?;
         return Ok(Caller { claims: Some(claims), authorization: Some(value.clone()), stale_cookie: None });
     }
     let cookies = Cookies { secure: config.secure_cookies };
     let Some(token) = cookies.get(headers, &config.cookie) else {
         let message = "This call needs a token: send `Authorization: Bearer …` or log in.";
         let missing = Error::new(Code::Unauthenticated, "TOKEN_MISSING", message);
-        return if public { Ok(Caller::default()) } else { Err(challenge(config, missing)) };
+        return if public { Ok(Caller::default()) } else { Err(challenge(missing)) };
     };
     match keys.verify(&token).await {
         Ok(claims) => {
@@ -73,12 +73,12 @@ pub async fn identify(
                 if error.reason_text() == "TOKEN_EXPIRED" { "TOKEN_EXPIRED" } else { "TOKEN_INVALID" };
             Ok(Caller { stale_cookie: Some(reason), ..Caller::default() })
         }
-        Err(error) => Err(challenge(config, error)),
+        Err(error) => Err(challenge(error)),
     }
 }
 
-/// Adds the challenge, and in development how to log in.
-pub fn challenge(config: &AuthConfig, error: Error) -> Error {
+/// Adds the challenge to a 401 (RFC 9110, section 11.6.1).
+pub fn challenge(error: Error) -> Error {
     if error.code() != Code::Unauthenticated {
         return error;
     }
@@ -87,10 +87,14 @@ pub fn challenge(config: &AuthConfig, error: Error) -> Error {
         "TOKEN_INVALID" => r#"Bearer realm="lastmile", error="invalid_token""#,
         _ => r#"Bearer realm="lastmile""#,
     };
-    let error = error.header(header::WWW_AUTHENTICATE, HeaderValue::from_static(value));
+    error.header(header::WWW_AUTHENTICATE, HeaderValue::from_static(value))
+}
+
+/// Adds to a 401 how to log in, where that is configured.
+pub fn advise(config: &AuthConfig, error: Error) -> Error {
     match &config.hint {
-        Some(hint) => error.hint(hint),
-        None => error,
+        Some(hint) if error.code() == Code::Unauthenticated => error.hint(hint),
+        _ => error,
     }
 }
 

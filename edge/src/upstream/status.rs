@@ -16,8 +16,15 @@ use crate::transcode::write_json;
 /// `pool` gives the types of details; a detail of unknown type is kept as base64.
 pub fn to_error(status: &tonic::Status, pool: Option<&DescriptorPool>) -> Error {
     let code = Code::from_number(i32::from(status.code()));
+    if is_timeout(status) {
+        return Error::new(
+            Code::DeadlineExceeded,
+            "DEADLINE_EXCEEDED",
+            "The call took longer than its time limit.",
+        );
+    }
     // Only the transport sets a source: this status never came from the backend.
-    if status.source().is_some() && code != Code::DeadlineExceeded {
+    if status.source().is_some() {
         tracing::warn!(error = ?status.source(), "the backend cannot be reached");
         let message = "The backend cannot be reached. Try again in a moment.";
         return Error::new(Code::Unavailable, "UPSTREAM_UNAVAILABLE", message)
@@ -48,6 +55,18 @@ pub fn to_error(status: &tonic::Status, pool: Option<&DescriptorPool>) -> Error 
         }
     }
     error
+}
+
+/// tonic's channel enforces `grpc-timeout` too, and may be first to notice.
+fn is_timeout(status: &tonic::Status) -> bool {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        if error.is::<tonic::TimeoutExpired>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn detail_json(detail: &prost_types::Any, pool: Option<&DescriptorPool>) -> Value {
