@@ -1,11 +1,13 @@
 //! Wires the modules into the core: one service that answers every call.
 
 use std::convert::Infallible;
-use std::fs::{self, File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
+use futures_util::FutureExt;
 use http::{Request, Response};
 use lastmile_proto::DESCRIPTORS;
 use lastmile_proto::edge::v1::edge_identity_service_server::EdgeIdentityServiceServer;
@@ -20,7 +22,6 @@ use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
 use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
 
@@ -41,7 +42,6 @@ pub type CoreService = BoxCloneSyncService<Request<Body>, Response<Body>, Infall
 #[derive(Debug, Clone)]
 pub struct Core {
     service: CoreService,
-    health: HealthReporter,
     drain: CancellationToken,
     tasks: TaskTracker,
     /// Held while the core lives: two of them on one folder would each believe to be the only writer.
@@ -73,6 +73,9 @@ impl Core {
         }
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_service_status("", ServingStatus::Serving).await;
+        tasks.spawn(drain.clone().cancelled_owned().then(|()| async move {
+            health.set_service_status("", ServingStatus::NotServing).await;
+        }));
 
         let routes = Routes::new(health_service)
             .add_service(AuthServiceServer::new(AuthApi::new(sessions, users.clone(), setup)))
@@ -91,7 +94,7 @@ impl Core {
             .layer(IdentifyLayer::new(tokens))
             .service(routes);
         let service = BoxCloneSyncService::new(service);
-        Ok(Self { service, health, drain, tasks, _lock: Arc::new(lock) })
+        Ok(Self { service, drain, tasks, _lock: Arc::new(lock) })
     }
 
     /// The service that answers every call, for a socket or for the same process.
@@ -111,7 +114,6 @@ impl Core {
 
     /// Drains, and waits for the core's own tasks. What was answered is on disk already.
     pub async fn close(&self) {
-        self.health.set_service_status("", ServingStatus::NotServing).await;
         self.drain();
         self.tasks.close();
         self.tasks.wait().await;
@@ -120,7 +122,9 @@ impl Core {
 
 fn lock_folder(folder: &Path) -> anyhow::Result<File> {
     let name = folder.display();
-    fs::create_dir_all(folder).with_context(|| format!("the data folder {name} cannot be made"))?;
+    // Passwords' hashes and the signing key are in it.
+    let private = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    private.with_context(|| format!("the data folder {name} cannot be made"))?;
     let file = File::create(folder.join("lock")).with_context(|| format!("{name}/lock cannot be written"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -110,11 +110,11 @@ pub fn load<T: Serialize + DeserializeOwned>(
         check_keys(path, &data(&toml)?, &data(&defaults)?)?;
         settings = settings.merge(toml);
     }
-    settings.merge(Serialized::defaults(given)).extract().map_err(|error| lines(error))
+    settings.merge(Serialized::defaults(given)).extract().map_err(lines)
 }
 
 fn data(provider: &impl Provider) -> Result<Dict, ConfigError> {
-    let profiles = provider.data().map_err(|error| lines(error))?;
+    let profiles = provider.data().map_err(lines)?;
     Ok(profiles.into_iter().next().map(|(_, dict)| dict).unwrap_or_default())
 }
 

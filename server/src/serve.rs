@@ -1,7 +1,7 @@
 //! Puts the core on sockets: gRPC and gRPC-Web on one, probes on the other.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use futures_util::StreamExt;
+use futures_util::future::try_join_all;
 use http::Request;
 use tokio::net::{TcpListener, lookup_host};
 use tokio_stream::wrappers::TcpListenerStream;
@@ -95,11 +96,11 @@ pub async fn serve(
         .await
 }
 
-/// Serves `/livez` and `/readyz` until `stop` is cancelled.
+/// Serves `/livez` and `/readyz` until dropped: while the core drains, somebody has to say so.
 ///
 /// # Errors
 /// When a socket breaks.
-pub async fn serve_probes(core: Core, listeners: Listeners, stop: CancellationToken) -> io::Result<()> {
+pub async fn serve_probes(core: Core, listeners: Listeners) -> io::Result<()> {
     let ready = move || {
         let ready = core.is_ready();
         async move {
@@ -107,18 +108,7 @@ pub async fn serve_probes(core: Core, listeners: Listeners, stop: CancellationTo
         }
     };
     let router = Router::new().route("/livez", get(|| async { "alive\n" })).route("/readyz", get(ready));
-    let each = listeners.listeners.into_iter().map(|listener| {
-        let router = router.clone();
-        serve_router(listener, router, stop.clone())
-    });
-    futures_util::future::try_join_all(each).await?;
+    let each = listeners.listeners.into_iter();
+    try_join_all(each.map(|listener| axum::serve(listener, router.clone()).into_future())).await?;
     Ok(())
-}
-
-fn serve_router(
-    listener: TcpListener,
-    router: Router,
-    stop: CancellationToken,
-) -> impl Future<Output = io::Result<()>> {
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).into_future()
 }

@@ -1,7 +1,7 @@
 //! Logs and traces of the process, and the trace context that goes with an event.
 //!
-//! Log lines are JSON on stderr with `trace_id` and `span_id`; `RUST_LOG` filters them. Spans leave by OTLP when the
-//! standard variable `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
+//! Log lines are JSON on stderr with `trace_id` and `span_id`; `RUST_LOG` filters them. Spans leave by OTLP when one of
+//! the standard variables names an endpoint.
 
 use std::error::Error;
 
@@ -20,6 +20,8 @@ use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+
+const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
 
 /// Sends the last spans when dropped.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ impl Drop for TelemetryGuard {
 pub fn init(service_name: &'static str) -> Result<TelemetryGuard, Box<dyn Error + Send + Sync>> {
     let resource = Resource::builder().with_service_name(service_name).build();
     let mut provider = SdkTracerProvider::builder().with_resource(resource);
-    if std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT").is_some() {
+    if ENDPOINTS.iter().any(|name| std::env::var_os(name).is_some()) {
         provider = provider.with_batch_exporter(SpanExporter::builder().with_tonic().build()?);
     }
     let provider = provider.build();

@@ -129,6 +129,7 @@ impl Drop for TracedBody {
         // Without trailers the caller has left before the end.
         let code = self.code.unwrap_or(Code::Cancelled);
         self.span.record("rpc.grpc.status_code", i32::from(code));
-        tracing::debug!(parent: &self.span, ?code, elapsed_us = self.started.elapsed().as_micros(), "call ended");
+        let elapsed_ms = self.started.elapsed().as_secs_f64() * 1_000.0;
+        tracing::debug!(parent: &self.span, ?code, elapsed_ms, "call ended");
     }
 }

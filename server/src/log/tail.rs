@@ -116,3 +116,81 @@ impl Tail {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{NewEvent, NewTopic, TopicRules, USERS_TOPIC};
+    use crate::store::{Change, Changed, SqliteStore, Store, Write};
+
+    async fn two_topics(store: &SqliteStore) -> [TopicId; 2] {
+        let rules = TopicRules::default();
+        let topic = NewTopic { name: "other".to_owned(), description: String::new(), rules };
+        let committed = store.commit(Write::change(Change::CreateTopic(topic))).await.unwrap();
+        match &committed.changed[..] {
+            [Changed::Topic(topic)] => [USERS_TOPIC, topic.id],
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn append(store: &SqliteStore, topic: TopicId) -> Seq {
+        let (kind, publisher, traceparent) = ("test".to_owned(), String::new(), String::new());
+        let event = NewEvent { topic, kind, publisher, traceparent, body: Vec::new(), idempotency: None };
+        store.commit(Write::event(event)).await.unwrap().events[0].seq
+    }
+
+    fn event(delivery: Delivery) -> Seq {
+        match delivery {
+            Delivery::Event(event) => event.seq,
+            Delivery::Position(seq) => panic!("position {seq}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn position_is_told_again_only_while_others_events_pass() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
+        let [mine, other] = two_topics(&store).await;
+        let first = append(&store, mine).await;
+        let log = Log::new(Arc::clone(&store) as _);
+        let mut tail = Tail::open(log, Arc::new([mine]), Start::Latest(0)).await.unwrap();
+        assert_eq!(tail.next().await.unwrap(), Delivery::Position(first));
+
+        let quiet = tokio::time::timeout(POSITION_INTERVAL * 4, tail.next()).await;
+        assert!(quiet.is_err(), "nothing happened, so nothing is told: {quiet:?}");
+        append(&store, other).await;
+        assert_eq!(tail.next().await.unwrap(), Delivery::Position(first));
+        let quiet = tokio::time::timeout(POSITION_INTERVAL * 4, tail.next()).await;
+        assert!(quiet.is_err(), "told once is enough: {quiet:?}");
+        let second = append(&store, mine).await;
+        assert_eq!(event(tail.next().await.unwrap()), second);
+    }
+
+    #[tokio::test]
+    async fn what_was_and_what_comes_take_one_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
+        let mut expected = Vec::new();
+        for _ in 0..SLICE.events * 2 {
+            expected.push(append(&store, USERS_TOPIC).await);
+        }
+        let log = Log::new(Arc::clone(&store) as _);
+        let mut tail = Tail::open(log, Arc::new([USERS_TOPIC]), Start::Position(0)).await.unwrap();
+        assert_eq!(tail.next().await.unwrap(), Delivery::Position(0));
+        let live = tokio::spawn({
+            let store = Arc::clone(&store);
+            async move {
+                for _ in 0..100 {
+                    append(&store, USERS_TOPIC).await;
+                }
+            }
+        });
+        expected.extend(expected.len() as Seq + 1..=expected.len() as Seq + 100);
+        let mut seen = Vec::new();
+        while seen.len() < expected.len() {
+            seen.push(event(tail.next().await.unwrap()));
+        }
+        live.await.unwrap();
+        assert_eq!(seen, expected);
+    }
+}

@@ -17,8 +17,10 @@ macro_rules! reflect {
         use pb::$version::server_reflection_client::ServerReflectionClient;
         use pb::$version::server_reflection_request::MessageRequest;
         use pb::$version::server_reflection_response::MessageResponse;
-        let request =
-            |message| pb::$version::ServerReflectionRequest { host: String::new(), message_request: Some(message) };
+        let request = |message| pb::$version::ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(message),
+        };
         let requests = [
             request(MessageRequest::ListServices(String::new())),
             request(MessageRequest::FileContainingSymbol("lastmile.v1.TopicService".into())),
@@ -53,8 +55,10 @@ async fn reflection_keeps_custom_options() {
         assert!(services.contains("lastmile.edge.v1.EdgeIdentityService"), "{services:?}");
         assert!(services.contains("grpc.health.v1.Health"), "{services:?}");
 
-        let names: Vec<_> =
-            files.iter().map(|file| FileDescriptorProto::decode(file.as_slice()).unwrap().name.unwrap()).collect();
+        let names: Vec<_> = files
+            .iter()
+            .map(|file| FileDescriptorProto::decode(file.as_slice()).unwrap().name.unwrap())
+            .collect();
         assert!(names.contains(&"lastmile/v1/topic.proto".to_owned()), "{names:?}");
         let topic = &files[0];
         let pool = DescriptorPool::decode(lastmile_proto::DESCRIPTORS).unwrap();
@@ -62,7 +66,8 @@ async fn reflection_keeps_custom_options() {
         let original = pool.get_file_by_name(file.name()).unwrap();
         // The typed form drops unknown options; the bytes must be the compiler's own.
         assert_eq!(topic, original.encode_to_vec().as_slice());
-        let method = original.services().next().unwrap().methods().find(|each| each.name() == "Subscribe").unwrap();
+        let method =
+            original.services().next().unwrap().methods().find(|each| each.name() == "Subscribe").unwrap();
         let stream = pool.get_extension_by_name("lastmile.edge.v1.stream").unwrap();
         let options = method.options();
         let rule = options.get_extension(&stream);

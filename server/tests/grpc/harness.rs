@@ -121,7 +121,9 @@ pub(crate) fn publication(topic: &str, kind: &str, text: &str) -> v1::PublishEve
 
 pub(crate) fn text_of(event: &v1::SubscribeResponse) -> String {
     match &event.body {
-        Some(v1::subscribe_response::Body::Data(Value { kind: Some(Kind::StringValue(text)) })) => text.clone(),
+        Some(v1::subscribe_response::Body::Data(Value { kind: Some(Kind::StringValue(text)) })) => {
+            text.clone()
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -80,7 +80,8 @@ async fn expired_tokens_say_so() {
 async fn refresh_rotates_and_reuse_ends_the_family() {
     let (server, _folder) = Server::start().await;
     let mut auth = server.auth();
-    let mut refresh = async |token: &str| auth.refresh(v1::RefreshRequest { refresh_token: token.into() }).await;
+    let mut refresh =
+        async |token: &str| auth.refresh(v1::RefreshRequest { refresh_token: token.into() }).await;
     let first = server.login("alice").await.refresh_token;
     let other_login = server.login("alice").await.refresh_token;
 

@@ -1,5 +1,7 @@
 //! The core over a real socket and a real database file.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod harness;
 mod identities;
 mod users;

@@ -98,7 +98,8 @@ async fn several_topics_come_in_the_order_of_the_log() {
         let event = next(&mut stream).await;
         assert_eq!((event.topic.as_str(), text_of(&event).as_str()), (topic, text));
     }
-    let mixed = v1::SubscribeRequest { topic: "news".into(), topics: vec!["x y".into()], ..Default::default() };
+    let mixed =
+        v1::SubscribeRequest { topic: "news".into(), topics: vec!["x y".into()], ..Default::default() };
     let answer = server.topics().subscribe(mixed).await;
     assert_refused(answer, Code::InvalidArgument, "FIELD_INVALID", &["topics", "topics[0]"]);
 }

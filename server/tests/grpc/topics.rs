@@ -158,8 +158,10 @@ async fn protobuf_bodies_arrive_as_they_were() {
     let (server, _folder) = Server::start().await;
     let alice = server.token("alice").await;
     let any = Any { type_url: "type.googleapis.com/acme.Order".into(), value: vec![8, 1] };
-    let event =
-        v1::PublishEventRequest { body: Some(Body::Message(any.clone())), ..publication("news", "order", "") };
+    let event = v1::PublishEventRequest {
+        body: Some(Body::Message(any.clone())),
+        ..publication("news", "order", "")
+    };
     server.topics().publish_event(with_token(event, &alice)).await.unwrap();
     let request = v1::ListEventsRequest { topic: "news".into(), ..Default::default() };
     let events = server.topics().list_events(request).await.unwrap().into_inner().events;

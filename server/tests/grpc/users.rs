@@ -57,7 +57,11 @@ async fn lists_are_paged_and_filtered() {
     ] {
         let request = v1::ListUsersRequest { filter: filter.into(), ..Default::default() };
         let found = list(&server, &token, request).await.unwrap();
-        assert_eq!(found.users.iter().map(|user| user.username.as_str()).collect::<Vec<_>>(), expected, "{filter}");
+        assert_eq!(
+            found.users.iter().map(|user| user.username.as_str()).collect::<Vec<_>>(),
+            expected,
+            "{filter}"
+        );
     }
 
     let other_filter =
@@ -78,8 +82,10 @@ async fn users_are_created_read_changed_and_deleted() {
     assert_eq!((carol.id, carol.role.as_str()), (4, "user"));
     assert_eq!(carol.tags, ["b", "a"]);
 
-    let change = v1::User { id: carol.id, email: "c@example.com".into(), etag: carol.etag.clone(), ..carol.clone() };
-    let changed = users.update_user(with_token(update(change, &["email"]), &admin)).await.unwrap().into_inner();
+    let change =
+        v1::User { id: carol.id, email: "c@example.com".into(), etag: carol.etag.clone(), ..carol.clone() };
+    let changed =
+        users.update_user(with_token(update(change, &["email"]), &admin)).await.unwrap().into_inner();
     assert_eq!((changed.email.as_str(), changed.name.as_str()), ("c@example.com", "Carol"));
     assert_ne!(changed.etag, carol.etag);
     let read = users.get_user(with_token(v1::GetUserRequest { id: carol.id }, &admin)).await.unwrap();
@@ -98,6 +104,19 @@ async fn users_are_created_read_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_deleted_user_is_signed_out() {
+    let (server, _folder) = Server::start().await;
+    let admin = server.token("admin").await;
+    let bob = server.login("bob").await;
+    let deletion = v1::DeleteUserRequest { id: 2, ..Default::default() };
+    server.users().delete_user(with_token(deletion, &admin)).await.unwrap();
+    let refresh = server.auth().refresh(v1::RefreshRequest { refresh_token: bob.refresh_token }).await;
+    assert_refused(refresh, Code::Unauthenticated, "TOKEN_INVALID", &[]);
+    let me = server.auth().get_identity(with_token(v1::GetIdentityRequest {}, &bob.access_token)).await;
+    assert_refused(me, Code::Unauthenticated, "TOKEN_INVALID", &[]);
+}
+
+#[tokio::test]
 async fn roles_are_enforced() {
     let (server, _folder) = Server::start().await;
     let alice = server.token("alice").await;
@@ -112,7 +131,12 @@ async fn roles_are_enforced() {
     let forbidden = users.create_user(with_token(creation("carol"), &alice)).await;
     assert_refused(forbidden, Code::PermissionDenied, "FORBIDDEN", &[]);
     let bob = v1::DeleteUserRequest { id: 2, ..Default::default() };
-    assert_refused(users.delete_user(with_token(bob, &alice)).await, Code::PermissionDenied, "FORBIDDEN", &[]);
+    assert_refused(
+        users.delete_user(with_token(bob, &alice)).await,
+        Code::PermissionDenied,
+        "FORBIDDEN",
+        &[],
+    );
     for (user, path) in [
         (v1::User { id: 2, name: "Bobby".into(), ..Default::default() }, "name"),
         (v1::User { id: 1, role: "admin".into(), ..Default::default() }, "role"),
@@ -121,7 +145,10 @@ async fn roles_are_enforced() {
         assert_refused(answer, Code::PermissionDenied, "FORBIDDEN", &[]);
     }
     let own = v1::User { id: 1, name: "Alice B.".into(), ..Default::default() };
-    assert_eq!(users.update_user(with_token(update(own, &["name"]), &alice)).await.unwrap().into_inner().name, "Alice B.");
+    assert_eq!(
+        users.update_user(with_token(update(own, &["name"]), &alice)).await.unwrap().into_inner().name,
+        "Alice B."
+    );
     assert_eq!(names(&server, &alice).await, ["alice", "bob", "admin"]);
 }
 
@@ -172,9 +199,14 @@ async fn watching_continues_from_a_list_without_a_gap() {
 
     let change = update(v1::User { name: "Caro".into(), ..carol.clone() }, &["name"]);
     users.update_user(with_token(change, &admin)).await.unwrap();
-    users.delete_user(with_token(v1::DeleteUserRequest { id: carol.id, etag: String::new() }, &admin)).await.unwrap();
+    users
+        .delete_user(with_token(v1::DeleteUserRequest { id: carol.id, etag: String::new() }, &admin))
+        .await
+        .unwrap();
     let updated = next(&mut stream).await;
-    assert!(matches!(&updated.change, Some(Change::UserUpdated(each)) if each.user.as_ref().unwrap().name == "Caro"));
+    assert!(
+        matches!(&updated.change, Some(Change::UserUpdated(each)) if each.user.as_ref().unwrap().name == "Caro")
+    );
     let resume = updated.cursor;
     assert!(matches!(next(&mut stream).await.change, Some(Change::UserDeleted(each)) if each.id == carol.id));
 

@@ -100,3 +100,74 @@ impl Store for SqliteStore {
         self.read(topics::list)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{NewEvent, NewUser, Role};
+    use crate::store::change::{Change, Changed};
+
+    fn user(username: &str) -> NewUser {
+        NewUser {
+            username: username.to_owned(),
+            name: username.to_owned(),
+            tags: Vec::new(),
+            email: String::new(),
+            role: Role::User,
+            password: String::new(),
+        }
+    }
+
+    fn creation(username: &str, topic: TopicId) -> Write {
+        Write::change(Change::CreateUser(user(username))).telling(move |changed| {
+            let body = format!("{changed:?}").into_bytes();
+            let (kind, publisher, traceparent) = ("user:create".to_owned(), String::new(), String::new());
+            NewEvent { topic, kind, publisher, traceparent, body, idempotency: None }
+        })
+    }
+
+    #[tokio::test]
+    async fn a_change_and_its_event_are_one_transaction() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path()).unwrap();
+        store.commit(creation("bob", TopicId(99))).await.unwrap_err();
+        assert!(store.credentials("bob").await.unwrap().is_none(), "the event failed, so must the change");
+        let committed = store.commit(creation("bob", USERS_TOPIC)).await.unwrap();
+        assert!(matches!(committed.changed[..], [Changed::User(_)]));
+        assert_eq!(committed.events[0].seq, 1);
+    }
+
+    #[tokio::test]
+    async fn many_writers_get_one_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path()).unwrap();
+        let writes = (0..300).map(|n| store.commit(creation(&format!("user{}", n / 2), USERS_TOPIC)));
+        let results = futures_util::future::join_all(writes).await;
+        let mut seqs: Vec<_> = results.iter().flatten().map(|made| made.events[0].seq).collect();
+        seqs.sort_unstable();
+        assert_eq!(seqs, (1..=150).collect::<Vec<_>>());
+        let taken = results.iter().filter(|each| matches!(each, Err(Error::UsernameTaken(_)))).count();
+        assert_eq!(taken, 150);
+        let limit = SliceLimit { events: 1000, bytes: usize::MAX };
+        let slice = store.read_after(Arc::new([USERS_TOPIC]), 0, limit).await.unwrap();
+        assert!(slice.events.iter().all(|event| event.previous + 1 == event.seq));
+        assert_eq!(slice.events.len(), 150);
+        assert_eq!(*store.changed().borrow(), 150);
+    }
+
+    #[tokio::test]
+    async fn slices_keep_their_limits() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path()).unwrap();
+        for n in 0..4 {
+            store.commit(creation(&format!("user{n}"), USERS_TOPIC)).await.unwrap();
+        }
+        for (events, bytes, expected, more) in
+            [(2, usize::MAX, 2, true), (4, usize::MAX, 4, false), (4, 1, 1, true), (1000, 1 << 20, 4, false)]
+        {
+            let slice =
+                store.read_after(Arc::new([USERS_TOPIC]), 0, SliceLimit { events, bytes }).await.unwrap();
+            assert_eq!((slice.events.len(), slice.more), (expected, more), "{events} {bytes}");
+        }
+    }
+}

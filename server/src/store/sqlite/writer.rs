@@ -121,3 +121,62 @@ fn refuse_all(answers: Vec<oneshot::Sender<Result<Committed>>>, error: &Error) {
         let _ = answer.send(Err(refusal));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{NewEvent, TopicId, USERS_TOPIC};
+    use crate::store::sqlite::schema::open_writer;
+
+    fn event(topic: TopicId, bytes: usize) -> Write {
+        let (kind, publisher, traceparent) = ("test".to_owned(), String::new(), String::new());
+        Write::event(NewEvent {
+            topic,
+            kind,
+            publisher,
+            traceparent,
+            body: vec![0; bytes],
+            idempotency: None,
+        })
+    }
+
+    fn stored(db: &Connection) -> Vec<(Seq, Seq)> {
+        let mut rows = db.prepare("SELECT seq, previous FROM event ORDER BY seq").unwrap();
+        rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_its_group_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open_writer(&folder.path().join("db")).unwrap();
+        let group = vec![event(USERS_TOPIC, 1), event(TopicId(99), 1), event(USERS_TOPIC, 1)];
+        let (results, last) = commit_group(&db, group).unwrap();
+        let seqs: Vec<_> =
+            results.iter().map(|each| each.as_ref().ok().map(|made| made.events[0].seq)).collect();
+        assert_eq!((seqs, last), (vec![Some(1), None, Some(2)], 2));
+        assert_eq!(stored(&db), [(1, 0), (2, 1)]);
+        assert_eq!(events::state(&db).unwrap().1, 2);
+    }
+
+    #[test]
+    fn a_full_disk_refuses_the_group_and_keeps_what_was_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open_writer(&folder.path().join("db")).unwrap();
+        commit_group(&db, vec![event(USERS_TOPIC, 1)]).unwrap();
+        let pages: i64 = db.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        let limit =
+            |pages: i64| db.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+        limit(pages + 4);
+        let group = vec![event(USERS_TOPIC, 1), event(USERS_TOPIC, 60_000), event(USERS_TOPIC, 1)];
+        match commit_group(&db, group) {
+            Err(error) => assert!(matches!(error, Error::StorageFull), "{error:?}"),
+            // SQLite may undo only the statement: then the others are whole.
+            Ok((results, _)) => assert!(matches!(results[1], Err(Error::StorageFull))),
+        }
+        limit(pages + 1000);
+        let (results, last) = commit_group(&db, vec![event(USERS_TOPIC, 60_000)]).unwrap();
+        assert_eq!(results[0].as_ref().unwrap().events[0].seq, last);
+        let seqs: Vec<_> = stored(&db).into_iter().map(|(seq, _)| seq).collect();
+        assert_eq!(seqs, (1..=last).collect::<Vec<_>>());
+    }
+}
