@@ -50,7 +50,7 @@ pub async fn identify(
     };
     if let Some(value) = authorization {
         let token = bearer(value).ok_or_else(|| challenge(malformed()))?;
-        let claims = keys.verify(token).await.map_err(|error| challenge(error))?;
+        let claims = keys.verify(token).await.map_err(challenge)?;
         return Ok(Caller { claims: Some(claims), authorization: Some(value.clone()), stale_cookie: None });
     }
     let cookies = Cookies { secure: config.secure_cookies };
