@@ -235,14 +235,11 @@ async fn an_event_over_64_kib_is_refused() {
 async fn a_key_used_for_another_event_is_refused() {
     both(|app| async move {
         let alice = app.login("alice").await;
-        let publish = |data: u32| async move {
-            let event = serde_json::json!({"type": "x", "data": data, "idempotencyKey": "once"});
-            event
-        };
-        let first = alice.post(EVENTS, &publish(1).await).await;
-        let repeated = alice.post(EVENTS, &publish(1).await).await;
+        let event = |data: u32| serde_json::json!({"type": "x", "data": data, "idempotencyKey": "once"});
+        let first = alice.post(EVENTS, &event(1)).await;
+        let repeated = alice.post(EVENTS, &event(1)).await;
         assert_eq!((first.status.as_u16(), &first.text), (200, &repeated.text));
-        let other = alice.post(EVENTS, &publish(2).await).await;
+        let other = alice.post(EVENTS, &event(2)).await;
         assert_eq!(other.problem(), "409 IDEMPOTENCY_KEY_REUSED idempotency_key");
         let events = alice.get("/api/v1/topics/news/history").await.json();
         assert_eq!(events["events"].as_array().map(Vec::len), Some(1));

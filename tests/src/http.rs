@@ -56,6 +56,26 @@ impl Answer {
     }
 }
 
+/// How a body ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyEnd {
+    Whole,
+    /// The connection was broken off, so that nobody takes it for the whole.
+    Cut,
+}
+
+/// Reads a body to where it ends, well or not.
+pub async fn read_body(mut response: Response) -> (String, BodyEnd) {
+    let mut text = String::new();
+    loop {
+        match soon("a body", response.chunk()).await {
+            Ok(Some(bytes)) => text.push_str(&String::from_utf8_lossy(&bytes)),
+            Ok(None) => return (text, BodyEnd::Whole),
+            Err(_) => return (text, BodyEnd::Cut),
+        }
+    }
+}
+
 /// Someone at an address, signed in or not.
 #[derive(Debug, Clone)]
 pub struct Browser {

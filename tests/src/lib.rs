@@ -20,7 +20,7 @@ mod app;
 pub use app::{App, Topology, both};
 pub use collector::{Collector, ExportedSpan};
 pub use foreign::{ForeignBackend, Language};
-pub use http::{Answer, Browser};
+pub use http::{Answer, BodyEnd, Browser, read_body};
 pub use mask::mask;
 pub use patience::{LIMIT, soon, until};
 pub use process::{LogLine, Process, binary, repository, tool};
