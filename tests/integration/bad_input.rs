@@ -123,9 +123,9 @@ const PATHS: &[Row] = &[
     ("GET", "/api/v1/users?filter=%zz", b"", "400 QUERY_INVALID query"),
     ("GET", "/api/v1/users?filter=role", b"", "400 FIELD_INVALID filter"),
     ("GET", "/api/v1/users?pageToken=garbage", b"", "400 FIELD_INVALID page_token"),
-    ("GET", "/api/v1/users/%zz", b"", "400 PATH_INVALID"),
-    ("GET", "/api/v1/users/%00", b"", "400 PATH_INVALID"),
-    ("GET", "/api/v1/users/%c0%af", b"", "400 PATH_INVALID"),
+    ("GET", "/api/v1/users/%zz", b"", "400 PATH_INVALID path"),
+    ("GET", "/api/v1/users/%00", b"", "400 PATH_INVALID path"),
+    ("GET", "/api/v1/users/%c0%af", b"", "400 PATH_INVALID path"),
     ("GET", "/api/v1/topics/news/history?after=garbage", b"", "400 CURSOR_INVALID cursor"),
     ("DELETE", "/api/v1/users/999", b"", "404 USER_NOT_FOUND"),
 ];
