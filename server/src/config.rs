@@ -1,4 +1,4 @@
-//! Settings: defaults, then a TOML file, then environment and flags.
+//! Settings in layers: defaults, TOML file, environment, flags.
 //!
 //! The binaries read them once, with [`load`]; the rest of the crate gets them as structs.
 

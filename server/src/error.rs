@@ -37,8 +37,8 @@ pub enum Error {
     #[error("{}", describe(.0))]
     Invalid(Vec<Violation>),
     /// The text is not a cursor of this server.
-    #[error("the cursor is not one this server has given; send none to begin at now")]
-    CursorInvalid,
+    #[error("the cursor in `{0}` is not one this server has given; leave it out to begin at now")]
+    CursorInvalid(&'static str),
     /// Events after the cursor have been deleted.
     #[error("the cursor is older than the events kept; read the state again and continue from its cursor")]
     CursorExpired,
@@ -113,7 +113,7 @@ impl Error {
     /// The gRPC code.
     pub fn code(&self) -> Code {
         match self {
-            Self::Invalid(_) | Self::CursorInvalid => Code::InvalidArgument,
+            Self::Invalid(_) | Self::CursorInvalid(_) => Code::InvalidArgument,
             Self::CursorExpired | Self::CursorEpochChanged => Code::OutOfRange,
             Self::LoginFailed
             | Self::LoginRequired
@@ -135,7 +135,7 @@ impl Error {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "FIELD_INVALID",
-            Self::CursorInvalid => "CURSOR_INVALID",
+            Self::CursorInvalid(_) => "CURSOR_INVALID",
             Self::CursorExpired => "CURSOR_EXPIRED",
             Self::CursorEpochChanged => "CURSOR_EPOCH_CHANGED",
             Self::LoginFailed => "LOGIN_FAILED",
@@ -166,8 +166,8 @@ impl Error {
                     .collect();
                 details.set_bad_request(violations);
             }
-            Self::CursorInvalid => {
-                details.add_bad_request_violation("cursor", self.to_string());
+            Self::CursorInvalid(field) => {
+                details.add_bad_request_violation(*field, self.to_string());
             }
             Self::NotFound { kind, name } | Self::EtagMismatch { kind, name } => {
                 details.set_resource_info(*kind, name, "", self.to_string());

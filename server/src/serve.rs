@@ -1,4 +1,4 @@
-//! Puts the core on sockets: gRPC and gRPC-Web on one, probes on the other.
+//! Puts the core on sockets.
 
 use std::convert::Infallible;
 use std::future::IntoFuture;
@@ -26,6 +26,9 @@ use crate::app::Core;
 /// A peer that answers no ping for so long is gone.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Tries to find a port that is free for both families.
+const ATTEMPTS: u32 = 16;
+
 /// Sockets of one address; `localhost` has one for IPv4 and one for IPv6.
 #[derive(Debug)]
 pub struct Listeners {
@@ -39,8 +42,23 @@ impl Listeners {
     /// # Errors
     /// When the name is unknown or the port is taken.
     pub async fn bind(address: &str) -> io::Result<Self> {
+        let addresses = addresses(address).await?;
+        let any_port = addresses.iter().all(|address| address.port() == 0);
+        let mut attempts = 0;
+        loop {
+            match Self::bind_all(&addresses).await {
+                // The port that was free for IPv4 may be taken for IPv6.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && any_port && attempts < ATTEMPTS => {
+                    attempts += 1;
+                }
+                bound => return bound,
+            }
+        }
+    }
+
+    async fn bind_all(addresses: &[SocketAddr]) -> io::Result<Self> {
         let mut listeners: Vec<TcpListener> = Vec::new();
-        for mut wanted in addresses(address).await? {
+        for mut wanted in addresses.iter().copied() {
             if let Some(first) = listeners.first() {
                 wanted.set_port(first.local_addr()?.port());
             }

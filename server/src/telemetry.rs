@@ -1,4 +1,4 @@
-//! Logs and traces of the process, and the trace context that goes with an event.
+//! Telemetry of the process: JSON log lines, OTLP spans, trace context.
 //!
 //! Log lines are JSON on stderr with `trace_id` and `span_id`; `RUST_LOG` filters them. Spans leave by OTLP when one of
 //! the standard variables names an endpoint.

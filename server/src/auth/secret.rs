@@ -1,4 +1,4 @@
-//! Opaque random secrets: refresh tokens and the set-up token.
+//! Opaque random secrets, such as refresh tokens.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -35,7 +35,8 @@ struct Flags {
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<PathBuf>,
     /// Add demo users with a known password, demo topics and a demo publisher
-    #[arg(long, env = "LASTMILE_DEV", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, env = "LASTMILE_DEV", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        value_parser = clap::builder::BoolishValueParser::new())]
     #[serde(skip_serializing_if = "Option::is_none")]
     dev: Option<bool>,
     /// Password of the first administrator; better given by the environment than on the command line

@@ -1,4 +1,4 @@
-//! What `--dev` adds: demo users, demo topics and a publisher that ticks.
+//! What `--dev` adds: demo users, demo topics, a publisher that ticks.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

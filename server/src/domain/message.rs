@@ -1,4 +1,4 @@
-//! Turns records and events into messages of the contract.
+//! Turns what is stored into messages of the contract.
 
 use std::time::Duration;
 

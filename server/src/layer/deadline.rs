@@ -1,4 +1,4 @@
-//! Holds `grpc-timeout`, on the first byte of an answer and on the last.
+//! Holds `grpc-timeout`, until the last byte of an answer.
 //!
 //! The transport of tonic guards only the time to the headers; a stream would outlive its deadline.
 

@@ -25,18 +25,18 @@ pub(super) fn encode(epoch: u32, seq: Seq) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Reads a position of the log with this epoch.
-pub(super) fn decode(epoch: u32, text: &str) -> Result<Seq> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::CursorInvalid)?;
-    let bytes: [u8; LENGTH] = bytes.try_into().map_err(|_| Error::CursorInvalid)?;
+/// Reads a position of the log with this epoch; `field` of the request holds it.
+pub(super) fn decode(epoch: u32, text: &str, field: &'static str) -> Result<Seq> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::CursorInvalid(field))?;
+    let bytes: [u8; LENGTH] = bytes.try_into().map_err(|_| Error::CursorInvalid(field))?;
     let check = Sha256::digest(&bytes[..BODY]);
     if bytes[0] != FORMAT || bytes[BODY..] != check[..LENGTH - BODY] {
-        return Err(Error::CursorInvalid);
+        return Err(Error::CursorInvalid(field));
     }
     if bytes[1..5] != epoch.to_be_bytes() {
         return Err(Error::CursorEpochChanged);
     }
-    let seq = bytes[5..BODY].try_into().map_err(|_| Error::CursorInvalid)?;
+    let seq = bytes[5..BODY].try_into().map_err(|_| Error::CursorInvalid(field))?;
     Ok(Seq::from_be_bytes(seq))
 }
 
@@ -50,19 +50,19 @@ mod tests {
             let text = encode(7, seq);
             assert_eq!(text, encode(7, seq));
             assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)), "{text}");
-            assert!(matches!(decode(7, &text), Ok(read) if read == seq));
+            assert!(matches!(decode(7, &text, "cursor"), Ok(read) if read == seq));
         }
     }
 
     #[test]
     fn other_epoch_and_garbage_are_told_apart() {
         let good = encode(7, 42);
-        assert!(matches!(decode(8, &good), Err(Error::CursorEpochChanged)));
+        assert!(matches!(decode(8, &good, "cursor"), Err(Error::CursorEpochChanged)));
         let mut flipped = good.clone().into_bytes();
         flipped[9] ^= 1;
         let flipped = String::from_utf8(flipped).unwrap();
         for text in ["", "0", "42", "lm1.a.b", "ä", &good[1..], &flipped, &format!("{good}A")] {
-            assert!(matches!(decode(7, text), Err(Error::CursorInvalid)), "{text}");
+            assert!(matches!(decode(7, text, "after"), Err(Error::CursorInvalid("after"))), "{text}");
         }
     }
 }

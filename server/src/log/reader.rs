@@ -26,12 +26,12 @@ impl Log {
         cursor::encode(self.reads.epoch(), seq)
     }
 
-    /// The position of a cursor.
+    /// The position of a cursor; `field` of the request holds it.
     ///
     /// # Errors
     /// `CursorInvalid` for garbage, `CursorEpochChanged` for a cursor of another log.
-    pub fn position(&self, text: &str) -> Result<Seq> {
-        cursor::decode(self.reads.epoch(), text)
+    pub fn position(&self, text: &str, field: &'static str) -> Result<Seq> {
+        cursor::decode(self.reads.epoch(), text, field)
     }
 
     /// The events of the topics after a position.

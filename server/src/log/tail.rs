@@ -1,4 +1,4 @@
-//! Follows topics from a position on: what was and what comes, by one path.
+//! Follows topics from a position on: past events, then live ones, by one path.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Topics and their rules.
+//! Topics, each with its rules.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Page sizes and page tokens of lists.
+//! Paging of lists.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

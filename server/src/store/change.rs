@@ -1,4 +1,4 @@
-//! What can be written: changes of records and the events that tell of them, in one transaction.
+//! What can be written: changes of records, with the events that tell of them.
 
 use std::fmt;
 

@@ -7,5 +7,5 @@ mod identities;
 mod users;
 mod topics;
 mod streams;
-mod durability;
+mod process;
 mod faces;

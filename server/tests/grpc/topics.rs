@@ -150,7 +150,7 @@ async fn history_is_paged_by_cursor() {
 
     let bad = v1::ListEventsRequest { after: "garbage".into(), ..page };
     let answer = server.topics().list_events(bad).await;
-    assert_refused(answer, Code::InvalidArgument, "CURSOR_INVALID", &["cursor"]);
+    assert_refused(answer, Code::InvalidArgument, "CURSOR_INVALID", &["after"]);
 }
 
 #[tokio::test]

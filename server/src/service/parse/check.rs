@@ -57,5 +57,9 @@ impl Check {
 
 /// Where a stream begins: after the cursor, or with so many of the latest events when there is none.
 pub(super) fn start(log: &Log, cursor: &str, last: usize) -> Result<Start> {
-    if cursor.is_empty() { Ok(Start::Latest(last)) } else { log.position(cursor).map(Start::Position) }
+    if cursor.is_empty() {
+        Ok(Start::Latest(last))
+    } else {
+        log.position(cursor, "cursor").map(Start::Position)
+    }
 }

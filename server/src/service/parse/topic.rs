@@ -91,7 +91,7 @@ pub(in crate::service) fn list_events(
     let page = match (request.after.as_str(), request.last) {
         ("", 0) => History::Oldest,
         ("", last) => History::Latest(last as usize),
-        (after, _) => History::After(log.position(after)?),
+        (after, _) => History::After(log.position(after, "after")?),
     };
     Ok((request.topic, page, size))
 }

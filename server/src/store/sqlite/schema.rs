@@ -1,4 +1,4 @@
-//! The tables, and how a database file is opened.
+//! The tables of the database.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Sessions and their refresh tokens in SQL.
+//! Sessions in SQL, found by their refresh tokens.
 
 use rusqlite::{Connection, OptionalExtension, params};
 

@@ -1,8 +1,8 @@
-//! The process itself: flags, listening line, SIGTERM, `kill -9`.
+//! The process itself: start, flags, SIGTERM, `kill -9`.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,9 @@ use lastmile_proto::v1;
 use lastmile_proto::v1::auth_service_client::AuthServiceClient;
 use lastmile_proto::v1::topic_service_client::TopicServiceClient;
 use serde_json::Value;
+use tonic::Code;
 
-use crate::harness::{PASSWORD, Server, next, publication, with_token};
+use crate::harness::{PASSWORD, Server, assert_refused, next, publication, text_of, with_token};
 
 struct Process {
     child: Child,
@@ -21,22 +22,25 @@ struct Process {
 
 fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lastmile-server"));
-    command.args(["--grpc", "localhost:0", "--admin", "localhost:0", "--dev", "--data"]).arg(folder);
+    command.args(["--grpc", "localhost:0", "--admin", "localhost:0", "--data"]).arg(folder);
     command.stderr(Stdio::piped());
     command
 }
 
+/// The log line with the key, parsed.
+fn find_line(lines: &mut Lines<BufReader<ChildStderr>>, key: &str) -> Value {
+    let lines = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    lines.into_iter().find(|line| line.get(key).is_some()).expect("the process ended first")
+}
+
 impl Process {
     fn start(folder: &Path) -> Self {
-        let mut child = command(folder).spawn().unwrap();
+        let mut child = command(folder).arg("--dev").spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let listening = lines.by_ref().map(|line| line.unwrap()).find_map(|line| {
-            let line: Value = serde_json::from_str(&line).unwrap();
-            (line["message"] == "listening").then_some(line)
-        });
+        let listening = find_line(&mut lines, "grpc");
+        assert_eq!(listening["message"], "listening");
         // Somebody has to read the rest, or the process blocks.
         std::thread::spawn(move || lines.for_each(drop));
-        let listening = listening.expect("the process ended before it listened");
         let address = |key: &str| format!("http://{}", listening[key].as_str().unwrap());
         Self { url: address("grpc"), admin: address("admin"), child }
     }
@@ -97,7 +101,7 @@ async fn kill_minus_nine_loses_no_answered_event() {
     let mut page = v1::ListEventsRequest { topic: "news".into(), page_size: 1000, ..Default::default() };
     loop {
         let found = server.topics().list_events(page.clone()).await.unwrap().into_inner();
-        kept.extend(found.events.iter().map(crate::harness::text_of));
+        kept.extend(found.events.iter().map(text_of));
         if found.next_page_token.is_empty() {
             break;
         }
@@ -118,7 +122,7 @@ async fn sigterm_ends_the_process_though_streams_are_open() {
     let started = Instant::now();
     process.signal("-TERM");
     let status = stream.message().await.unwrap_err();
-    assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     let ended = tokio::task::spawn_blocking(move || process.wait()).await.unwrap();
     assert!(ended.success());
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
@@ -160,4 +164,26 @@ async fn probes_answer_on_the_admin_listener() {
     assert_eq!(reqwest::get(format!("{ipv6}/livez")).await.unwrap().status(), 200);
     process.signal("-TERM");
     assert!(process.wait().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_start_prints_a_token_that_makes_the_administrator_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = command(folder.path()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let setup_token = find_line(&mut lines, "setup_token")["setup_token"].as_str().unwrap().to_owned();
+    let url = format!("http://{}", find_line(&mut lines, "grpc")["grpc"].as_str().unwrap());
+    std::thread::spawn(move || lines.for_each(drop));
+
+    let mut auth = AuthServiceClient::connect(url).await.unwrap();
+    let setup = v1::SetUpRequest { setup_token, password: "a long password".into(), ..Default::default() };
+    let wrong = v1::SetUpRequest { setup_token: "guess".into(), ..setup.clone() };
+    let refused = auth.set_up(wrong).await;
+    assert_refused(refused, Code::Unauthenticated, "TOKEN_INVALID", &[]);
+    let weak = v1::SetUpRequest { password: "short".into(), ..setup.clone() };
+    assert_refused(auth.set_up(weak).await, Code::InvalidArgument, "FIELD_INVALID", &["password"]);
+    assert_eq!(auth.set_up(setup.clone()).await.unwrap().into_inner().role, "admin");
+    assert_refused(auth.set_up(setup).await, Code::Unauthenticated, "TOKEN_INVALID", &[]);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
