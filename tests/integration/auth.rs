@@ -1,6 +1,6 @@
 //! Signing in: tokens, cookies, what is refused.
 
-use lastmile_tests::{Answer, App, Topology, both, mask, until};
+use lastmile_tests::{Answer, App, Browser, ForeignBackend, Language, Topology, both, mask, until};
 use serde_json::json;
 
 /// The cookies an answer sets: name to everything that follows it.
@@ -231,5 +231,31 @@ async fn an_expired_token_is_said_and_lets_a_native_eventsource_down_gently() {
         // A forged one gets no second chance.
         let forged = Answer::to(watch().header("cookie", "lm_access=a.b.c")).await;
         assert_eq!(forged.status, 401, "{topology:?}: {forged:?}");
+    }
+}
+
+#[tokio::test]
+async fn keys_from_a_file_guard_a_backend_that_checks_nothing() {
+    let app = App::start(Topology::One).await;
+    let jwks = app.browser().get("/.well-known/jwks.json").await;
+    assert_eq!(jwks.status, 200, "{jwks:?}");
+    assert!(!jwks.text.contains("\"d\""), "public keys only: {jwks:?}");
+    let file = app.data().join("keys.json").display().to_string();
+    std::fs::write(&file, &jwks.text).expect("a file");
+
+    let backend = ForeignBackend::start(Language::Python).await.expect("Python is always there");
+    let variables = [("LASTMILE_AUTH__KEYS", file.as_str()), ("LASTMILE_AUTH__ISSUER", "lastmile")];
+    let (http, _edge) = App::edge(backend.address(), &variables).await;
+    let browser = Browser::new(http);
+    let token = app.login("alice").await.token().to_owned();
+    assert_eq!(browser.with_token(&token).get("/acme/v1/items/bolt").await.status, 200);
+    assert_eq!(browser.get("/acme/v1/items/bolt").await.problem(), "401 TOKEN_MISSING");
+
+    let other = App::start(Topology::One).await.login("alice").await.token().to_owned();
+    let (payload, _) = token.rsplit_once('.').expect("a JWT");
+    let (_, signature) = other.rsplit_once('.').expect("a JWT");
+    for forged in [other.clone(), format!("{payload}.{signature}"), format!("{payload}.")] {
+        let answer = browser.with_token(&forged).get("/acme/v1/items/bolt").await;
+        assert_eq!(answer.problem(), "401 TOKEN_INVALID", "{forged}");
     }
 }

@@ -126,7 +126,7 @@ const PATHS: &[Row] = &[
     ("GET", "/api/v1/users/%zz", b"", "400 PATH_INVALID path"),
     ("GET", "/api/v1/users/%00", b"", "400 PATH_INVALID path"),
     ("GET", "/api/v1/users/%c0%af", b"", "400 PATH_INVALID path"),
-    ("GET", "/api/v1/topics/news/history?after=garbage", b"", "400 CURSOR_INVALID cursor"),
+    ("GET", "/api/v1/topics/news/history?after=garbage", b"", "400 CURSOR_INVALID after"),
     ("DELETE", "/api/v1/users/999", b"", "404 USER_NOT_FOUND"),
 ];
 
