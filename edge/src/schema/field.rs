@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 
+/// Deepest nesting of fields, as in protobuf itself.
+const MAX_DEPTH: usize = 100;
+
 /// A path to a field; every field but the last is a single message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldPath(Vec<FieldDescriptor>);
@@ -13,6 +16,9 @@ impl FieldPath {
     pub fn resolve(message: &MessageDescriptor, text: &str) -> Result<Self, String> {
         let mut fields: Vec<FieldDescriptor> = Vec::new();
         let mut current = message.clone();
+        if text.split('.').count() > MAX_DEPTH {
+            return Err(format!("is nested deeper than {MAX_DEPTH} levels"));
+        }
         for name in text.split('.') {
             if let Some(parent) = fields.last() {
                 current = match parent.kind() {
@@ -51,6 +57,22 @@ impl FieldPath {
             }
         }
         current.get_field(self.field())
+    }
+
+    /// Another member of a oneof on the way that is set, and that setting this field would clear.
+    pub fn rival(&self, message: &DynamicMessage) -> Option<FieldDescriptor> {
+        let mut current = Cow::Borrowed(message);
+        for field in &self.0 {
+            let members =
+                field.containing_oneof().into_iter().flat_map(|oneof| oneof.fields().collect::<Vec<_>>());
+            if let Some(rival) = members.into_iter().find(|other| other != field && current.has_field(other))
+            {
+                return Some(rival);
+            }
+            let Value::Message(next) = current.get_field(field).into_owned() else { return None };
+            current = Cow::Owned(next);
+        }
+        None
     }
 
     pub fn is_set(&self, message: &DynamicMessage) -> bool {

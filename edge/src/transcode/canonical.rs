@@ -12,20 +12,22 @@ pub fn canonical(message: &DynamicMessage) -> Vec<u8> {
     let mut out = Vec::new();
     for (field, value) in fields {
         out.extend(field.number().to_be_bytes());
+        let mut bytes = Vec::new();
         match value {
             Value::Map(map) => {
                 let mut entries: Vec<_> = map.iter().collect();
                 entries.sort_by_key(|(key, _)| key_text(key));
                 for (key, value) in entries {
-                    push(&mut out, key_text(key).as_bytes());
-                    push(&mut out, &value_bytes(message, &field, value));
+                    push(&mut bytes, key_text(key).as_bytes());
+                    push(&mut bytes, &value_bytes(message, &field, value));
                 }
             }
             Value::List(items) => {
-                items.iter().for_each(|item| push(&mut out, &value_bytes(message, &field, item)));
+                items.iter().for_each(|item| push(&mut bytes, &value_bytes(message, &field, item)));
             }
-            value => push(&mut out, &value_bytes(message, &field, value)),
+            value => bytes = value_bytes(message, &field, value),
         }
+        push(&mut out, &bytes);
     }
     out
 }
@@ -45,7 +47,7 @@ fn value_bytes(message: &DynamicMessage, field: &FieldDescriptor, value: &Value)
     }
 }
 
-/// Length first, so that no two lists of values give the same bytes.
+/// Length first, so that no value can imitate what follows it.
 fn push(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend((bytes.len() as u32).to_be_bytes());
     out.extend(bytes);

@@ -29,8 +29,9 @@ pub fn parse(query: &str) -> Result<Vec<Parameter>> {
         .collect()
 }
 
-/// Sets the field that a parameter names; repeated fields take several values, single ones exactly one.
-pub fn apply(message: &mut DynamicMessage, parameter: &Parameter) -> Result<FieldPath> {
+/// Sets the field that a parameter names; repeated fields take several values, single ones exactly one. `seen` holds the
+/// paths set so far.
+pub fn apply(message: &mut DynamicMessage, parameter: &Parameter, seen: &[FieldPath]) -> Result<FieldPath> {
     let Parameter { name, value } = parameter;
     let path = FieldPath::resolve(&message.descriptor(), name)
         .map_err(|problem| Error::field(name.clone(), format!("unknown query parameter: {problem}")))?;
@@ -38,8 +39,11 @@ pub fn apply(message: &mut DynamicMessage, parameter: &Parameter) -> Result<Fiel
     if field.is_map() {
         return Err(Error::field(name.clone(), "is a map, which cannot stand in a query"));
     }
-    if !field.is_list() && path.is_set(message) {
+    if !field.is_list() && seen.contains(&path) {
         return Err(Error::field(name.clone(), "is given twice, but takes one value"));
+    }
+    if let Some(rival) = path.rival(message) {
+        return Err(Error::field(name.clone(), format!("excludes `{}`, which is given too", rival.name())));
     }
     let parsed =
         scalar::parse(&field.kind(), value).map_err(|problem| Error::field(name.clone(), problem))?;

@@ -1,7 +1,7 @@
 //! JSON to message, strictly (protobuf.dev, "ProtoJSON Format"), with errors that name the field.
 
 use prost_reflect::{DynamicMessage, MessageDescriptor};
-use serde::de::DeserializeSeed;
+use serde::de::{DeserializeSeed, IgnoredAny};
 use serde_json::error::Category;
 
 use crate::error::{Code, Error, Result};
@@ -16,6 +16,12 @@ use super::strict::Strict;
 pub fn read_json(message: &MessageDescriptor, json: &[u8]) -> Result<DynamicMessage> {
     traced(json, |deserializer| Strict::new(message).deserialize(deserializer))?;
     traced(json, |deserializer| DynamicMessage::deserialize(message.clone(), deserializer))
+}
+
+/// # Errors
+/// `JSON_INVALID` when the bytes are anything but one JSON document.
+pub fn check_document(json: &[u8]) -> Result<()> {
+    serde_json::from_slice::<IgnoredAny>(json).map(drop).map_err(|error| explain(&error, ""))
 }
 
 type Tracked<'a, 'b, 'de> = serde_path_to_error::Deserializer<

@@ -9,7 +9,7 @@ use crate::schema::method::Body;
 use crate::schema::{Binding, FieldPath};
 
 use super::query::{self, Parameter};
-use super::read_json::read_json;
+use super::read_json::{self, read_json};
 use super::{mask, scalar};
 
 /// The parts of an HTTP request that make up a message.
@@ -31,6 +31,8 @@ pub fn request(binding: &Binding, method: &Method, parts: &Parts<'_>) -> Result<
         Body::All => read_json(&input, &parts.body)?,
         Body::Field(_) if parts.body.is_empty() => DynamicMessage::new(input.clone()),
         Body::Field(field) => {
+            // One document, or what follows it would fill other fields of the request.
+            read_json::check_document(&parts.body)?;
             // Read as a part of the whole, so that errors name the field from the request's root.
             let whole = [format!("{{\"{}\":", field.json_name()).as_bytes(), &parts.body, b"}"].concat();
             read_json(&input, &whole)?
@@ -46,9 +48,11 @@ pub fn request(binding: &Binding, method: &Method, parts: &Parts<'_>) -> Result<
     }
 
     let mut from_query = DynamicMessage::new(input.clone());
+    let mut seen = Vec::with_capacity(parts.query.len());
     for parameter in parts.query {
-        let path = query::apply(&mut from_query, parameter)?;
+        let path = query::apply(&mut from_query, parameter, &seen)?;
         let name = &parameter.name;
+        seen.push(path.clone());
         if let Some((_, value)) = bound.iter().find(|(bound, _)| path.is_within(bound)) {
             if *path.get(&from_query) != *value {
                 return Err(Error::field(name.clone(), "is already set by the path, to another value"));
@@ -61,6 +65,11 @@ pub fn request(binding: &Binding, method: &Method, parts: &Parts<'_>) -> Result<
             ));
         } else if matches!(&binding.body, Body::Field(field) if path.is_within(&top(field))) {
             return Err(Error::field(name.clone(), "belongs in the body"));
+        } else if let Some(rival) = path.rival(&message) {
+            return Err(Error::field(
+                name.clone(),
+                format!("excludes `{}`, which is given too", rival.name()),
+            ));
         }
     }
     merge(&mut message, &from_query);
@@ -89,6 +98,12 @@ fn bind(message: &mut DynamicMessage, path: &FieldPath, value: Value, elsewhere:
         let problem =
             format!("is already set by the path; leave it out of the {elsewhere} or give the same value");
         return Err(Error::field(path.to_string(), problem));
+    }
+    if let Some(rival) = path.rival(message) {
+        return Err(Error::field(
+            rival.name(),
+            format!("excludes `{path}`, which the path sets; leave it out of the {elsewhere}"),
+        ));
     }
     path.set(message, value);
     Ok(())

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// Deepest nesting accepted, as in protobuf itself.
@@ -19,7 +19,11 @@ pub struct Strict {
 #[derive(Debug, Clone)]
 enum Shape {
     Message(MessageDescriptor),
-    /// Keys are data: maps, Struct, Any.
+    /// Keys are data, the values are of this shape: maps.
+    Map(Box<Self>),
+    /// Keys are of the message that `@type` names, wherever it stands.
+    Any(DescriptorPool),
+    /// Keys are data: Struct.
     Free,
 }
 
@@ -46,19 +50,42 @@ impl<'de> DeserializeSeed<'de> for Refused {
 
 impl Shape {
     fn of(message: &MessageDescriptor) -> Self {
-        if message.full_name().starts_with("google.protobuf.") {
-            Self::Free
-        } else {
-            Self::Message(message.clone())
+        match message.full_name() {
+            "google.protobuf.Any" => Self::Any(message.parent_pool().clone()),
+            name if name.starts_with("google.protobuf.") => Self::Free,
+            _ => Self::Message(message.clone()),
         }
     }
 
     fn of_field(field: &FieldDescriptor) -> Self {
         match field.kind() {
-            Kind::Message(message) if !field.is_map() => Self::of(&message),
+            Kind::Message(entry) if field.is_map() => {
+                Self::Map(Box::new(Self::of_kind(&entry.map_entry_value_field().kind())))
+            }
+            kind => Self::of_kind(&kind),
+        }
+    }
+
+    fn of_kind(kind: &Kind) -> Self {
+        match kind {
+            Kind::Message(message) => Self::of(message),
             _ => Self::Free,
         }
     }
+
+    /// The shape of the value under a key; `None` when no such key can be.
+    fn of_key(&self, key: &str) -> Option<Self> {
+        match self {
+            Self::Message(message) => field_of(message, key).as_ref().map(Self::of_field),
+            Self::Map(values) => Some((**values).clone()),
+            Self::Any(_) | Self::Free => Some(Self::Free),
+        }
+    }
+}
+
+/// Finds a field by either spelling.
+fn field_of(message: &MessageDescriptor, key: &str) -> Option<FieldDescriptor> {
+    message.get_field_by_json_name(key).or_else(|| message.get_field_by_name(key))
 }
 
 impl<'de> DeserializeSeed<'de> for Strict {
@@ -80,26 +107,36 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut numbers = HashSet::new();
         let mut keys = HashSet::new();
+        let mut type_name = None;
         while let Some(key) = map.next_key::<String>()? {
-            let field = match &self.shape {
+            let name = match &self.shape {
                 Shape::Message(message) => {
-                    message.get_field_by_json_name(&key).or_else(|| message.get_field_by_name(&key))
+                    field_of(message, &key).map_or(key.clone(), |field| field.name().to_owned())
                 }
-                Shape::Free => None,
-            };
-            let fresh = match &field {
-                Some(field) => numbers.insert(field.number()),
-                None => keys.insert(key.clone()),
+                _ => key.clone(),
             };
             // Refused as its value, so that the error's path ends with the field.
-            if !fresh {
+            if !keys.insert(name) {
                 map.next_value_seed(Refused("is given twice"))?;
-            } else if field.is_none() && matches!(self.shape, Shape::Message(_)) {
-                map.next_value_seed(Refused("is unknown; check its spelling"))?;
+            } else if matches!(self.shape, Shape::Any(_)) && key == "@type" {
+                type_name = Some(map.next_value::<String>()?);
+            } else if let Some(shape) = self.shape.of_key(&key) {
+                map.next_value_seed(self.inner(shape))?;
             } else {
-                map.next_value_seed(self.inner(field.as_ref().map_or(Shape::Free, Shape::of_field)))?;
+                map.next_value_seed(Refused("is unknown; check its spelling"))?;
+            }
+        }
+        if let (Shape::Any(pool), Some(type_name)) = (&self.shape, type_name)
+            && let Some(message) = pool.get_message_by_name(type_name.rsplit('/').next().unwrap_or_default())
+        {
+            let mut numbers = HashSet::new();
+            let twice = keys
+                .iter()
+                .filter_map(|key| field_of(&message, key))
+                .find(|field| !numbers.insert(field.number()));
+            if let Some(field) = twice {
+                return Err(A::Error::custom(format!("`{}` is given twice", field.name())));
             }
         }
         Ok(())

@@ -36,6 +36,11 @@ fn write_message(out: &mut Vec<u8>, message: &DynamicMessage) -> Result {
             return write_field(out, &field, &message.get_field(&field));
         }
         "google.protobuf.Value" => return write_dynamic_value(out, message),
+        name if is_wrapper(name) => {
+            let field =
+                descriptor.get_field_by_number(1).ok_or_else(|| unwritable("an empty well-known type"))?;
+            return write_field(out, &field, &message.get_field(&field));
+        }
         name if name.starts_with("google.protobuf.") && name != "google.protobuf.Empty" => {
             return write_well_known(out, message);
         }
@@ -119,6 +124,15 @@ fn write_value(out: &mut Vec<u8>, kind: &Kind, value: &Value) -> Result {
         Value::Message(message) => write_message(out, message),
         Value::List(_) | Value::Map(_) => Err(unwritable("a list in a list")),
     }
+}
+
+/// google.protobuf.DoubleValue and its like (wrappers.proto): written as what they wrap.
+fn is_wrapper(name: &str) -> bool {
+    let wrapped = name.strip_prefix("google.protobuf.").and_then(|name| name.strip_suffix("Value"));
+    matches!(
+        wrapped,
+        Some("Double" | "Float" | "Int64" | "UInt64" | "Int32" | "UInt32" | "Bool" | "String" | "Bytes")
+    )
 }
 
 /// google.protobuf.Value: whichever kind is set.
