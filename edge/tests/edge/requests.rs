@@ -1,0 +1,349 @@
+//! Path, query and body become one request message, or an error that names the field.
+
+use bytes::Bytes;
+use lastmile_edge::error::{Error, Result};
+use lastmile_edge::schema::routes::Found;
+use lastmile_edge::transcode::{Parts, query, request};
+use serde_json::{Value, json};
+
+use crate::shop::shop;
+
+/// The request message, written by prost-reflect: only what is set.
+fn build(method: &str, target: &str, body: &[u8]) -> Result<Value> {
+    let (path, parameters) = target.split_once('?').unwrap_or((target, ""));
+    let Ok(Found::Route(route)) = shop().routes.find(method, path) else {
+        panic!("no route {method} {target}")
+    };
+    let parameters = query::parse(parameters)?;
+    let parts = Parts { variables: &route.variables, query: &parameters, body: Bytes::copy_from_slice(body) };
+    let message = request(route.value, &method.parse().expect("an HTTP method"), &parts)?;
+    Ok(serde_json::to_value(&message).expect("a request that can be written"))
+}
+
+#[track_caller]
+fn accepts(method: &str, target: &str, body: impl AsRef<[u8]>, expected: Value) {
+    match build(method, target, body.as_ref()) {
+        Ok(message) => assert_eq!(message, expected, "{method} {target}"),
+        Err(error) => panic!("{method} {target}: {error}"),
+    }
+}
+
+#[track_caller]
+fn refused(method: &str, target: &str, body: &[u8]) -> Error {
+    match build(method, target, body) {
+        Err(error) => {
+            assert_eq!(error.http_status(), 400, "{method} {target}: {error}");
+            error
+        }
+        Ok(message) => panic!("{method} {target}: accepted as {message}"),
+    }
+}
+
+/// Refused with `field` named and a text that holds `words`.
+#[track_caller]
+fn refuses(method: &str, target: &str, body: impl AsRef<[u8]>, field: &str, words: &str) {
+    let error = refused(method, target, body.as_ref());
+    let named = error.to_problem()["errors"][0]["field"].clone();
+    assert_eq!((error.reason_text(), named), ("FIELD_INVALID", json!(field)), "{method} {target}: {error}");
+    assert!(error.message().contains(words), "{method} {target}: `{words}` is not in: {error}");
+}
+
+/// Refused as no JSON at all.
+#[track_caller]
+fn refuses_json(method: &str, target: &str, body: impl AsRef<[u8]>) {
+    let error = refused(method, target, body.as_ref());
+    assert_eq!(error.reason_text(), "JSON_INVALID", "{method} {target}: {error}");
+}
+
+#[test]
+fn every_binding_fills_the_message_from_its_parts() {
+    accepts("GET", "/v1/items/7", "", json!({ "id": "7" }));
+    accepts("GET", "/v1/items/a%2Fb%20c+d", "", json!({ "id": "a/b c+d" }));
+    accepts("GET", "/v1/items", "", json!({}));
+    accepts(
+        "POST",
+        "/v1/shelves/3/items?requestId=r1&dry_run=true",
+        r#"{"id":"7","amount":2}"#,
+        json!({ "parent": "shelves/3", "item": { "id": "7", "amount": 2 }, "requestId": "r1", "dryRun": true }),
+    );
+    accepts("POST", "/v1/shelves/3/items", "", json!({ "parent": "shelves/3" }));
+    accepts("PUT", "/v1/items/7", r#"{"item":{"amount":1}}"#, json!({ "item": { "id": "7", "amount": 1 } }));
+    accepts("PUT", "/v1/items/7", "", json!({ "item": { "id": "7" } }));
+    accepts("GET", "/v1/shelves/1/files/a/b%2Fc", "", json!({ "name": "shelves/1/files/a/b%2Fc" }));
+    accepts("GET", "/v1/shelves/1/files", "", json!({ "name": "shelves/1/files" }));
+    accepts("POST", "/v1/kinds:echo", r#"{"flag":true}"#, json!({ "flag": true }));
+    accepts("GET", "/v1/kinds?flag=true", "", json!({ "flag": true }));
+    accepts(
+        "POST",
+        "/v1/kinds/5?text=x",
+        r#"{"text":"y"}"#,
+        json!({ "int32Value": 5, "text": "x", "child": { "text": "y" } }),
+    );
+    accepts("PURGE", "/v1/kinds?text=x", "", json!({ "text": "x" }));
+}
+
+#[test]
+fn query_parameters_reach_nested_and_repeated_fields() {
+    accepts(
+        "GET",
+        "/v1/items/7?maker.name=A+B&maker.home_town=%C3%9C&tags=x&tags=y",
+        "",
+        json!({ "id": "7", "maker": { "name": "A B", "homeTown": "Ü" }, "tags": ["x", "y"] }),
+    );
+    for target in ["/v1/items?filter.child.maybeText=", "/v1/items?filter.child.maybe_text"] {
+        accepts("GET", target, "", json!({ "filter": { "child": { "maybeText": "" } } }));
+    }
+    accepts("GET", "/v1/kinds?otherName=x&&", "", json!({ "otherName": "x" }));
+    accepts("GET", "/v1/kinds?renamed=x", "", json!({ "otherName": "x" }));
+}
+
+#[test]
+fn query_values_are_read_by_their_kind() {
+    for (query, expected) in [
+        ("int32Value=-5", json!({ "int32Value": -5 })),
+        ("uint64_value=18446744073709551615", json!({ "uint64Value": "18446744073709551615" })),
+        ("doubleValue=1.5e3", json!({ "doubleValue": 1500.0 })),
+        ("doubleValue=-Infinity", json!({ "doubleValue": "-Infinity" })),
+        ("color=BLUE", json!({ "color": "BLUE" })),
+        ("color=-1", json!({ "color": "ULTRAVIOLET" })),
+        ("color=77", json!({ "color": 77 })),
+        ("colors=RED&colors=2", json!({ "colors": ["RED", "BLUE"] })),
+        ("data=%2B%2F8%3D", json!({ "data": "+/8=" })),
+        ("data=-_8", json!({ "data": "+/8=" })),
+        ("time=2026-01-02T03:04:05Z", json!({ "time": "2026-01-02T03:04:05Z" })),
+        ("duration=1.5s", json!({ "duration": "1.500s" })),
+        ("mask=displayName,maker.homeTown", json!({ "mask": "displayName,maker.homeTown" })),
+        ("mask=display_name,maker.home_town", json!({ "mask": "displayName,maker.homeTown" })),
+        ("wrappedNumber=5", json!({ "wrappedNumber": "5" })),
+        ("wrappedText=", json!({ "wrappedText": "" })),
+        ("maybeNumber=0", json!({ "maybeNumber": 0 })),
+    ] {
+        accepts("GET", &format!("/v1/kinds?{query}"), "", expected);
+    }
+}
+
+#[test]
+fn a_bad_query_names_its_parameter() {
+    for (query, field, words) in [
+        ("nope=1", "nope", "has no field `nope`"),
+        ("child.nope=1", "child.nope", "has no field `nope`"),
+        ("texts.x=1", "texts.x", "not a single message"),
+        ("text=a&text=b", "text", "given twice"),
+        ("otherName=a&renamed=a", "renamed", "given twice"),
+        ("maybeNumber=0&maybeNumber=0", "maybeNumber", "given twice"),
+        ("int32Value=2147483648", "int32Value", "32-bit integer"),
+        ("int32Value=1.5", "int32Value", "32-bit integer"),
+        ("int32Value=", "int32Value", "32-bit integer"),
+        ("uint32Value=-1", "uint32Value", "unsigned"),
+        ("flag=TRUE", "flag", "`true` or `false`"),
+        ("color=GREEN", "color", "COLOR_UNSPECIFIED, RED, BLUE"),
+        ("data=*", "data", "base64"),
+        ("time=yesterday", "time", ""),
+        ("child=x", "child", "name one of its fields"),
+        ("labels=x", "labels", "map"),
+        ("labels.a=x", "labels.a", "not a single message"),
+    ] {
+        refuses("GET", &format!("/v1/kinds?{query}"), "", field, words);
+    }
+    let error = refused("GET", "/v1/kinds?text=%zz", b"");
+    assert_eq!(error.reason_text(), "QUERY_INVALID");
+}
+
+#[test]
+fn a_field_given_twice_in_the_query_is_refused_even_with_its_default_first() {
+    refuses("GET", "/v1/kinds?int32Value=0&int32Value=5", "", "int32Value", "given twice");
+}
+
+#[test]
+fn a_deep_query_path_is_refused() {
+    let deep = "child.".repeat(101);
+    refuses("GET", &format!("/v1/kinds?{deep}text=x"), "", &format!("{deep}text"), "deep");
+}
+
+#[test]
+fn a_field_of_the_path_is_changed_by_nobody() {
+    let equal = json!({ "item": { "id": "7" } });
+    for (target, body) in [
+        ("/v1/items/7?item.id=7", r#"{"item":{"id":"7"}}"#),
+        ("/v1/items/7", r#"{"item":{"id":"7"}}"#),
+        ("/v1/items/7?item.id=7", ""),
+    ] {
+        accepts("PUT", target, body, equal.clone());
+    }
+    refuses("PUT", "/v1/items/7", r#"{"item":{"id":"8"}}"#, "item.id", "set by the path");
+    refuses("PUT", "/v1/items/7?item.id=8", "{}", "item.id", "set by the path");
+    refuses("PATCH", "/v1/items/7", r#"{"id":"8"}"#, "item.id", "set by the path");
+    refuses("GET", "/v1/items/7?id=8", "", "id", "set by the path");
+    refuses("GET", "/v1/items/7?id=", "", "id", "set by the path");
+    refuses("POST", "/v1/kinds/5?int32Value=6", "{}", "int32Value", "set by the path");
+    refuses("POST", "/v1/kinds/5?int32_value=6", "{}", "int32_value", "set by the path");
+    refuses("POST", "/v1/kinds/5?int32_value=0", "{}", "int32_value", "set by the path");
+    refuses("POST", "/v1/kinds/x", "{}", "int32_value", "in the path");
+    accepts("POST", "/v1/kinds/5?int32_value=5", "{}", json!({ "int32Value": 5, "child": {} }));
+}
+
+#[test]
+fn a_oneof_of_the_path_is_changed_by_nobody() {
+    accepts("GET", "/v1/choices/5", "", json!({ "number": 5 }));
+    refuses("GET", "/v1/choices/5?word=x", "", "word", "");
+    assert_eq!(refused("POST", "/v1/choices/5", br#"{"word":"x"}"#).reason_text(), "FIELD_INVALID");
+}
+
+#[test]
+fn members_of_a_oneof_exclude_each_other() {
+    refuses("GET", "/v1/choices?word=x&number=5", "", "number", "");
+    let body = br#"{"word":"x","number":5}"#;
+    assert_eq!(refused("POST", "/v1/kinds:echo", body).reason_text(), "FIELD_INVALID");
+    accepts("POST", "/v1/kinds:echo", r#"{"word":"x","number":null}"#, json!({ "word": "x" }));
+}
+
+#[test]
+fn a_parameter_of_the_body_belongs_there() {
+    refuses("POST", "/v1/kinds:echo?text=x", "{}", "text", "belongs in the body");
+    refuses("POST", "/v1/shelves/3/items?item.amount=1", "{}", "item.amount", "belongs in the body");
+}
+
+#[test]
+fn a_patch_without_a_mask_gets_the_leaves_of_its_body() {
+    let patch = |body: &str, expected: Value| accepts("PATCH", "/v1/items/7", body, expected);
+    patch(
+        r#"{"display_name":"x","maker":{"homeTown":"y"},"amount":0,"tags":[],"labels":{"a":"b"}}"#,
+        json!({
+            "item": { "id": "7", "displayName": "x", "maker": { "homeTown": "y" }, "labels": { "a": "b" } },
+            "updateMask": "amount,displayName,labels,maker.homeTown,tags",
+        }),
+    );
+    patch(
+        r#"{"madeTime":"2026-01-02T03:04:05Z","color":null}"#,
+        json!({ "item": { "id": "7", "madeTime": "2026-01-02T03:04:05Z" }, "updateMask": "color,madeTime" }),
+    );
+    patch(r#"{"id":"7","amount":1}"#, json!({ "item": { "id": "7", "amount": 1 }, "updateMask": "amount" }));
+    let given = json!({ "item": { "id": "7", "amount": 1 }, "updateMask": "displayName" });
+    for name in ["updateMask=displayName", "update_mask=display_name"] {
+        accepts("PATCH", &format!("/v1/items/7?{name}"), r#"{"amount":1}"#, given.clone());
+    }
+    accepts("PUT", "/v1/items/7", r#"{"item":{"amount":1}}"#, json!({ "item": { "id": "7", "amount": 1 } }));
+}
+
+#[test]
+fn json_values_are_read_by_their_kind() {
+    for (body, expected) in [
+        (r#"{"int32Value":"5","int64Value":5}"#, json!({ "int32Value": 5, "int64Value": "5" })),
+        (r#"{"int64_value":"-9223372036854775808"}"#, json!({ "int64Value": "-9223372036854775808" })),
+        (r#"{"int32Value":1e2,"uint32Value":2.0}"#, json!({ "int32Value": 100, "uint32Value": 2 })),
+        (
+            r#"{"doubleValue":"NaN","floatValue":"-Infinity"}"#,
+            json!({ "doubleValue": "NaN", "floatValue": "-Infinity" }),
+        ),
+        (
+            r#"{"color":"RED","colors":[2,"ULTRAVIOLET",77]}"#,
+            json!({ "color": "RED", "colors": ["BLUE", "ULTRAVIOLET", 77] }),
+        ),
+        (r#"{"data":"+/8="}"#, json!({ "data": "+/8=" })),
+        (r#"{"data":"-_8"}"#, json!({ "data": "+/8=" })),
+        (r#"{"data":"-_8="}"#, json!({ "data": "+/8=" })),
+        (r#"{"mask":"displayName,maker.homeTown"}"#, json!({ "mask": "displayName,maker.homeTown" })),
+        (r#"{"text":null,"child":null,"texts":null,"maybeText":null}"#, json!({})),
+        (r#"{"value":null}"#, json!({ "value": null })),
+        (
+            r#"{"structure":{"a":[1,null,{"b":"c"}]},"list":[]}"#,
+            json!({ "structure": { "a": [1.0, null, { "b": "c" }] }, "list": [] }),
+        ),
+        (r#"{"wrappedNumber":"0","wrappedText":null}"#, json!({ "wrappedNumber": "0" })),
+        (
+            r#"{"any":{"@type":"x/shop.v1.Maker","name":"n"}}"#,
+            json!({ "any": { "@type": "x/shop.v1.Maker", "name": "n" } }),
+        ),
+        (
+            r#"{"makersById":{"-1":{"name":"n"}},"colorsByFlag":{"true":"RED"}}"#,
+            json!({ "makersById": { "-1": { "name": "n" } }, "colorsByFlag": { "true": "RED" } }),
+        ),
+        (" {\n} ", json!({})),
+    ] {
+        accepts("POST", "/v1/kinds:echo", body, expected);
+    }
+}
+
+#[test]
+fn a_bad_json_value_names_its_field_from_the_root() {
+    for (body, field) in [
+        (r#"{"nope":1}"#, "nope"),
+        (r#"{"child":{"nope":1}}"#, "child.nope"),
+        (r#"{"makers":[{},{"nope":1}]}"#, "makers[1].nope"),
+        (r#"{"makers":[{},{"name":1}]}"#, "makers[1].name"),
+        (r#"{"text":1}"#, "text"),
+        (r#"{"flag":"true"}"#, "flag"),
+        (r#"{"flag":0}"#, "flag"),
+        (r#"{"int32Value":2147483648}"#, "int32Value"),
+        (r#"{"int32Value":1.5}"#, "int32Value"),
+        (r#"{"int32Value":""}"#, "int32Value"),
+        (r#"{"uint64Value":-1}"#, "uint64Value"),
+        (r#"{"int64Value":true}"#, "int64Value"),
+        (r#"{"color":"GREEN"}"#, "color"),
+        (r#"{"data":"*"}"#, "data"),
+        (r#"{"texts":"x"}"#, "texts"),
+        (r#"{"texts":["x",null]}"#, "texts[1]"),
+        (r#"{"labels":{"a":null}}"#, "labels.a"),
+        (r#"{"child":[]}"#, "child"),
+        (r#"{"child":"x"}"#, "child"),
+        (r#"{"time":"yesterday"}"#, "time"),
+        (r#"{"duration":"1"}"#, "duration"),
+        (r#"{"text":"a","text":"b"}"#, "text"),
+        (r#"{"otherName":"a","renamed":"a"}"#, "renamed"),
+        (r#"{"child":{"int32Value":1,"int32_value":1}}"#, "child.int32_value"),
+        (r#"{"labels":{"a":"1","a":"2"}}"#, "labels.a"),
+        (r#"{"structure":{"a":{"b":1,"b":2}}}"#, "structure.a.b"),
+    ] {
+        refuses("POST", "/v1/kinds:echo", body, field, "");
+    }
+    refuses("POST", "/v1/shelves/3/items", r#"{"maker":{"name":5}}"#, "item.maker.name", "");
+    refuses("POST", "/v1/kinds/5", r#"{"child":{"nope":5}}"#, "child.child.nope", "");
+}
+
+#[test]
+fn messages_in_maps_and_any_are_read_as_strictly() {
+    refuses("POST", "/v1/kinds:echo", r#"{"makersById":{"1":{"nope":1}}}"#, "makersById.1.nope", "unknown");
+    let makers = r#"{"makersById":{"1":{"homeTown":"a","home_town":"b"}}}"#;
+    refuses("POST", "/v1/kinds:echo", makers, "makersById.1.home_town", "twice");
+    let any = r#"{"any":{"@type":"x/shop.v1.Maker","homeTown":"a","home_town":"b"}}"#;
+    assert_eq!(refused("POST", "/v1/kinds:echo", any.as_bytes()).reason_text(), "FIELD_INVALID");
+}
+
+#[test]
+fn a_body_is_one_json_document() {
+    for body in ["null", "1", "[]", "\"x\""] {
+        let error = refused("POST", "/v1/kinds:echo", body.as_bytes());
+        assert_eq!(error.reason_text(), "FIELD_INVALID", "{body}: {error}");
+    }
+    for body in
+        [&b"{"[..], b"{}x", b"{}{}", b"{} {}", b"{'a':1}", b"{\"text\":1e999}", b"{\"doubleValue\":1e999}"]
+    {
+        refuses_json("POST", "/v1/kinds:echo", body);
+    }
+    for body in
+        [&b"{\"text\":\"\xff\"}"[..], b"{\"text\":\"\\ud800\"}", b"{\"text\":\"a\nb\"}", b"\xff\xfe{\0}\0"]
+    {
+        refuses_json("POST", "/v1/kinds:echo", body);
+    }
+}
+
+#[test]
+fn a_body_fills_only_its_own_field() {
+    refuses_json("POST", "/v1/shelves/3/items", r#"{"id":"1"},"requestId":"r""#);
+    refuses_json("POST", "/v1/shelves/3/items", r#"{"id":"1"},"dryRun":true"#);
+    refuses_json("PATCH", "/v1/items/7", r#"{"amount":1},"updateMask":"displayName""#);
+    refuses_json("POST", "/v1/shelves/3/items", r#"{}}"#);
+    refuses_json("POST", "/v1/shelves/3/items", " ");
+}
+
+#[test]
+fn nesting_ends_at_a_hundred_levels() {
+    let nested = |levels: usize| format!("{}{}", r#"{"child":"#.repeat(levels - 1) + "{", "}".repeat(levels));
+    assert!(build("POST", "/v1/kinds:echo", nested(100).as_bytes()).is_ok());
+    let error = refused("POST", "/v1/kinds:echo", nested(102).as_bytes());
+    assert!(error.message().contains("nested deeper than 100"), "{error}");
+    let list = format!(r#"{{"value":{}{}}}"#, "[".repeat(101), "]".repeat(101));
+    assert!(refused("POST", "/v1/kinds:echo", list.as_bytes()).message().contains("nested deeper than 100"));
+    let flood = "[".repeat(100_000);
+    assert_eq!(refused("POST", "/v1/kinds:echo", flood.as_bytes()).http_status(), 400);
+}
