@@ -4,6 +4,7 @@
 //! the standard variables names an endpoint.
 
 use std::error::Error;
+use std::time::Duration;
 
 use json_subscriber::JsonLayer;
 use opentelemetry::global;
@@ -23,6 +24,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
 
+/// A collector that hangs does not keep the process alive.
+const LAST_SPANS: Duration = Duration::from_secs(1);
+
 /// Sends the last spans when dropped.
 #[derive(Debug)]
 pub struct TelemetryGuard {
@@ -31,7 +35,7 @@ pub struct TelemetryGuard {
 
 impl Drop for TelemetryGuard {
     fn drop(&mut self) {
-        if let Err(error) = self.provider.shutdown() {
+        if let Err(error) = self.provider.shutdown_with_timeout(LAST_SPANS) {
             tracing::warn!(%error, "the last spans could not be sent");
         }
     }

@@ -159,7 +159,8 @@ mod tests {
         let quiet = tokio::time::timeout(POSITION_INTERVAL * 4, tail.next()).await;
         assert!(quiet.is_err(), "nothing happened, so nothing is told: {quiet:?}");
         append(&store, other).await;
-        assert_eq!(tail.next().await.unwrap(), Delivery::Position(first));
+        let told = tokio::time::timeout(POSITION_INTERVAL * 4, tail.next()).await.expect("was not told");
+        assert_eq!(told.unwrap(), Delivery::Position(first));
         let quiet = tokio::time::timeout(POSITION_INTERVAL * 4, tail.next()).await;
         assert!(quiet.is_err(), "told once is enough: {quiet:?}");
         let second = append(&store, mine).await;
