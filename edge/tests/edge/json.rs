@@ -140,6 +140,7 @@ fn values_are_written_in_the_form_that_browsers_keep() {
             r#"{"@type":"x/shop.v1.Maker","homeTown":"","name":""}"#,
         ),
         ("wrappedNumber", json!("5"), r#""5""#),
+        ("wrappedDouble", json!("-Infinity"), r#""-Infinity""#),
     ] {
         let message = message("Kinds", json!({ field: value }));
         let field = message.descriptor().get_field_by_json_name(field).expect("a field");

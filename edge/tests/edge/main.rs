@@ -1,7 +1,13 @@
 //! The edge's own logic against real descriptors and a scripted backend: no sockets, no waiting.
 
 mod shop;
+mod backend;
+mod subscriber;
 mod arbitrary;
 mod cursors;
 mod json;
+mod rules;
 mod requests;
+mod feeds;
+mod faces;
+mod delivery;

@@ -1,0 +1,405 @@
+//! What a subscriber is told of its streams: how they began, each event once, how they ended.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout};
+use tonic::Code;
+
+use crate::backend::{Act, Backend, event, event_after, failure, pause, position, response};
+use crate::subscriber::{Ask, subscribe, transcript};
+
+const WATCH: &str = "Streams/Watch";
+
+fn watch(topic: &str) -> Ask {
+    Ask::new(WATCH, json!({ "topic": topic }))
+}
+
+/// The token of a subscriber of `topics` who has seen the events up to these.
+async fn token(topics: &[(&str, u32)]) -> String {
+    let calls = topics.iter().map(|(topic, seen)| (json!({ "topic": topic }), vec![position(*seen)]));
+    let names: Vec<&str> = topics.iter().map(|(topic, _)| *topic).collect();
+    let ask = Ask::new(WATCH, json!({ "topics": names }));
+    let reader = subscribe(&Backend::script(calls), &ask).await.expect("a stream");
+    reader.token().expect("a token")
+}
+
+/// Plays the calls to one subscriber and compares what it is told; every call must have been made.
+#[track_caller]
+fn check<const N: usize>(
+    ask: Ask,
+    calls: [(Value, Vec<Act>); N],
+    expected: &'static [&'static str],
+) -> impl Future<Output = ()> {
+    let place = std::panic::Location::caller();
+    async move {
+        let backend = Backend::script(calls);
+        let told = timeout(Duration::from_secs(3600), transcript(&backend, &ask)).await.expect("an end");
+        assert_eq!(told, expected, "at {place}, calls {:?}", backend.calls());
+        assert_eq!(backend.calls().len(), N, "at {place}");
+        backend.closed().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_begins_fresh_resumed_or_with_a_gap() {
+    let fresh = json!({ "topic": "a" });
+    let resumed = json!({ "topic": "a", "after": "1" });
+    check(
+        watch("a"),
+        [(fresh.clone(), vec![position(0), event(1), event(2), Act::End])],
+        &["a FRESH", "at 0", "tick 1 at 1", "tick 2 at 2", "end at $end"],
+    )
+    .await;
+    let ask = watch("a").after(token(&[("a", 1)]).await);
+    check(
+        ask.clone(),
+        [(resumed.clone(), vec![position(1), event(2), Act::End])],
+        &["a RESUMED", "at 1", "tick 2 at 2", "end at $end"],
+    )
+    .await;
+    check(
+        ask.clone(),
+        [
+            (resumed.clone(), vec![failure(Code::OutOfRange, "CURSOR_EXPIRED")]),
+            (fresh.clone(), vec![position(7), event(8), Act::End]),
+        ],
+        &["a GAP expired", "at 7", "tick 8 at 8", "end at $end"],
+    )
+    .await;
+    check(
+        ask.clone(),
+        [
+            (resumed.clone(), vec![failure(Code::OutOfRange, "CURSOR_EPOCH_CHANGED")]),
+            (fresh.clone(), vec![position(0), Act::End]),
+        ],
+        &["a GAP epoch_changed", "at 0", "end at $end"],
+    )
+    .await;
+    check(
+        ask,
+        [(resumed, vec![failure(Code::PermissionDenied, "NOT_YOURS")])],
+        &["refused PERMISSION_DENIED NOT_YOURS"],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_of_another_stream_is_a_gap() {
+    for cursor in [token(&[("b", 1)]).await, "lm1.garbage".into()] {
+        check(
+            watch("a").after(cursor),
+            [(json!({ "topic": "a" }), vec![position(5), Act::End])],
+            &["a GAP cursor_mismatch", "at 5", "end at $end"],
+        )
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_raw_cursor_goes_to_the_backend_as_it_is() {
+    let ask = watch("a").after("any text".to_owned());
+    let call = json!({ "topic": "a", "after": "any text" });
+    check(
+        ask.clone(),
+        [(call.clone(), vec![position(5), event(6), Act::End])],
+        &["a RESUMED", "at 5", "tick 6 at 6", "end at $end"],
+    )
+    .await;
+    let invalid = vec![failure(Code::InvalidArgument, "CURSOR_INVALID")];
+    check(
+        ask.clone(),
+        [(call.clone(), invalid.clone()), (json!({ "topic": "a" }), vec![position(5), Act::End])],
+        &["a GAP cursor_mismatch", "at 5", "end at $end"],
+    )
+    .await;
+    let typed_by_hand = Ask { forgiving: false, ..ask };
+    check(typed_by_hand, [(call, invalid)], &["refused INVALID_ARGUMENT CURSOR_INVALID"]).await;
+    let given = Ask::new(WATCH, json!({ "topic": "a", "after": "5" }));
+    let call = json!({ "topic": "a", "after": "5" });
+    let expected = &["a RESUMED", "at 5", "end at $end"];
+    check(given.clone(), [(call, vec![position(5), Act::End])], expected).await;
+    check(given.after("6".to_owned()), [], &["refused INVALID_ARGUMENT FIELD_INVALID"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ended_stream_is_not_opened_again() {
+    let backend = Backend::script([(json!({ "topic": "a" }), vec![position(1), Act::End])]);
+    let mut reader = subscribe(&backend, &watch("a")).await.expect("a stream");
+    assert_eq!(reader.next().await.expect("a clean end"), None);
+    let token = reader.token();
+    check(watch("a").after(token), [], &["at $end", "end at $end"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_position_message_moves_the_cursor_and_is_no_event() {
+    check(
+        watch("a"),
+        [(json!({ "topic": "a" }), vec![position(3), pause(60), position(5), event(6), Act::End])],
+        &["a FRESH", "at 3", "position at 5", "tick 6 at 6", "end at $end"],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_owes_its_position_is_told_apart() {
+    check(
+        watch("a"),
+        [(json!({ "topic": "a" }), vec![event(1), event(2), Act::End])],
+        &["a FRESH", "at no place", "tick 1 at 1", "tick 2 at 2", "end at $end"],
+    )
+    .await;
+    let began = Instant::now();
+    check(
+        watch("a"),
+        [(json!({ "topic": "a" }), vec![Act::Hang])],
+        &["refused UNAVAILABLE POSITION_MISSING"],
+    )
+    .await;
+    assert_eq!(began.elapsed(), Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_left_out_by_the_backend_breaks_the_stream_off() {
+    for hole in [
+        vec![position(0), event(2)],
+        vec![position(0), event(1), event(3)],
+        vec![position(0), event(1), event(1)],
+        vec![position(4), event(3)],
+        vec![position(0), event(1), position(5), event_after(1, 6)],
+    ] {
+        let backend = Backend::script([(json!({ "topic": "a" }), hole.clone())]);
+        let told = transcript(&backend, &watch("a")).await;
+        let last = told.last().expect("lines");
+        assert!(last.starts_with("failed UNAVAILABLE UPSTREAM_BREAK at"), "{hole:?}: {told:?}");
+        let (_, stands) = last.rsplit_once(' ').expect("words");
+        assert!(told[told.len() - 2].ends_with(stands), "the cursor stays where it was: {told:?}");
+        backend.closed().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_the_backend_merges_has_no_one_order() {
+    check(
+        Ask::new(WATCH, json!({})),
+        [(json!({}), vec![position(0), event(1), event_after(0, 2), Act::End])],
+        &["shop.v1.Streams/Watch FRESH", "at 0", "tick 1 at 1", "tick 2 at 2", "end at $end"],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_status_makes_an_end_clean() {
+    let rows = [
+        (Act::End, "end at $end"),
+        (failure(Code::Unavailable, "RESTARTING"), "failed UNAVAILABLE RESTARTING at 1"),
+        (failure(Code::DataLoss, "BAD_DISK"), "failed DATA_LOSS BAD_DISK at 1"),
+        (Act::Cut, "failed UNAVAILABLE UPSTREAM_CUT at 1"),
+        (Act::Tear, "failed UNAVAILABLE UPSTREAM_CUT at 1"),
+        (Act::Reset, "failed UNAVAILABLE UNAVAILABLE at 1"),
+        (Act::Send("\u{1}not a message".into()), "failed INTERNAL UPSTREAM_MESSAGE_INVALID at 1"),
+    ];
+    let mut told = Vec::new();
+    for (stop, _) in &rows {
+        let acts = vec![position(0), event(1), stop.clone()];
+        let lines = transcript(&Backend::script([(json!({ "topic": "a" }), acts)]), &watch("a")).await;
+        assert_eq!(lines[..3], ["a FRESH", "at 0", "tick 1 at 1"], "{stop:?}");
+        told.push(lines[3..].join(", "));
+    }
+    assert_eq!(told, rows.map(|(_, expected)| expected));
+    check(watch("a"), [(json!({ "topic": "a" }), vec![Act::Cut])], &["refused UNAVAILABLE UPSTREAM_CUT"])
+        .await;
+    check(
+        watch("a"),
+        [(json!({ "topic": "a" }), vec![Act::End])],
+        &["a FRESH", "at no place", "end at $end"],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn split_streams_are_read_together_and_resume_each_on_its_own() {
+    let both = Ask::new(WATCH, json!({ "topics": ["a", "b", "a"] }));
+    let (a, b) = (json!({ "topic": "a" }), json!({ "topic": "b" }));
+    check(
+        both.clone(),
+        [
+            (a.clone(), vec![position(10), pause(1), event(11), pause(2), event(12), Act::End]),
+            (b.clone(), vec![position(20), pause(2), event(21), pause(2), Act::End]),
+        ],
+        &[
+            "a FRESH",
+            "b FRESH",
+            "at 10~20",
+            "tick 11 at 11~20",
+            "tick 21 at 11~21",
+            "tick 12 at 12~21",
+            "end at $end~$end",
+        ],
+    )
+    .await;
+    let after = |topic: &str, cursor: &str| json!({ "topic": topic, "after": cursor });
+    let ask = both.clone().after(token(&[("a", 11), ("b", 21)]).await);
+    check(
+        ask.clone(),
+        [
+            (after("a", "11"), vec![position(11), event(12), pause(1), Act::End]),
+            (after("b", "21"), vec![failure(Code::OutOfRange, "CURSOR_EXPIRED")]),
+            (b.clone(), vec![position(90), pause(2), event(91), Act::End]),
+        ],
+        &[
+            "a RESUMED",
+            "b GAP expired",
+            "at 11~90",
+            "tick 12 at 12~90",
+            "tick 91 at $end~91",
+            "end at $end~$end",
+        ],
+    )
+    .await;
+    check(
+        both.clone().after(token(&[("b", 21)]).await),
+        [(a, vec![position(1), Act::End]), (after("b", "21"), vec![position(21), pause(1), Act::End])],
+        &["a GAP cursor_mismatch", "b RESUMED", "at 1~21", "end at $end~$end"],
+    )
+    .await;
+    check(both.after("17".to_owned()), [], &["refused INVALID_ARGUMENT FIELD_INVALID"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_split_stream_that_ended_stays_ended() {
+    let both = Ask::new(WATCH, json!({ "topics": ["a", "b"] }));
+    let backend = Backend::script([
+        (json!({ "topic": "a" }), vec![position(1), Act::End]),
+        (json!({ "topic": "b" }), vec![position(2), pause(1), event(3)]),
+    ]);
+    let mut reader = subscribe(&backend, &both).await.expect("a stream");
+    reader.next().await.expect("an event");
+    check(
+        both.after(reader.token()),
+        [(json!({ "topic": "b", "after": "3" }), vec![position(3), Act::End])],
+        &["b RESUMED", "at $end~3", "end at $end~$end"],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_one_of_several_streams_fails_none_is_left_open() {
+    let both = Ask::new(WATCH, json!({ "topics": ["a", "b"] }));
+    let calls = |b: Vec<Act>| {
+        Backend::script([
+            (json!({ "topic": "a" }), vec![position(1), Act::Hang]),
+            (json!({ "topic": "b" }), b),
+        ])
+    };
+    let backend = calls(vec![pause(1), failure(Code::PermissionDenied, "NOT_YOURS")]);
+    assert_eq!(transcript(&backend, &both).await, ["refused PERMISSION_DENIED NOT_YOURS"]);
+    backend.closed().await;
+    let backend = calls(vec![position(2), pause(1), failure(Code::Unavailable, "RESTARTING")]);
+    let told = transcript(&backend, &both).await;
+    assert_eq!(told.last().map(String::as_str), Some("failed UNAVAILABLE RESTARTING at 1~2"));
+    backend.closed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_without_a_rule_is_numbered_and_cannot_resume_on_another_connection() {
+    let ask = Ask::new("Streams/Tick", json!({}));
+    let numbers =
+        || vec![response(json!({ "number": 7 })), pause(1), response(json!({ "number": 8 })), Act::End];
+    let backend = Backend::script([(json!({}), numbers()), (json!({}), numbers())]);
+    let mut reader = subscribe(&backend, &ask).await.expect("a stream");
+    let first = reader.token().expect("a token");
+    assert!(first.ends_with("-0"), "{first}");
+    reader.next().await.expect("an event");
+    let second = reader.token().expect("a token");
+    assert_eq!(second, format!("{}1", first.trim_end_matches('0')));
+    drop(reader);
+
+    let told = transcript(&backend, &ask.after(second.clone())).await;
+    assert_eq!(told[0], "shop.v1.Streams/Tick GAP epoch_changed");
+    let epoch = |token: &str| token.rsplit(['.', ' ', '-']).nth(1).map(str::to_owned);
+    assert_ne!(epoch(&told[1]), epoch(&second), "{told:?}");
+    assert!(told[2].starts_with("unnamed 7 at ") && told[3].ends_with("-2"), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_promises_no_position_is_not_waited_for() {
+    let began = Instant::now();
+    let backend = Backend::script([(json!({}), vec![pause(60), response(json!({ "number": 1 })), Act::End])]);
+    let mut reader = subscribe(&backend, &Ask::new("Streams/Tick", json!({}))).await.expect("a stream");
+    assert_eq!(began.elapsed(), Duration::from_millis(250));
+    assert!(reader.next().await.expect("an event").is_some());
+    assert_eq!(reader.next().await.expect("an end"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn integer_cursors_resume_too() {
+    let sold = |number: u64| {
+        let message =
+            crate::shop::message("CountResponse", json!({ "number": number, "sold": { "id": "x" } }));
+        Act::Send(prost::Message::encode_to_vec(&message).into())
+    };
+    let backend = Backend::script([
+        (json!({}), vec![sold(5), Act::Hang]),
+        (json!({ "after": "5" }), vec![sold(6), Act::End]),
+    ]);
+    let ask = Ask::new("Streams/Count", json!({}));
+    let mut reader = subscribe(&backend, &ask).await.expect("a stream");
+    reader.next().await.expect("an event");
+    let told = transcript(&backend, &ask.clone().after(reader.token())).await;
+    let expected = ["shop.v1.Streams/Count RESUMED", "at 5", "item:sold \"6\" at 6", "end at $end"];
+    assert_eq!(told, expected);
+    let typed_by_hand = Ask { forgiving: false, ..ask.after("not a number".to_owned()) };
+    let told = transcript(&backend, &typed_by_hand).await;
+    assert_eq!(told, ["refused INVALID_ARGUMENT CURSOR_INVALID"]);
+}
+
+/// A cursor that is its field's default looks like none: the backend would begin from now.
+#[tokio::test(start_paused = true)]
+async fn a_cursor_that_the_request_cannot_carry_is_a_gap() {
+    let empty = response(json!({ "position": true }));
+    let calls = [
+        (json!({ "topic": "a" }), vec![empty.clone()]),
+        (json!({ "topic": "a" }), vec![position(9), Act::End]),
+    ];
+    let backend = Backend::script(calls);
+    let reader = subscribe(&backend, &watch("a")).await.expect("a stream");
+    let told = transcript(&backend, &watch("a").after(reader.token())).await;
+    assert!(told[0].starts_with("a GAP"), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_cannot_be_rendered_is_skipped_with_its_cursor() {
+    let named = |name: &str| response(json!({ "cursor": "1", "previous": "0", "type": name, "number": 1 }));
+    for (bad, reason) in [
+        (named("error"), "event_name"),
+        (named("open"), "event_name"),
+        (named("message"), "event_name"),
+        (named("lm-end"), "event_name"),
+        (named("a\nid: 9"), "event_name"),
+        (named("a b"), "event_name"),
+        // value { number_value: NaN }
+        (Act::Send(b"\x0a\x011\x1a\x010\x32\x09\x11\0\0\0\0\0\0\xf8\x7f".as_slice().into()), "unwritable"),
+    ] {
+        let backend =
+            Backend::script([(json!({ "topic": "a" }), vec![position(0), bad, event(2), Act::End])]);
+        let told = transcript(&backend, &watch("a")).await;
+        let skipped = format!("skipped {reason} at 1");
+        assert_eq!(told, ["a FRESH", "at 0", &skipped, "tick 2 at 2", "end at $end"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_stops_reading_cancels_the_call() {
+    let calls = || Backend::script([(json!({ "topic": "a" }), vec![position(0), Act::Hang])]);
+    let backend = calls();
+    let reader = subscribe(&backend, &watch("a")).await.expect("a stream");
+    assert_eq!(backend.open_calls(), 1);
+    drop(reader);
+    backend.closed().await;
+
+    let backend = Backend::script([(json!({ "topic": "a" }), vec![Act::Hang])]);
+    assert!(timeout(Duration::from_secs(1), subscribe(&backend, &watch("a"))).await.is_err());
+    assert_eq!(backend.calls().len(), 1);
+    backend.closed().await;
+}

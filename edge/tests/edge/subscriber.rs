@@ -1,0 +1,105 @@
+//! A browser's side of a stream: how it asks, and what it is told.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use lastmile_edge::cursor::{Cursor, Token};
+use lastmile_edge::error::Result;
+use lastmile_edge::hub::{Item, Reader, subscriptions};
+use lastmile_edge::upstream::Call;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::backend::Backend;
+use crate::shop::{message, method};
+
+const PEEK: Duration = Duration::from_millis(250);
+
+/// What a browser asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    /// Such as `Streams/Watch`.
+    pub(crate) method: &'static str,
+    pub(crate) request: Value,
+    pub(crate) cursor: Option<String>,
+    /// The cursor is one that the browser sends by itself.
+    pub(crate) forgiving: bool,
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Ask {
+    pub(crate) fn new(method: &'static str, request: Value) -> Self {
+        Self { method, request, cursor: None, forgiving: true, timeout: None }
+    }
+
+    pub(crate) fn after(self, cursor: impl Into<Option<String>>) -> Self {
+        Self { cursor: cursor.into(), ..self }
+    }
+}
+
+/// Opens a stream as the faces do.
+pub(crate) async fn subscribe(backend: &Backend, ask: &Ask) -> Result<Reader> {
+    let method = method(ask.method);
+    let rule = method.stream.as_ref().expect("a streaming method");
+    let name = method.descriptor.input().name().to_owned();
+    let cursor =
+        ask.cursor.as_deref().map(|text| Cursor::parse(text).unwrap_or(Cursor::Token(Token::default())));
+    let request = message(&name, ask.request.clone());
+    let streams = subscriptions(&method, rule, &request, cursor.as_ref(), ask.forgiving)?;
+    let call = Call {
+        path: method.path.clone(),
+        metadata: HeaderMap::new(),
+        deadline: ask.timeout.map(|timeout| Instant::now() + timeout),
+        pool: None,
+        max_message: 1 << 20,
+    };
+    Reader::open(&backend.upstream(), &call, streams, PEEK).await
+}
+
+/// Everything that a subscriber is told, a line each, such as `tick 3 at 3`.
+pub(crate) async fn transcript(backend: &Backend, ask: &Ask) -> Vec<String> {
+    let mut reader = match subscribe(backend, ask).await {
+        Ok(reader) => reader,
+        Err(error) => return vec![format!("refused {} {}", error.code().name(), error.reason_text())],
+    };
+    let mut lines: Vec<String> = reader
+        .openings()
+        .iter()
+        .map(|opening| {
+            let outcome = opening.outcome;
+            format!("{} {} {}", opening.key, outcome.name(), outcome.reason().unwrap_or_default())
+        })
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    lines.push(at(&reader));
+    loop {
+        let item = match reader.next().await {
+            Ok(Some(item)) => item,
+            Ok(None) => {
+                lines.push(format!("end {}", at(&reader)));
+                return lines;
+            }
+            Err(error) => {
+                lines.push(format!("failed {} {} {}", error.code().name(), error.reason_text(), at(&reader)));
+                return lines;
+            }
+        };
+        let what = match &item {
+            Item::Event { name, json } => {
+                let json: Value = serde_json::from_slice(json).expect("JSON");
+                format!("{} {}", name.as_deref().unwrap_or("unnamed"), json["number"])
+            }
+            Item::Position => "position".into(),
+            Item::Skipped(reason) => format!("skipped {reason}"),
+        };
+        lines.push(format!("{what} {}", at(&reader)));
+    }
+}
+
+/// Where a subscriber stands, its tags left out: `at 3~$end`.
+fn at(reader: &Reader) -> String {
+    let Some(token) = reader.token() else { return "at no place".into() };
+    let cursors: Vec<&str> =
+        token.split('~').map(|one| one.splitn(3, '.').nth(2).expect("a token of three parts")).collect();
+    format!("at {}", cursors.join("~"))
+}
