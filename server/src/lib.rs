@@ -1,7 +1,7 @@
 //! The gRPC core of lastmile: identities, users, topics and their events, on one durable log.
 //!
-//! Read the modules from the ground floor up. [`error`] knows every way to fail and its face on the wire. [`config`]
-//! and [`telemetry`] are for the binaries. [`model`] has the nouns. [`store`] keeps records and the log, with one
+//! Read the modules from the ground floor up. [`error`] knows every way to fail and its face on the wire. [`config`],
+//! [`flags`] and [`telemetry`] are for the binaries. [`model`] has the nouns. [`store`] keeps records and the log, with one
 //! write path: a change and the event that tells of it are one transaction. [`log`] reads: cursors, slices, and
 //! [`log::Tail`], which follows topics so that what was and what comes take one path. [`auth`] makes callers of
 //! tokens. [`domain`] decides who may do what, and does it. [`service`] speaks gRPC, one service a file. [`layer`]
@@ -13,6 +13,7 @@
 
 pub mod error;
 pub mod config;
+pub mod flags;
 pub mod telemetry;
 pub mod model;
 pub mod store;

@@ -1,6 +1,5 @@
 //! `lastmile-server`: the gRPC core as a process of its own.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,9 +7,9 @@ use anyhow::Context;
 use clap::Parser;
 use lastmile_server::app::Core;
 use lastmile_server::config::{self, ServerConfig};
+use lastmile_server::flags::CoreFlags;
 use lastmile_server::serve::{Listeners, serve, serve_probes};
 use lastmile_server::telemetry;
-use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -19,43 +18,16 @@ use tokio_util::sync::CancellationToken;
 const DRAIN: Duration = Duration::from_secs(4);
 
 /// The gRPC core of lastmile: identities, users, topics and their events.
-#[derive(Debug, Parser, Serialize)]
+#[derive(Debug, Parser)]
 #[command(version)]
-struct Flags {
-    /// Address of the gRPC listener [default: localhost:50051]
-    #[arg(long, env = "LASTMILE_GRPC", value_name = "ADDR")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    grpc: Option<String>,
-    /// Address of the listener for probes [default: localhost:9090]
-    #[arg(long, env = "LASTMILE_ADMIN", value_name = "ADDR")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    admin: Option<String>,
-    /// Folder of the database and the signing key [default: ./data]
-    #[arg(long, env = "LASTMILE_DATA", value_name = "DIR")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<PathBuf>,
-    /// Add demo users with a known password, demo topics and a demo publisher
-    #[arg(long, env = "LASTMILE_DEV", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-        value_parser = clap::builder::BoolishValueParser::new())]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dev: Option<bool>,
-    /// Password of the first administrator; better given by the environment than on the command line
-    #[arg(long, env = "LASTMILE_ADMIN_PASSWORD", hide = true, hide_env_values = true)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    admin_password: Option<String>,
-    /// How long an access token is valid [default: 15m]
-    #[arg(long, env = "LASTMILE_ACCESS_TOKEN_LIFETIME", value_name = "DURATION")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    access_token_lifetime: Option<String>,
-    /// TOML file with the same settings
-    #[arg(long, env = "LASTMILE_CONFIG", value_name = "FILE")]
-    #[serde(skip)]
-    config: Option<PathBuf>,
+struct Cli {
+    #[command(flatten)]
+    flags: CoreFlags,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let flags = Flags::parse();
+    let Cli { flags } = Cli::parse();
     let _telemetry = match telemetry::init("lastmile-server") {
         Ok(guard) => guard,
         Err(error) => {
@@ -72,7 +44,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(flags: &Flags) -> anyhow::Result<()> {
+async fn run(flags: &CoreFlags) -> anyhow::Result<()> {
     let config: ServerConfig = config::load(ServerConfig::default(), flags.config.as_deref(), flags)?;
     let grpc =
         Listeners::bind(&config.grpc).await.with_context(|| format!("cannot listen on {}", config.grpc))?;

@@ -16,6 +16,7 @@ use lastmile_edge::upstream::Upstream;
 use lastmile_edge::{serve as edge_serve, telemetry};
 use lastmile_server::app::Core;
 use lastmile_server::config::CoreConfig;
+use lastmile_server::flags::CoreFlags;
 use lastmile_server::serve::{Listeners, serve};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
@@ -33,34 +34,9 @@ struct Flags {
     #[arg(long, env = "LASTMILE_HTTP", value_name = "ADDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     http: Option<String>,
-    /// Where gRPC clients connect [default: localhost:50051]
-    #[arg(long, env = "LASTMILE_GRPC", value_name = "ADDR")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    grpc: Option<String>,
-    /// Where /livez and /readyz are [default: localhost:9090]
-    #[arg(long, env = "LASTMILE_ADMIN", value_name = "ADDR")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    admin: Option<String>,
-    /// Folder of the database and the signing key [default: ./data]
-    #[arg(long, env = "LASTMILE_DATA", value_name = "DIR")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<PathBuf>,
-    /// Add demo users with a known password, demo topics and a demo publisher
-    #[arg(long, env = "LASTMILE_DEV", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dev: Option<bool>,
-    /// Password of the first administrator; better given by the environment than on the command line
-    #[arg(long, env = "LASTMILE_ADMIN_PASSWORD", hide = true, hide_env_values = true)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    admin_password: Option<String>,
-    /// How long an access token is valid [default: 15m]
-    #[arg(long, env = "LASTMILE_ACCESS_TOKEN_LIFETIME", value_name = "DURATION")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    access_token_lifetime: Option<String>,
-    /// TOML file with any of the settings
-    #[arg(long, env = "LASTMILE_CONFIG", value_name = "FILE")]
-    #[serde(skip)]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    core: CoreFlags,
 }
 
 /// The settings of both halves, as one TOML file holds them.
@@ -131,7 +107,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(flags: &Flags) -> anyhow::Result<()> {
-    let settings: Settings = config::load(flags.config.as_deref(), flags).map_err(|error| anyhow!(error))?;
+    let settings: Settings =
+        config::load(flags.core.config.as_deref(), flags).map_err(|error| anyhow!(error))?;
     let http = edge_serve::bind(&settings.http).await.map_err(|error| anyhow!(error))?;
     let admin = edge_serve::bind(&settings.admin).await.map_err(|error| anyhow!(error))?;
     let grpc = Listeners::bind(&settings.grpc)
