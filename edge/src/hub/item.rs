@@ -106,7 +106,7 @@ fn cursor_bytes(value: &Value) -> Vec<u8> {
     }
 }
 
-/// Puts a cursor into the request's resume field; `None` when it cannot be one of this type.
+/// Puts a cursor into the request's resume field; `None` when the field cannot carry it.
 pub fn set_resume(durable: &Durable, request: &mut DynamicMessage, cursor: &[u8]) -> Option<()> {
     let text = || std::str::from_utf8(cursor).ok();
     let value = match durable.resume.field().kind() {
@@ -119,5 +119,6 @@ pub fn set_resume(durable: &Durable, request: &mut DynamicMessage, cursor: &[u8]
         _ => return None,
     };
     durable.resume.set(request, value);
-    Some(())
+    // Where a field has no presence, its default would ask for no cursor at all: a silent restart.
+    durable.resume.is_set(request).then_some(())
 }

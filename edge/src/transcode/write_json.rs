@@ -37,8 +37,7 @@ fn write_message(out: &mut Vec<u8>, message: &DynamicMessage) -> Result {
         }
         "google.protobuf.Value" => return write_dynamic_value(out, message),
         name if is_wrapper(name) => {
-            let field =
-                descriptor.get_field(1).ok_or_else(|| unwritable("an empty well-known type"))?;
+            let field = descriptor.get_field(1).ok_or_else(|| unwritable("an empty well-known type"))?;
             return write_field(out, &field, &message.get_field(&field));
         }
         name if name.starts_with("google.protobuf.") && name != "google.protobuf.Empty" => {

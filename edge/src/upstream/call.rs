@@ -45,8 +45,6 @@ pub struct Reply {
 pub struct Messages {
     streaming: Streaming<Bytes>,
     call: Call,
-    /// The status came with the headers, so no trailers follow.
-    trailers_only: bool,
 }
 
 impl Upstream {
@@ -68,9 +66,8 @@ impl Upstream {
                 .await
                 .map_err(|status| call.error(&status))
         });
-        let answer = answer.await?;
-        let trailers_only = answer.metadata().contains_key("grpc-status");
-        Ok(Messages { streaming: answer.into_inner(), call, trailers_only })
+        let streaming = answer.await?.into_inner();
+        Ok(Messages { streaming, call })
     }
 
     /// A bidirectional call that sends one message and takes the first answer.
@@ -97,21 +94,8 @@ impl Upstream {
 impl Messages {
     /// The next message; `None` is a clean end. Cancel-safe.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        let Self { streaming, call, trailers_only } = self;
-        call.within(async {
-            match streaming.message().await.map_err(|status| call.error(&status))? {
-                Some(message) => Ok(Some(message)),
-                // tonic takes a stream cut before its trailers for a clean end.
-                None if !*trailers_only && streaming.trailers().await.ok().flatten().is_none() => {
-                    Err(Error::new(Code::Unavailable, "UPSTREAM_CUT", "The backend cut the stream short."))
-                }
-                None => {
-                    *trailers_only = true;
-                    Ok(None)
-                }
-            }
-        })
-        .await
+        let Self { streaming, call } = self;
+        call.within(async { streaming.message().await.map_err(|status| call.error(&status)) }).await
     }
 }
 

@@ -23,6 +23,9 @@ pub fn to_error(status: &tonic::Status, pool: Option<&DescriptorPool>) -> Error 
             "The call took longer than its time limit.",
         );
     }
+    if is_cut(status) {
+        return Error::new(Code::Unavailable, "UPSTREAM_CUT", "The backend cut the stream short.");
+    }
     // Only the transport sets a source: this status never came from the backend.
     if status.source().is_some() {
         tracing::warn!(error = ?status.source(), "the backend cannot be reached");
@@ -67,6 +70,14 @@ fn is_timeout(status: &tonic::Status) -> bool {
         cause = error.source();
     }
     false
+}
+
+/// What tonic says of a body that ends without trailers, or inside a message. It has no better name for it than these
+/// texts; the tests of cut streams notice when they change.
+fn is_cut(status: &tonic::Status) -> bool {
+    let message = status.message();
+    message.starts_with("protocol error: missing grpc-status trailer")
+        || message == "Unexpected EOF decoding stream."
 }
 
 fn detail_json(detail: &prost_types::Any, pool: Option<&DescriptorPool>) -> Value {
