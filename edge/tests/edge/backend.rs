@@ -1,5 +1,6 @@
 //! A backend in this process that plays what a test tells it: messages, pauses, and every way to stop.
 
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use prost::Message;
 use prost_reflect::DynamicMessage;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -87,8 +89,9 @@ impl Backend {
 
     /// Waits until every call is over.
     pub(crate) async fn closed(&self) {
-        let wait = self.0.open.subscribe().wait_for(|open| *open == 0).await.map(|_| ());
-        wait.expect("the backend lives");
+        let mut open = self.0.open.subscribe();
+        let closed = timeout(Duration::from_secs(3600), open.wait_for(|open| *open == 0)).await;
+        closed.expect("a call is still open").expect("the backend lives");
     }
 
     pub(crate) fn open_calls(&self) -> usize {
@@ -119,7 +122,7 @@ impl Backend {
     }
 }
 
-fn play(acts: Vec<Act>, open: Open) -> impl Stream<Item = Result<Frame<Bytes>, Status>> + Send {
+fn play(acts: Vec<Act>, open: Open) -> impl Stream<Item = io::Result<Frame<Bytes>>> + Send {
     unfold((acts.into_iter(), open), |(mut acts, open)| async move {
         loop {
             let frame = match acts.next().unwrap_or(Act::Hang) {
@@ -134,7 +137,7 @@ fn play(acts: Vec<Act>, open: Open) -> impl Stream<Item = Result<Frame<Bytes>, S
                     acts = vec![Act::Cut].into_iter();
                     Ok(Frame::data(Bytes::from_static(b"\0\0\0\0\x09torn")))
                 }
-                Act::Reset => Err(Status::unavailable("the connection was reset")),
+                Act::Reset => Err(io::ErrorKind::ConnectionReset.into()),
                 Act::Cut => return None,
                 Act::Hang => std::future::pending().await,
             };

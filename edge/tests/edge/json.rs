@@ -2,6 +2,8 @@
 
 use lastmile_edge::transcode::{canonical, read_json, write_field_json, write_json};
 use proptest::prelude::*;
+use proptest::sample::Index;
+use prost::Message;
 use prost_reflect::{DynamicMessage, ReflectMessage, SerializeOptions};
 use serde_json::{Value, json};
 
@@ -63,6 +65,27 @@ proptest! {
     #[test]
     fn different_messages_have_different_canonical_bytes(a in sample("Kinds"), b in sample("Kinds")) {
         prop_assert_eq!(canonical(&a.0) == canonical(&b.0), a == b);
+    }
+
+    #[test]
+    fn damaged_bytes_are_written_or_refused(message in sample("Kinds"), at in any::<Index>(), byte in any::<u8>()) {
+        let mut bytes = message.0.encode_to_vec();
+        prop_assume!(!bytes.is_empty());
+        *at.get_mut(&mut bytes) = byte;
+        if let Ok(damaged) = DynamicMessage::decode(message.0.descriptor(), bytes.as_slice())
+            && let Ok(json) = write_json(&damaged)
+        {
+            prop_assert!(serde_json::from_slice::<Value>(&json).is_ok(), "{}", String::from_utf8_lossy(&json));
+        }
+    }
+
+    #[test]
+    fn damaged_json_is_read_or_refused(message in sample("Kinds"), at in any::<Index>(), byte in any::<u8>()) {
+        let mut json = write_json(&message.0).expect("JSON");
+        *at.get_mut(&mut json) = byte;
+        if let Err(error) = read_json(&message.0.descriptor(), &json) {
+            prop_assert_eq!(error.http_status(), 400);
+        }
     }
 
     #[test]

@@ -9,5 +9,6 @@ mod json;
 mod rules;
 mod requests;
 mod feeds;
+mod splits;
 mod faces;
 mod delivery;

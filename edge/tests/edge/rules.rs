@@ -1,12 +1,17 @@
 //! Rules are checked when descriptors load: every mistake at once, each with its file, its method and what to do.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use lastmile_edge::schema::method::{EventName, Tier};
 use lastmile_edge::schema::routes::Found;
 use lastmile_edge::schema::{Mistakes, Schema};
+use proptest::prelude::*;
+use proptest::sample::Index;
 use prost::Message;
 use prost_types::FileDescriptorProto;
 
+use crate::arbitrary::unrecorded;
 use crate::shop::{compile, load, load_with, method, shop};
 
 /// A backend whose method `t.S.M` has these options; `stream` stands before its response.
@@ -310,4 +315,29 @@ fn unreadable_descriptors_are_refused_in_a_sentence() {
             "{told:?}"
         );
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..unrecorded() })]
+
+    #[test]
+    fn damaged_descriptors_never_end_the_process(file in any::<Index>(), at in any::<Index>(), byte in any::<u8>()) {
+        let mut files = compiled().to_vec();
+        let damaged = file.get_mut(&mut files);
+        let mut bytes = damaged.to_vec();
+        *at.get_mut(&mut bytes) = byte;
+        *damaged = bytes.into();
+        if let Err(mistakes) = load_with(files, "{}") {
+            prop_assert!(!mistakes.0.is_empty());
+        }
+    }
+}
+
+fn compiled() -> &'static [Bytes] {
+    static FILES: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
+        let options =
+            r#"option (lastmile.edge.v1.stream) = { cursor: "cursor" resume: "after" split: "ids:id" };"#;
+        compile(&backend(options, "stream"))
+    });
+    &FILES
 }

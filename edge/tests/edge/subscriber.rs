@@ -1,5 +1,6 @@
 //! A browser's side of a stream: how it asks, and what it is told.
 
+use std::panic::Location;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -7,13 +8,16 @@ use lastmile_edge::cursor::{Cursor, Token};
 use lastmile_edge::error::Result;
 use lastmile_edge::hub::{Item, Reader, subscriptions};
 use lastmile_edge::upstream::Call;
-use serde_json::Value;
-use tokio::time::Instant;
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout};
 
-use crate::backend::Backend;
+use crate::backend::{Act, Backend, position};
 use crate::shop::{message, method};
 
+pub(crate) const WATCH: &str = "Streams/Watch";
 const PEEK: Duration = Duration::from_millis(250);
+/// Longer than anything a test waits for; the clock is paused, so it costs nothing.
+pub(crate) const SILENCE: Duration = Duration::from_secs(3600);
 
 /// What a browser asks for.
 #[derive(Debug, Clone)]
@@ -73,13 +77,17 @@ pub(crate) async fn transcript(backend: &Backend, ask: &Ask) -> Vec<String> {
         .collect();
     lines.push(at(&reader));
     loop {
-        let item = match reader.next().await {
-            Ok(Some(item)) => item,
-            Ok(None) => {
+        let item = match timeout(SILENCE, reader.next()).await {
+            Err(_) => {
+                lines.push("silence".into());
+                return lines;
+            }
+            Ok(Ok(Some(item))) => item,
+            Ok(Ok(None)) => {
                 lines.push(format!("end {}", at(&reader)));
                 return lines;
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 lines.push(format!("failed {} {} {}", error.code().name(), error.reason_text(), at(&reader)));
                 return lines;
             }
@@ -102,4 +110,35 @@ fn at(reader: &Reader) -> String {
     let cursors: Vec<&str> =
         token.split('~').map(|one| one.splitn(3, '.').nth(2).expect("a token of three parts")).collect();
     format!("at {}", cursors.join("~"))
+}
+
+/// The durable stream of one topic.
+pub(crate) fn watch(topic: &str) -> Ask {
+    Ask::new(WATCH, json!({ "topic": topic }))
+}
+
+/// The token of a subscriber of `topics` who has seen the events up to these.
+pub(crate) async fn token(topics: &[(&str, u32)]) -> String {
+    let calls = topics.iter().map(|(topic, seen)| (json!({ "topic": topic }), vec![position(*seen)]));
+    let names: Vec<&str> = topics.iter().map(|(topic, _)| *topic).collect();
+    let ask = Ask::new(WATCH, json!({ "topics": names }));
+    let reader = subscribe(&Backend::script(calls), &ask).await.expect("a stream");
+    reader.token().expect("a token")
+}
+
+/// Plays the calls to one subscriber and compares what it is told; every call must have been made.
+#[track_caller]
+pub(crate) fn check<const N: usize>(
+    ask: Ask,
+    calls: [(Value, Vec<Act>); N],
+    expected: &'static [&'static str],
+) -> impl Future<Output = ()> {
+    let place = Location::caller();
+    async move {
+        let backend = Backend::script(calls);
+        let told = transcript(&backend, &ask).await;
+        assert_eq!(told, expected, "at {place}, calls {:?}", backend.calls());
+        assert_eq!(backend.calls().len(), N, "at {place}");
+        backend.closed().await;
+    }
 }
