@@ -95,7 +95,7 @@ impl Topic {
             if place == trip.position && place != trip.hole {
                 acts.push(position(number));
             }
-            if place % 3 == 0 {
+            if place.is_multiple_of(3) {
                 acts.push(pause(1));
             }
         }

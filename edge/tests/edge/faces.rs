@@ -236,7 +236,7 @@ async fn a_deadline_holds_on_the_body_too() {
     backend.closed().await;
 
     let backend = script(vec![Act::Hang]);
-    let refused = subscribe(&backend, &ask).await.err().expect("a failure");
+    let refused = subscribe(&backend, &ask).await.expect_err("a failure");
     assert_eq!(refused.reason_text(), "DEADLINE_EXCEEDED");
 }
 

@@ -22,10 +22,8 @@ fn build(method: &str, target: &str, body: &[u8]) -> Result<Value> {
 
 #[track_caller]
 fn accepts(method: &str, target: &str, body: impl AsRef<[u8]>, expected: Value) {
-    match build(method, target, body.as_ref()) {
-        Ok(message) => assert_eq!(message, expected, "{method} {target}"),
-        Err(error) => panic!("{method} {target}: {error}"),
-    }
+    let message = build(method, target, body.as_ref()).map_err(|error| error.to_string());
+    assert_eq!(message, Ok(expected), "{method} {target}");
 }
 
 #[track_caller]
