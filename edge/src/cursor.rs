@@ -45,7 +45,7 @@ pub enum Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cursor {
     /// Not a token: goes to the backend untouched.
-    Raw(String),
+    Raw(Vec<u8>),
     Token(Token),
 }
 
@@ -63,7 +63,7 @@ impl Cursor {
         if text.starts_with(PREFIX) {
             Token::parse(text).map(Self::Token)
         } else {
-            Ok(Self::Raw(text.to_owned()))
+            Ok(Self::Raw(text.into()))
         }
     }
 }
@@ -72,11 +72,6 @@ impl Token {
     /// The position of the stream with this tag.
     pub fn place(&self, tag: &Tag) -> Option<&Place> {
         self.0.iter().find(|(own, _)| own == tag).map(|(_, place)| place)
-    }
-
-    /// Whether every stream it names has ended.
-    pub fn is_end(&self) -> bool {
-        !self.0.is_empty() && self.0.iter().all(|(_, place)| *place == Place::End)
     }
 
     fn parse(text: &str) -> Result<Self, Malformed> {
@@ -139,13 +134,12 @@ mod tests {
         let Ok(Cursor::Token(token)) = Cursor::parse(&text) else { panic!("{text}") };
         assert_eq!(token.place(&a), Some(&Place::After(b"1".to_vec())));
         assert_eq!(token.place(&b), Some(&Place::End));
-        assert!(!token.is_end());
         assert_eq!(token.place(&Tag::new("other", b"a")), None);
     }
 
     #[test]
     fn bad_tokens_are_told_from_raw_cursors() {
-        assert_eq!(Cursor::parse("17-x"), Ok(Cursor::Raw("17-x".into())));
+        assert_eq!(Cursor::parse("17-x"), Ok(Cursor::Raw(b"17-x".into())));
         for text in ["lm1.", "lm1.short.1", "lm1.AAAAAAAAAAA", "lm1.AAAAAAAAAAA.1~", "lm1.AAAAAAAAAAA.a b"] {
             assert_eq!(Cursor::parse(text), Err(Malformed), "{text}");
         }

@@ -1,6 +1,7 @@
 //! Traces over OTLP, logs as JSON lines that carry the ids of their trace.
 
 use std::io;
+use std::time::Duration;
 
 use http::HeaderMap;
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
@@ -22,7 +23,8 @@ pub struct Guard(SdkTracerProvider);
 impl Guard {
     /// Exports the last spans; blocks, so call it when nothing else runs.
     pub fn flush(&self) {
-        if let Err(error) = self.0.shutdown() {
+        // A collector that hangs must not hold up the end.
+        if let Err(error) = self.0.shutdown_with_timeout(Duration::from_secs(1)) {
             tracing::debug!(%error, "the last spans were not exported");
         }
     }

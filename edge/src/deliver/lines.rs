@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::error::Error;
-use crate::hub::{Item, Opening};
+use crate::hub::{Item, Opening, Outcome};
 use crate::transcode::line::{control, line};
 
 use super::framing::{Framing, outcome};
@@ -19,7 +19,8 @@ pub struct Lines {
 
 impl Framing for Lines {
     fn open(&mut self, openings: &[Opening], token: Option<&str>, heartbeat: Duration) -> Vec<u8> {
-        if !self.durable {
+        // A plain stream begins with its first line, unless there is something to tell.
+        if !self.durable && !openings.iter().any(|opening| matches!(opening.outcome, Outcome::Gap(_))) {
             return Vec::new();
         }
         let mut opened = outcome(openings, heartbeat);

@@ -1,12 +1,9 @@
 //! Unary calls as JSON over HTTP.
 
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderValue, StatusCode, header};
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
-use serde::Deserialize;
 
 use crate::error::{Code, Error, Result};
 use crate::layer::Cookies;
@@ -17,6 +14,10 @@ use super::etag::{etag, is_known};
 use super::exchange::Exchange;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// How long cookies are kept, in seconds. Longer than the token in them lives: an expired one must still be sent, or a
+/// stream could not be told that it has expired.
+const MONTH: u64 = 30 * 24 * 3600;
 
 /// Makes the call and writes its answer.
 pub async fn unary(exchange: &Exchange) -> Result<Response> {
@@ -37,8 +38,15 @@ pub async fn unary(exchange: &Exchange) -> Result<Response> {
     }
     let mut response = ([(header::CONTENT_TYPE, JSON)], json).into_response();
     let headers = response.headers_mut();
-    headers.extend(etag.map(|etag| (header::ETAG, etag)));
-    for (name, value) in &metadata::pass(&reply.metadata, &exchange.front.response_headers)? {
+    if let Some(etag) = etag {
+        headers.insert(header::ETAG, etag);
+        // Kept by the browser alone, and asked about before it is used.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    }
+    // The call was made: a bad header of its answer must not make it a failure.
+    for (name, value) in
+        &metadata::pass(&reply.metadata, &exchange.front.response_headers).unwrap_or_default()
+    {
         headers.append(name, value.clone());
     }
     for cookie in cookies(exchange, &answer) {
@@ -55,26 +63,11 @@ fn cookies(exchange: &Exchange, answer: &DynamicMessage) -> Vec<HeaderValue> {
     let auth = &exchange.binding.method.auth;
     let cookies = Cookies { secure: exchange.front.config.auth.secure_cookies };
     let set = auth.set_cookie.iter().filter_map(|(name, path)| match &*path.get(answer) {
-        Value::String(value) if !value.is_empty() => cookies.set(name, value, lifetime(value)),
+        Value::String(value) if !value.is_empty() => cookies.set(name, value, Some(MONTH)),
         _ => None,
     });
     let cleared = auth.clear_cookie.iter().filter_map(|name| cookies.clear(name));
     set.chain(cleared).collect()
-}
-
-/// Seconds until a JWT expires. Other values last a month: what they open says when it is over.
-fn lifetime(value: &str) -> Option<u64> {
-    #[derive(Deserialize)]
-    struct Expiry {
-        exp: u64,
-    }
-    const MONTH: u64 = 30 * 24 * 3600;
-    let claims = value.split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());
-    let Some(expiry) = claims.and_then(|claims| serde_json::from_slice::<Expiry>(&claims).ok()) else {
-        return Some(MONTH);
-    };
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some(expiry.exp.saturating_sub(now.as_secs()))
 }
 
 fn unreadable(cause: impl std::fmt::Display) -> Error {

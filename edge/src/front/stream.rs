@@ -6,6 +6,7 @@ use http::StatusCode;
 use crate::cursor::{Cursor, Token};
 use crate::deliver::{Array, Framing, Lines, Pace, Sse, body, jittered};
 use crate::error::{Code, Error, Result};
+use crate::hub::subscription::{Given, Resume};
 use crate::hub::{Reader, subscriptions};
 use crate::layer::stream_headers;
 use crate::schema::method::Stream;
@@ -55,24 +56,41 @@ pub async fn open(exchange: &Exchange, rule: &Stream, parameters: &[Parameter]) 
         return Err(Error::new(Code::Unavailable, "DRAINING", message)
             .retry_after(jittered(exchange.front.config.drain.window)));
     }
-    let last_event_id = exchange.head.headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default());
-    let in_query = parameters
-        .iter()
-        .find(|parameter| parameter.name == "cursor")
-        .map(|parameter| parameter.value.as_str());
-    // EventSource repeats its first URL: what it saw last is newer.
-    let given = last_event_id.or(in_query).filter(|cursor| !cursor.is_empty());
-    // A token that cannot be read names no stream, so that each of them tells of a gap.
-    let cursor = given.map(|text| Cursor::parse(text).unwrap_or_else(|_| Cursor::Token(Token::default())));
-    if matches!(&cursor, Some(Cursor::Token(token)) if token.is_end()) {
-        return Ok(Opened::Ended);
-    }
-    let rest: Vec<Parameter> =
-        parameters.iter().filter(|p| !matches!(p.name.as_str(), "cursor" | "heartbeat")).cloned().collect();
+    let (cursor, rest) = cursor(exchange, rule, parameters);
     let request = exchange.message(&rest)?;
     let method = &exchange.binding.method;
-    let streams = subscriptions(method, rule, &request, cursor.as_ref(), last_event_id.is_some())?;
+    let streams = subscriptions(method, rule, &request, cursor)?;
+    if streams.iter().all(|stream| stream.resume == Resume::Ended) {
+        return Ok(Opened::Ended);
+    }
     let peek = exchange.front.config.streams.peek;
     let reader = Reader::open(&exchange.front.upstream, &exchange.call(false)?, streams, peek).await?;
     Ok(Opened::Reader(reader))
+}
+
+/// The browser's cursor, and the parameters that are left for the request.
+fn cursor(exchange: &Exchange, rule: &Stream, parameters: &[Parameter]) -> (Option<Given>, Vec<Parameter>) {
+    let input = exchange.binding.method.descriptor.input();
+    let is_own = |parameter: &Parameter| match parameter.name.as_str() {
+        // A backend without a StreamRule may have a field of this name for itself.
+        "cursor" => rule.durable.is_some() || parameter.value.starts_with("lm1."),
+        "heartbeat" => input.get_field_by_name("heartbeat").is_none(),
+        _ => false,
+    };
+    let (own, rest): (Vec<_>, Vec<_>) = parameters.iter().cloned().partition(is_own);
+    let in_query =
+        own.into_iter().find(|parameter| parameter.name == "cursor" && !parameter.value.is_empty());
+    let header = exchange.head.headers.get("last-event-id").filter(|id| !id.is_empty());
+    // EventSource repeats its first URL: what it saw last is newer.
+    let given = match (header, in_query) {
+        (Some(id), _) => Some(Given { cursor: parse(id.to_str().unwrap_or("lm1.")), by_browser: true }),
+        (None, Some(parameter)) => Some(Given { cursor: parse(&parameter.value), by_browser: false }),
+        (None, None) => None,
+    };
+    (given, rest)
+}
+
+/// A token that cannot be read names no stream, so that each of them tells of a gap.
+fn parse(text: &str) -> Cursor {
+    Cursor::parse(text).unwrap_or_else(|_| Cursor::Token(Token::default()))
 }

@@ -14,8 +14,9 @@ use crate::error::{Code, Error, Result};
 use crate::schema::method::{Durable, Stream};
 use crate::upstream::{Call, Messages, Upstream};
 
-use super::item::{Item, render, set_resume};
+use super::item::{Item, render};
 use super::outcome::{GapReason, Outcome};
+use super::position::set_resume;
 use super::subscription::{Resume, Subscription};
 
 /// A resumable backend sends a position at once; one that does not is broken.
@@ -163,6 +164,7 @@ impl Feed {
         if self.has_one_order()
             && rendered.item != Item::Position
             && let (Some(last), Some(previous)) = (&self.last, rendered.previous)
+            && !previous.is_empty()
             && *last != previous
         {
             tracing::warn!(

@@ -5,8 +5,10 @@ use prost_reflect::{DynamicMessage, Kind, Value};
 
 use crate::error::{Code, Error, Result};
 use crate::schema::check::is_event_name;
-use crate::schema::method::{Durable, EventName, Method, Stream};
+use crate::schema::method::{EventName, Method, Stream};
 use crate::transcode::write_json;
+
+use super::position::cursor_bytes;
 
 /// One thing a stream delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,34 +93,4 @@ fn event_name(rule: &EventName, message: &DynamicMessage) -> Option<String> {
             names.get(&set.number()).cloned()
         }
     }
-}
-
-/// A cursor field as bytes; integers in decimal.
-fn cursor_bytes(value: &Value) -> Vec<u8> {
-    match value {
-        Value::String(text) => text.clone().into_bytes(),
-        Value::Bytes(bytes) => bytes.to_vec(),
-        Value::I32(number) => number.to_string().into_bytes(),
-        Value::I64(number) => number.to_string().into_bytes(),
-        Value::U32(number) => number.to_string().into_bytes(),
-        Value::U64(number) => number.to_string().into_bytes(),
-        _ => Vec::new(),
-    }
-}
-
-/// Puts a cursor into the request's resume field; `None` when the field cannot carry it.
-pub fn set_resume(durable: &Durable, request: &mut DynamicMessage, cursor: &[u8]) -> Option<()> {
-    let text = || std::str::from_utf8(cursor).ok();
-    let value = match durable.resume.field().kind() {
-        Kind::Bytes => Value::Bytes(Bytes::copy_from_slice(cursor)),
-        Kind::String => Value::String(text()?.to_owned()),
-        Kind::Int32 => Value::I32(text()?.parse().ok()?),
-        Kind::Int64 => Value::I64(text()?.parse().ok()?),
-        Kind::Uint32 | Kind::Fixed32 => Value::U32(text()?.parse().ok()?),
-        Kind::Uint64 | Kind::Fixed64 => Value::U64(text()?.parse().ok()?),
-        _ => return None,
-    };
-    durable.resume.set(request, value);
-    // Where a field has no presence, its default would ask for no cursor at all: a silent restart.
-    durable.resume.is_set(request).then_some(())
 }

@@ -1,6 +1,7 @@
 //! What is next for a subscriber: streams opened by cursor, read in order, rendered once.
 
 pub mod outcome;
+pub mod position;
 pub mod item;
 pub mod subscription;
 pub mod feed;

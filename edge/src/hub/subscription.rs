@@ -10,6 +10,8 @@ use crate::schema::Method;
 use crate::schema::method::Stream;
 use crate::transcode::canonical;
 
+use super::position::cursor_bytes;
+
 /// One upstream stream to open.
 #[derive(Debug, Clone)]
 pub struct Subscription {
@@ -35,9 +37,15 @@ pub enum Resume {
     Ended,
 }
 
+/// A cursor as it was given.
+#[derive(Debug, Clone)]
+pub struct Given {
+    pub cursor: Cursor,
+    /// The browser sent it by itself (`Last-Event-ID`): nobody can be told that it is wrong, so that is a gap.
+    pub by_browser: bool,
+}
+
 /// Splits a request into its streams and gives each its part of the cursor.
-///
-/// `forgiving` is set for a cursor that a browser sends by itself (`Last-Event-ID`).
 ///
 /// # Errors
 /// INVALID_ARGUMENT when there are too many streams, or a raw cursor for more than one.
@@ -45,26 +53,20 @@ pub fn subscriptions(
     method: &Arc<Method>,
     stream: &Stream,
     request: &DynamicMessage,
-    cursor: Option<&Cursor>,
-    forgiving: bool,
+    given: Option<Given>,
 ) -> Result<Vec<Subscription>> {
     let mut base = request.clone();
-    let mut cursor = cursor.cloned();
-    if let Some(durable) = &stream.durable
-        && durable.resume.is_set(&base)
-    {
-        if cursor.is_some() {
-            let problem = "is given beside a cursor of the stream; give one of them";
-            return Err(Error::field(durable.resume.to_string(), problem));
+    let given = match take_resume(stream, &mut base) {
+        None => given,
+        // EventSource repeats its first URL, the resume field included: what it saw last is newer.
+        Some(_) if given.as_ref().is_some_and(|given| given.by_browser) => given,
+        Some((field, _)) if given.is_some() => {
+            return Err(Error::field(field, "is given beside a cursor of the stream; give one of them"));
         }
-        // The same field by another way, such as its JSON name.
-        if let Value::String(text) = &*durable.resume.get(&base) {
-            cursor = Some(Cursor::Raw(text.clone()));
-        }
-        durable.resume.clear(&mut base);
-    }
+        Some((_, cursor)) => Some(Given { cursor: Cursor::Raw(cursor), by_browser: false }),
+    };
     let requests = split(stream, base)?;
-    if requests.len() > 1 && matches!(cursor, Some(Cursor::Raw(_))) {
+    if requests.len() > 1 && matches!(given, Some(Given { cursor: Cursor::Raw(_), .. })) {
         return Err(Error::field(
             "cursor",
             "belongs to one stream; send the token that this subscription gave",
@@ -72,19 +74,33 @@ pub fn subscriptions(
     }
     let subscription = |(key, request): (Option<String>, DynamicMessage)| {
         let tag = Tag::new(method.name(), &canonical(&request));
-        let resume = match &cursor {
-            None => Resume::Fresh,
-            Some(Cursor::Raw(raw)) => Resume::After { cursor: raw.clone().into_bytes(), forgiving },
-            Some(Cursor::Token(token)) => match token.place(&tag) {
-                Some(Place::After(cursor)) => Resume::After { cursor: cursor.clone(), forgiving: true },
-                Some(Place::End) => Resume::Ended,
-                None => Resume::Mismatch,
-            },
-        };
+        let resume = given.as_ref().map_or(Resume::Fresh, |given| resume(given, &tag));
         let key = key.unwrap_or_else(|| method.name().to_owned());
         Subscription { method: Arc::clone(method), request, key, tag, resume }
     };
     Ok(requests.into_iter().map(subscription).collect())
+}
+
+/// The resume field's name and value, when the request sets it by its own name; it is cleared.
+fn take_resume(stream: &Stream, request: &mut DynamicMessage) -> Option<(String, Vec<u8>)> {
+    let resume = &stream.durable.as_ref()?.resume;
+    if !resume.is_set(request) {
+        return None;
+    }
+    let cursor = cursor_bytes(&resume.get(request));
+    resume.clear(request);
+    Some((resume.to_string(), cursor))
+}
+
+fn resume(given: &Given, tag: &Tag) -> Resume {
+    match &given.cursor {
+        Cursor::Raw(raw) => Resume::After { cursor: raw.clone(), forgiving: given.by_browser },
+        Cursor::Token(token) => match token.place(tag) {
+            Some(Place::After(cursor)) => Resume::After { cursor: cursor.clone(), forgiving: true },
+            Some(Place::End) => Resume::Ended,
+            None => Resume::Mismatch,
+        },
+    }
 }
 
 /// Each value of the repeated field becomes a request of its own, in order, once.

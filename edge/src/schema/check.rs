@@ -155,6 +155,11 @@ impl<'a> Check<'a> {
         if rule.cursor.is_empty() != rule.resume.is_empty() {
             self.mistake("stream: `cursor` and `resume` make a stream resumable only together");
         }
+        if !rule.cursor.is_empty() && rule.position.is_empty() {
+            self.mistake(
+                "stream: a resumable stream needs `position`: a message without an event that is sent first",
+            );
+        }
         for (name, path) in [("cursor", &cursor), ("previous", &previous), ("resume", &resume)] {
             if path.as_ref().is_some_and(|path| !is_cursor(path)) {
                 self.mistake(format!("stream: {name} must be a single string, bytes or integer field"));

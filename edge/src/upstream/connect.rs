@@ -50,6 +50,11 @@ impl Upstream {
     }
 }
 
+/// What one call may have under way, in bytes.
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// The largest window of HTTP/2 (RFC 9113, section 6.9.1).
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
 fn endpoint(url: &str) -> Result<Endpoint, String> {
     let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
     let endpoint =
@@ -64,11 +69,15 @@ fn endpoint(url: &str) -> Result<Endpoint, String> {
     } else {
         endpoint
     };
-    // Without keep-alive a silent partition would hang a stream for good.
     Ok(endpoint
         .connect_timeout(Duration::from_secs(3))
         .tcp_nodelay(true)
-        .http2_keep_alive_interval(Duration::from_secs(10))
-        .keep_alive_timeout(Duration::from_secs(5))
-        .keep_alive_while_idle(true))
+        // A silent partition would hang a stream for good. TCP notices it within half a minute; HTTP/2 pings that often
+        // make gRPC servers close the connection (`too_many_pings`).
+        .tcp_keepalive(Some(Duration::from_secs(10)))
+        .tcp_keepalive_interval(Some(Duration::from_secs(5)))
+        .tcp_keepalive_retries(Some(3))
+        // All calls share one connection: what one subscriber leaves unread must never fill the window of the others.
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW))
 }
