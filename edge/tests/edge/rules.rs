@@ -98,19 +98,32 @@ fn a_wrong_stream_rule_is_told() {
             r#"cursor: "cursor" resume: "after" position: "position" previous: "previous" event: "type" data: "inner""#,
             &[][..],
         ),
-        (r#"cursor: "cursor""#, &["stream: `cursor` and `resume` make a stream resumable only together"]),
-        (r#"resume: "after""#, &["stream: `cursor` and `resume` make a stream resumable only together"]),
-        (r#"cursor: "curser" resume: "after""#, &["stream: cursor: `t.Response` has no field `curser`"]),
         (
-            r#"cursor: "ratio" resume: "after""#,
+            r#"cursor: "cursor" resume: "after""#,
+            &["stream: a resumable stream needs `position`: a message without an event that is sent first"],
+        ),
+        (
+            r#"cursor: "cursor" position: "position""#,
+            &["stream: `cursor` and `resume` make a stream resumable only together"],
+        ),
+        (r#"resume: "after""#, &["stream: `cursor` and `resume` make a stream resumable only together"]),
+        (
+            r#"cursor: "curser" resume: "after" position: "position""#,
+            &["stream: cursor: `t.Response` has no field `curser`"],
+        ),
+        (
+            r#"cursor: "ratio" resume: "after" position: "position""#,
             &[
                 "stream: cursor must be a single string, bytes or integer field",
                 "stream: `cursor` and `resume` must be of the same type",
             ],
         ),
-        (r#"cursor: "cursor" resume: "number""#, &["stream: `cursor` and `resume` must be of the same type"]),
         (
-            r#"cursor: "cursor" resume: "ids""#,
+            r#"cursor: "cursor" resume: "number" position: "position""#,
+            &["stream: `cursor` and `resume` must be of the same type"],
+        ),
+        (
+            r#"cursor: "cursor" resume: "ids" position: "position""#,
             &["stream: resume must be a single string, bytes or integer field"],
         ),
         (r#"position: "type""#, &["stream: position must be a bool field"]),
@@ -182,7 +195,7 @@ fn a_wrong_auth_rule_is_told() {
 fn all_mistakes_are_told_at_once() {
     let options = r#"
         option (google.api.http) = { get: "v1" additional_bindings { get: "/ws" } };
-        option (lastmile.edge.v1.stream) = { cursor: "cursor" event: "nope" };
+        option (lastmile.edge.v1.stream) = { cursor: "cursor" position: "position" event: "nope" };
         option (lastmile.edge.v1.auth) = { clear_cookie: "=" };
     "#;
     let loaded = load_with(compile(&backend(options, "stream")), "events: { t.Nope: 'x' }");
@@ -223,13 +236,13 @@ fn a_rule_file_reaches_a_backend_without_annotations() {
         syntax = "proto3";
         package acme;
         message Request { string shop = 1; uint64 after = 2; }
-        message Stock { uint64 seq = 1; oneof change { Sold sold = 2; } }
+        message Stock { uint64 seq = 1; oneof change { Sold sold = 2; } bool is_position = 3; }
         message Sold { string id = 1; }
         service Warehouse { rpc Watch(Request) returns (stream Stock); }
     "#;
     let rules = r#"
         http: { rules: [{ selector: acme.Warehouse.Watch, get: "/v1/{shop}/stock:watch" }] }
-        stream: { rules: [{ selector: acme.Warehouse.Watch, cursor: seq, resume: after, event: change, maxAge: 60s }] }
+        stream: { rules: [{ selector: acme.Warehouse.Watch, cursor: seq, resume: after, position: isPosition, event: change, maxAge: 60s }] }
         auth: { rules: [{ selector: acme.Warehouse.Watch, public: true, perMinute: 5 }] }
         events: { acme.Sold: "stock:sold" }
     "#;
@@ -335,8 +348,7 @@ proptest! {
 
 fn compiled() -> &'static [Bytes] {
     static FILES: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
-        let options =
-            r#"option (lastmile.edge.v1.stream) = { cursor: "cursor" resume: "after" split: "ids:id" };"#;
+        let options = r#"option (lastmile.edge.v1.stream) = { cursor: "cursor" resume: "after" position: "position" split: "ids:id" };"#;
         compile(&backend(options, "stream"))
     });
     &FILES

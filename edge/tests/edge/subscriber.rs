@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use lastmile_edge::cursor::{Cursor, Token};
 use lastmile_edge::error::Result;
+use lastmile_edge::hub::subscription::Given;
 use lastmile_edge::hub::{Item, Reader, subscriptions};
 use lastmile_edge::upstream::Call;
 use serde_json::{Value, json};
@@ -26,14 +27,14 @@ pub(crate) struct Ask {
     pub(crate) method: &'static str,
     pub(crate) request: Value,
     pub(crate) cursor: Option<String>,
-    /// The cursor is one that the browser sends by itself.
-    pub(crate) forgiving: bool,
+    /// The browser sends the cursor by itself, as `Last-Event-ID`.
+    pub(crate) by_browser: bool,
     pub(crate) timeout: Option<Duration>,
 }
 
 impl Ask {
     pub(crate) fn new(method: &'static str, request: Value) -> Self {
-        Self { method, request, cursor: None, forgiving: true, timeout: None }
+        Self { method, request, cursor: None, by_browser: true, timeout: None }
     }
 
     pub(crate) fn after(self, cursor: impl Into<Option<String>>) -> Self {
@@ -46,10 +47,12 @@ pub(crate) async fn subscribe(backend: &Backend, ask: &Ask) -> Result<Reader> {
     let method = method(ask.method);
     let rule = method.stream.as_ref().expect("a streaming method");
     let name = method.descriptor.input().name().to_owned();
-    let cursor =
-        ask.cursor.as_deref().map(|text| Cursor::parse(text).unwrap_or(Cursor::Token(Token::default())));
+    let given = ask.cursor.as_deref().map(|text| Given {
+        cursor: Cursor::parse(text).unwrap_or(Cursor::Token(Token::default())),
+        by_browser: ask.by_browser,
+    });
     let request = message(&name, ask.request.clone());
-    let streams = subscriptions(&method, rule, &request, cursor.as_ref(), ask.forgiving)?;
+    let streams = subscriptions(&method, rule, &request, given)?;
     let call = Call {
         path: method.path.clone(),
         metadata: HeaderMap::new(),
