@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 
 use crate::error::{Code, Error, Result};
-use crate::layer::{Caller, ClientIp, Cookies, RouteName, advise, challenge, identify};
+use crate::layer::{Caller, ClientIp, Cookies, RouteName, StaleCookie, advise, challenge, identify};
 use crate::schema::routes::Found;
 use crate::schema::{Binding, Schema};
 
@@ -74,7 +74,7 @@ async fn answer(
             error.into_response()
         }
     };
-    if exchange.caller.stale_cookie.is_some() {
+    if exchange.caller.stale_cookie == Some(StaleCookie::Invalid) {
         let auth = &exchange.front.config.auth;
         let cleared = Cookies { secure: auth.secure_cookies }.clear(&auth.cookie);
         response.headers_mut().extend(cleared.map(|cookie| (header::SET_COOKIE, cookie)));
@@ -86,7 +86,7 @@ async fn answer(
 async fn admit(front: &Front, schema: &Schema, binding: &Binding, head: &Parts) -> Result<Caller> {
     let method = &binding.method;
     let keys = front.keys.verifies(schema).then_some(&front.keys);
-    let caller = identify(keys, &front.config.auth, &head.headers, &head.method, method.auth.public).await?;
+    let caller = identify(keys, &front.config.auth, head, method).await?;
     if let Some(per_minute) = method.auth.per_minute {
         let address = || head.extensions.get::<ClientIp>().map_or_else(String::new, |ip| ip.0.to_string());
         front.caller_limit.check(method.name(), per_minute, &caller.name().unwrap_or_else(address))?;

@@ -8,8 +8,8 @@ use http::{HeaderMap, header};
 use prost_reflect::{DynamicMessage, Value};
 use tokio::time::Instant;
 
-use crate::error::{Error, Result};
-use crate::layer::{Caller, Cookies};
+use crate::error::{Code, Error, Result};
+use crate::layer::{Caller, Cookies, StaleCookie};
 use crate::schema::{Binding, Schema};
 use crate::transcode::{self, Parameter, query};
 use crate::upstream::{Call, deadline, metadata};
@@ -40,7 +40,7 @@ impl Exchange {
         let mut message = transcode::request(&self.binding, &self.head.method, &parts)?;
         let cookies = Cookies { secure: self.front.config.auth.secure_cookies };
         for (name, path) in &self.binding.method.auth.from_cookie {
-            if let Some(value) = cookies.get(&self.head.headers, name)
+            if let Ok(Some(value)) = cookies.get(&self.head.headers, name)
                 && !path.is_set(&message)
             {
                 path.set(&mut message, Value::String(value));
@@ -75,10 +75,18 @@ impl Exchange {
         Ok(passed)
     }
 
-    /// An anonymous caller whose cookie had expired is told that, not that a token is missing.
+    /// An anonymous caller whose cookie was ignored is told that, not that a token is missing. Logging in and refreshing
+    /// are refused for reasons of their own.
     pub fn explain(&self, error: Error) -> Error {
-        match (self.caller.stale_cookie, error.code()) {
-            (Some(reason), crate::error::Code::Unauthenticated) => error.reason(reason),
+        let auth = &self.binding.method.auth;
+        let is_session = !auth.set_cookie.is_empty() || !auth.from_cookie.is_empty();
+        match self.caller.stale_cookie {
+            Some(stale) if error.code() == Code::Unauthenticated && !is_session => {
+                error.reason(match stale {
+                    StaleCookie::Expired => "TOKEN_EXPIRED",
+                    StaleCookie::Invalid => "TOKEN_INVALID",
+                })
+            }
             _ => error,
         }
     }

@@ -2,6 +2,10 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
+/// A cookie that has no one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ambiguous;
+
 /// How cookies are written.
 #[derive(Debug, Clone, Copy)]
 pub struct Cookies {
@@ -10,17 +14,28 @@ pub struct Cookies {
 }
 
 impl Cookies {
-    /// The value of a cookie; `None` when it is absent or given twice.
-    pub fn get(self, headers: &HeaderMap, name: &str) -> Option<String> {
+    /// The value of a cookie. Other cookies may hold what they like: on one host they are shared by all ports.
+    ///
+    /// # Errors
+    /// When it is given twice with different values, or is no text.
+    pub fn get(self, headers: &HeaderMap, name: &str) -> Result<Option<String>, Ambiguous> {
         let name = self.full_name(name);
-        let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let mut values = lines
-            .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .filter(|(found, _)| *found == name)
-            .map(|(_, value)| value.trim_matches('"').to_owned());
-        let value = values.next();
-        if values.next().is_some() { None } else { value }
+        let pairs =
+            headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|b| *b == b';'));
+        let mut found: Option<&[u8]> = None;
+        for pair in pairs {
+            let Some(value) =
+                pair.trim_ascii().strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
+            else {
+                continue;
+            };
+            if found.replace(value).is_some_and(|other| other != value) {
+                return Err(Ambiguous);
+            }
+        }
+        let text =
+            found.map(|value| std::str::from_utf8(value).map(|text| text.trim_matches('"').to_owned()));
+        text.transpose().map_err(|_| Ambiguous)
     }
 
     /// Sets a cookie that scripts cannot read; `max_age` in seconds, else until the browser closes.
@@ -55,9 +70,17 @@ mod tests {
         let cookies = Cookies { secure: false };
         let mut headers = HeaderMap::new();
         headers.insert("cookie", "a=1; lm=x.y; b=2".parse().unwrap());
-        assert_eq!(cookies.get(&headers, "lm").as_deref(), Some("x.y"));
+        assert_eq!(cookies.get(&headers, "lm"), Ok(Some("x.y".into())));
+        assert_eq!(cookies.get(&headers, "l"), Ok(None));
         headers.append("cookie", "lm=z".parse().unwrap());
-        assert_eq!(cookies.get(&headers, "lm"), None);
+        assert_eq!(cookies.get(&headers, "lm"), Err(Ambiguous));
+    }
+
+    #[test]
+    fn strange_neighbours_do_no_harm() {
+        let mut headers = HeaderMap::new();
+        headers.insert("cookie", HeaderValue::from_bytes(b"other=\xff; lm=x; flag").unwrap());
+        assert_eq!(Cookies { secure: false }.get(&headers, "lm"), Ok(Some("x".into())));
     }
 
     #[test]

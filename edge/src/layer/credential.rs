@@ -1,9 +1,11 @@
 //! Who calls: finds the credential of a request, verifies it, and says what reaches the backend.
 
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::request::Parts;
+use http::{HeaderValue, header};
 
 use crate::config::AuthConfig;
 use crate::error::{Code, Error, Result};
+use crate::schema::Method;
 
 use super::cookies::Cookies;
 use super::keys::{Claims, Keys};
@@ -15,8 +17,17 @@ pub struct Caller {
     pub claims: Option<Claims>,
     /// What the backend gets as `authorization`, however the credential came.
     pub authorization: Option<HeaderValue>,
-    /// The request carried a cookie that is no good; it was ignored and is to be cleared.
-    pub stale_cookie: Option<&'static str>,
+    /// The request carried a cookie that is no good, and it was ignored.
+    pub stale_cookie: Option<StaleCookie>,
+}
+
+/// Why a cookie was ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StaleCookie {
+    /// It stays in the browser: a stream that it opens must be told that it has expired.
+    Expired,
+    /// It is cleared.
+    Invalid,
 }
 
 impl Caller {
@@ -28,7 +39,8 @@ impl Caller {
 
 /// Finds and verifies the credential of a request.
 ///
-/// A header beats a cookie. `public` methods need none: then a bad cookie is ignored, but a bad header is refused.
+/// A header beats a cookie. Public methods need none: then a bad cookie is ignored, but a bad header is refused. So is an
+/// expired cookie where a stream is asked for: anonymous, it would silently show less than before.
 ///
 /// # Errors
 /// UNAUTHENTICATED with `TOKEN_MISSING`, `TOKEN_EXPIRED` or `TOKEN_INVALID` and `WWW-Authenticate` (RFC 6750, section
@@ -36,10 +48,13 @@ impl Caller {
 pub async fn identify(
     keys: Option<&Keys>,
     config: &AuthConfig,
-    headers: &HeaderMap,
+    head: &Parts,
     method: &Method,
-    public: bool,
 ) -> Result<Caller> {
+    let headers = &head.headers;
+    if !method.auth.from_cookie.is_empty() && headers.contains_key(header::COOKIE) {
+        refuse_cross_site(head)?;
+    }
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let authorization = match (given.next(), given.next()) {
         (Some(_), Some(_)) => return Err(challenge(malformed())),
@@ -53,25 +68,34 @@ pub async fn identify(
         let claims = keys.verify(token).await.map_err(challenge)?;
         return Ok(Caller { claims: Some(claims), authorization: Some(value.clone()), stale_cookie: None });
     }
-    let cookies = Cookies { secure: config.secure_cookies };
-    let Some(token) = cookies.get(headers, &config.cookie) else {
-        let message = "This call needs a token: send `Authorization: Bearer …` or log in.";
-        let missing = Error::new(Code::Unauthenticated, "TOKEN_MISSING", message);
-        return if public { Ok(Caller::default()) } else { Err(challenge(missing)) };
+    let verified = match (Cookies { secure: config.secure_cookies }).get(headers, &config.cookie) {
+        Ok(Some(token)) => keys.verify(&token).await.map(|claims| (token, claims)),
+        Ok(None) if method.auth.public => return Ok(Caller::default()),
+        Ok(None) => {
+            let message = "This call needs a token: send `Authorization: Bearer …` or log in.";
+            return Err(challenge(Error::new(Code::Unauthenticated, "TOKEN_MISSING", message)));
+        }
+        Err(_) => {
+            let message = "The cookie of the token is given twice. Log in again.";
+            Err(Error::new(Code::Unauthenticated, "TOKEN_INVALID", message))
+        }
     };
-    match keys.verify(&token).await {
-        Ok(claims) => {
-            refuse_cross_site(headers, method)?;
+    match verified {
+        Ok((token, claims)) => {
+            refuse_cross_site(head)?;
             let authorization = HeaderValue::from_str(&format!("Bearer {token}")).ok().map(|mut value| {
                 value.set_sensitive(true);
                 value
             });
             Ok(Caller { claims: Some(claims), authorization, stale_cookie: None })
         }
-        Err(error) if error.code() == Code::Unauthenticated && public => {
-            let reason =
-                if error.reason_text() == "TOKEN_EXPIRED" { "TOKEN_EXPIRED" } else { "TOKEN_INVALID" };
-            Ok(Caller { stale_cookie: Some(reason), ..Caller::default() })
+        Err(error) if error.code() == Code::Unauthenticated && method.auth.public => {
+            let is_expired = error.reason_text() == "TOKEN_EXPIRED";
+            match is_expired {
+                true if method.stream.is_some() => Err(challenge(error)),
+                true => Ok(Caller { stale_cookie: Some(StaleCookie::Expired), ..Caller::default() }),
+                false => Ok(Caller { stale_cookie: Some(StaleCookie::Invalid), ..Caller::default() }),
+            }
         }
         Err(error) => Err(challenge(error)),
     }
@@ -112,13 +136,11 @@ fn malformed() -> Error {
 }
 
 /// A cookie goes along with requests that other sites start; those must not change anything.
-fn refuse_cross_site(headers: &HeaderMap, method: &Method) -> Result<()> {
-    let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
+fn refuse_cross_site(head: &Parts) -> Result<()> {
+    let site = head.headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
+    let is_foreign = matches!(site, Some("cross-site" | "same-site"));
     // An allowed `Origin` was checked before; this is for requests that carry none.
-    if method.is_safe()
-        || headers.contains_key(header::ORIGIN)
-        || !matches!(site, Some("cross-site" | "same-site"))
-    {
+    if head.method.is_safe() || head.headers.contains_key(header::ORIGIN) || !is_foreign {
         return Ok(());
     }
     let message = "Another site made the browser send this. Send the token in `Authorization` instead.";

@@ -53,8 +53,10 @@ struct KeySet {
     issuer: Option<String>,
     audience: Option<String>,
     keys: Vec<Key>,
+    /// The public ones, as text.
     jwks: String,
     max_age: Duration,
+    fetched: Instant,
 }
 
 /// One algorithm a key: a token does not choose its own.
@@ -66,14 +68,19 @@ struct Key {
 
 impl Keys {
     /// # Errors
-    /// A sentence when the JWKS file cannot be used.
+    /// A sentence when the JWKS file cannot be used, or nothing says whose tokens it verifies.
     pub fn new(config: AuthConfig, upstream: Upstream) -> Result<Self, String> {
         let set = match config.keys.as_str() {
             "auto" | "none" => None,
+            _ if config.issuer.is_none() => {
+                return Err(
+                    "auth.keys is a file, so auth.issuer must say which `iss` its tokens carry".into()
+                );
+            }
             file => {
                 let jwks =
                     std::fs::read_to_string(file).map_err(|error| format!("auth.keys: {file}: {error}"))?;
-                let set = KeySet::parse(jwks, None, None, MAX_AGE)
+                let set = KeySet::parse(&jwks, None, None, MAX_AGE)
                     .map_err(|error| format!("auth.keys: {file}: {error}"))?;
                 Some(Arc::new(set.with(&config)))
             }
@@ -116,14 +123,20 @@ impl Keys {
         let mut validation = Validation::new(key.algorithm);
         validation.leeway = LEEWAY_SECONDS;
         validation.validate_nbf = true;
-        validation.set_required_spec_claims(&["exp", "iss", "sub"]);
+
         match &set.issuer {
             Some(issuer) => validation.set_issuer(&[issuer]),
             None => return Err(invalid()),
         }
         match &set.audience {
-            Some(audience) => validation.set_audience(&[audience]),
-            None => validation.validate_aud = false,
+            Some(audience) => {
+                validation.set_audience(&[audience]);
+                validation.set_required_spec_claims(&["aud", "exp", "iss", "sub"]);
+            }
+            None => {
+                validation.validate_aud = false;
+                validation.set_required_spec_claims(&["exp", "iss", "sub"]);
+            }
         }
         let claims: Claims = match decode(token, &key.key, &validation) {
             Ok(token) => token.claims,
@@ -134,15 +147,10 @@ impl Keys {
     }
 
     async fn current(&self) -> Result<Arc<KeySet>> {
-        match self.set.load_full() {
-            Some(set) if self.config.keys != "auto" => Ok(set),
-            Some(set) => {
-                let stale = self.asked.lock().await.is_none_or(|asked| asked.elapsed() > set.max_age);
-                // Old keys are better than none while the backend is away.
-                if stale { self.fetch(RETRY).await.or(Ok(set)) } else { Ok(set) }
-            }
-            None => self.fetch(Duration::ZERO).await,
-        }
+        let Some(set) = self.set.load_full() else { return self.fetch(Duration::ZERO).await };
+        // Old keys are better than none, or than waiting while someone else asks for new ones.
+        let is_stale = self.config.keys == "auto" && set.fetched.elapsed() > set.max_age;
+        if is_stale && self.asked.try_lock().is_ok() { self.fetch(RETRY).await.or(Ok(set)) } else { Ok(set) }
     }
 
     /// Asks the backend for its keys, one caller at a time, at most once in `pause`.
@@ -176,7 +184,7 @@ impl Keys {
         let answer = GetJwksResponse::decode(reply.message).map_err(Error::internal)?;
         let max_age = answer.max_age.and_then(|age| Duration::try_from(age).ok()).unwrap_or(MAX_AGE);
         let named = |text: String| Some(text).filter(|text| !text.is_empty());
-        let set = KeySet::parse(answer.jwks, named(answer.issuer), named(answer.audience), max_age);
+        let set = KeySet::parse(&answer.jwks, named(answer.issuer), named(answer.audience), max_age);
         let set = Arc::new(set.map_err(Error::internal)?.with(&self.config));
         self.set.store(Some(Arc::clone(&set)));
         Ok(set)
@@ -185,17 +193,20 @@ impl Keys {
 
 impl KeySet {
     fn parse(
-        jwks: String,
+        text: &str,
         issuer: Option<String>,
         audience: Option<String>,
         max_age: Duration,
     ) -> Result<Self, String> {
-        let set: JwkSet = serde_json::from_str(&jwks).map_err(|error| format!("not a JWKS: {error}"))?;
-        let keys: Vec<Key> = set.keys.iter().filter_map(Key::new).collect();
-        if keys.is_empty() {
+        let mut set: JwkSet = serde_json::from_str(text).map_err(|error| format!("not a JWKS: {error}"))?;
+        set.keys.retain(|jwk| Key::new(jwk).is_some());
+        if set.keys.is_empty() {
             return Err("a JWKS without a public key that can be used".into());
         }
-        Ok(Self { issuer, audience, keys, jwks, max_age })
+        let keys = set.keys.iter().filter_map(Key::new).collect();
+        // Written anew from what was understood: the text may hold private members.
+        let jwks = serde_json::to_string(&set).map_err(|error| error.to_string())?;
+        Ok(Self { issuer, audience, keys, jwks, max_age, fetched: Instant::now() })
     }
 
     /// What is configured wins over what the backend says.

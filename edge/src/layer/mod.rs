@@ -13,7 +13,7 @@ pub mod native;
 pub use access_log::{RouteName, access_log};
 pub use cookies::Cookies;
 pub use cors::{Origins, cors};
-pub use credential::{Caller, advise, challenge, identify};
+pub use credential::{Caller, StaleCookie, advise, challenge, identify};
 pub use host::host;
 pub use keys::Keys;
 pub use limit::{AddressLimit, CallerLimit, ClientIp, address_limit};
