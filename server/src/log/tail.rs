@@ -58,16 +58,17 @@ impl Tail {
     pub async fn open(log: Log, topics: Arc<[TopicId]>, start: Start) -> Result<Self> {
         let mut changed = log.changed();
         let seen = *changed.borrow_and_update();
-        let position = match start {
+        let after = match start {
             Start::Position(seq) => seq,
             Start::Latest(count) => log.before_latest(Arc::clone(&topics), count).await?,
         };
         // The first read is made here, so that a cursor that cannot go on fails before the first message.
-        let slice = log.read_after(Arc::clone(&topics), position, SLICE).await?;
+        let slice = log.read_after(Arc::clone(&topics), after, SLICE).await?;
         Ok(Self {
             log,
             topics,
-            position,
+            // What was asked for may be the position of another topic's event.
+            position: slice.start,
             slice: slice.events.into(),
             announced: false,
             changed,

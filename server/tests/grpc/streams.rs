@@ -82,6 +82,38 @@ async fn a_resumed_stream_loses_and_repeats_nothing() {
 }
 
 #[tokio::test]
+async fn a_cursor_of_another_topic_begins_at_the_last_event_of_this_one() {
+    let (server, folder) = Server::start().await;
+    let admin = server.token("admin").await;
+    let publish = async |topic: &str| {
+        let event = with_token(publication(topic, "note", topic), &admin);
+        server.topics().publish_event(event).await.unwrap().into_inner().cursor
+    };
+    let between = async |cursor: &str| {
+        let mut stream = server.subscribe(cursor).await;
+        let (position, event) = (next(&mut stream).await, next(&mut stream).await);
+        assert_eq!(event.previous, position.cursor);
+        (position.cursor, event.cursor)
+    };
+    let beginning = next(&mut server.subscribe("").await).await.cursor;
+    let early = publish("staff").await;
+    let first = publish("news").await;
+    let foreign = publish("staff").await;
+    let fresh = next(&mut server.subscribe(&foreign).await).await;
+    assert_eq!(fresh.cursor, first, "a position is that of the last event of the subscription");
+    let second = publish("news").await;
+    assert_eq!(between(&foreign).await, (first.clone(), second.clone()));
+    assert_eq!(between(&early).await, (beginning, first.clone()));
+
+    let db = Connection::open(folder.path().join("lastmile.db")).unwrap();
+    let seq = "(SELECT min(seq) FROM event WHERE topic = topic.id)";
+    let news = "WHERE name = 'news'";
+    db.execute(&format!("UPDATE topic SET trimmed = {seq} {news}"), []).unwrap();
+    db.execute("DELETE FROM event WHERE seq = (SELECT trimmed FROM topic WHERE name = 'news')", []).unwrap();
+    assert_eq!(between(&foreign).await, (first, second));
+}
+
+#[tokio::test]
 async fn several_topics_come_in_the_order_of_the_log() {
     let (server, _folder) = Server::start().await;
     let admin = server.token("admin").await;

@@ -123,7 +123,7 @@ pub(super) fn read_after(
     );
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values(topics, after, limit.events + 1)))?;
-    let mut slice = Slice { start: after, events: Vec::new(), more: false };
+    let mut slice = Slice { start: last_until(db, topics, after)?, events: Vec::new(), more: false };
     let mut bytes = 0;
     while let Some(row) = rows.next()? {
         let event = from_row(row)?;
@@ -162,6 +162,20 @@ fn ends(db: &Connection, topics: &[TopicId]) -> Result<(Seq, Seq)> {
     );
     let ids = params_from_iter(topics.iter().map(|topic| topic.0));
     Ok(db.prepare_cached(&sql)?.query_row(ids, |row| Ok((row.get(0)?, row.get(1)?)))?)
+}
+
+/// Position of the last event of the topics up to `position`, kept or not; nothing after `position` may be deleted yet.
+fn last_until(db: &Connection, topics: &[TopicId], position: Seq) -> Result<Seq> {
+    // One look into the index for each topic, and none for one that has nothing newer.
+    let sql = format!(
+        "SELECT coalesce(max(CASE WHEN last <= ?1 THEN last ELSE coalesce(
+             (SELECT max(seq) FROM event WHERE event.topic = topic.id AND seq <= ?1), trimmed) END), 0)
+         FROM topic WHERE id IN ({})",
+        placeholders(topics)
+    );
+    let number = i64::try_from(position).unwrap_or(i64::MAX);
+    let values = params_from_iter(std::iter::once(number).chain(topics.iter().map(|topic| topic.0)));
+    Ok(db.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?)
 }
 
 fn placeholders(topics: &[TopicId]) -> String {
