@@ -50,7 +50,13 @@ impl Passwords {
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let _permit = self.permits.acquire().await.map_err(Error::internal)?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(Error::internal)?;
+        let work = move || {
+            let result = work();
+            // A caller may leave; the work goes on and keeps its place until it is done.
+            drop(permit);
+            result
+        };
         tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
     }
 }
@@ -64,6 +70,8 @@ fn hash(password: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
 
     #[tokio::test]
@@ -79,5 +87,28 @@ mod tests {
         ] {
             assert_eq!(passwords.verify(password.to_owned(), known).await.unwrap(), fits, "{password}");
         }
+    }
+
+    #[tokio::test]
+    async fn callers_who_leave_make_no_room_for_more() {
+        let passwords = Passwords::new().unwrap();
+        let (started, mut all_started) = tokio::sync::mpsc::unbounded_channel();
+        let mut finish = Vec::new();
+        for _ in 0..AT_ONCE {
+            let (sender, finished) = mpsc::channel::<()>();
+            let (passwords, started) = (passwords.clone(), started.clone());
+            let caller = tokio::spawn(async move {
+                let work = move || Ok((started.send(()).unwrap(), finished.recv()));
+                passwords.run(work).await
+            });
+            all_started.recv().await.unwrap();
+            caller.abort();
+            assert!(caller.await.unwrap_err().is_cancelled());
+            finish.push(sender);
+        }
+        assert_eq!(passwords.permits.available_permits(), 0);
+        drop(finish);
+        let all = passwords.permits.acquire_many(u32::try_from(AT_ONCE).unwrap()).await;
+        assert!(all.is_ok());
     }
 }
