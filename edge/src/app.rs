@@ -64,6 +64,7 @@ impl Edge {
             }
             None => RuleFile::default(),
         };
+        check(&config)?;
         let limits = &config.limits;
         let addresses = AddressLimit::new(
             limits.requests_per_second,
@@ -167,13 +168,29 @@ impl Edge {
             .layer(from_fn(access_log))
             .layer(from_fn_with_state(Arc::new(config.streams.retry), native_event_source))
             .layer(from_fn_with_state(Arc::clone(&self.addresses), address_limit));
-        own::routes(&self.front).fallback(dispatch).with_state(Arc::clone(&self.front)).layer(guards)
+        let guarded =
+            own::routes(&self.front).fallback(dispatch).with_state(Arc::clone(&self.front)).layer(guards);
+        own::probe(&config.paths).merge(guarded)
     }
 
     /// What operators reach.
     pub fn admin(&self) -> Router {
         ops::routes(Arc::clone(&self.front))
     }
+}
+
+/// What would otherwise go wrong later.
+fn check(config: &EdgeConfig) -> Result<(), String> {
+    let prefix = &config.paths.prefix;
+    if !prefix.is_empty()
+        && (!prefix.starts_with('/') || prefix.ends_with('/') || prefix.contains(['{', '}', '*']))
+    {
+        return Err(format!("paths.prefix: `{prefix}` must be like `/lastmile`"));
+    }
+    if config.streams.heartbeat < Duration::from_secs(1) {
+        return Err("streams.heartbeat: must be at least 1s".into());
+    }
+    Ok(())
 }
 
 fn header_names(setting: &str, names: &[String]) -> Result<Vec<HeaderName>, String> {

@@ -91,7 +91,7 @@ pub async fn serve(
     grace: Duration,
 ) {
     let connections = TaskTracker::new();
-    let permits = Arc::new(Semaphore::new(limits.connections));
+    let permits = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let server = Arc::new(Server { router, limits, drain: drain.clone() });
     let accepting = TaskTracker::new();
     for listener in listeners.0 {
@@ -149,7 +149,11 @@ impl Server {
         // Events are small and must not wait for each other.
         let _ = stream.set_nodelay(true);
         // hyper's own timer begins with the first byte.
-        let first_byte = timeout(limits.head_timeout, stream.peek(&mut [0])).await;
+        let mut byte = [0];
+        let first_byte = tokio::select! {
+            first_byte = timeout(limits.head_timeout, stream.peek(&mut byte)) => first_byte,
+            () = self.drain.cancelled() => return,
+        };
         if !matches!(first_byte, Ok(Ok(1))) {
             return;
         }

@@ -26,5 +26,9 @@ pub const ANNOTATION_SOURCES: &[(&str, &str)] = &[
     ("google/api/http.proto", include_str!("../google/api/http.proto")),
     ("google/api/httpbody.proto", include_str!("../google/api/httpbody.proto")),
     ("lastmile/edge/v1/annotations.proto", include_str!("../lastmile/edge/v1/annotations.proto")),
-    ("lastmile/edge/v1/identity.proto", include_str!("../lastmile/edge/v1/identity.proto")),
 ];
+
+/// The source of EdgeIdentityService, for a backend that implements it. Not among the annotations: a descriptor file that
+/// holds it says that the backend serves it.
+pub const IDENTITY_SOURCE: (&str, &str) =
+    ("lastmile/edge/v1/identity.proto", include_str!("../lastmile/edge/v1/identity.proto"));

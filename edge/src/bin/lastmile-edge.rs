@@ -64,7 +64,12 @@ enum Command {
     /// Prints the settings in force, as TOML keys.
     Config,
     /// Writes the .proto files to import for annotations below this folder.
-    Proto { dir: PathBuf },
+    Proto {
+        dir: PathBuf,
+        /// Also EdgeIdentityService, for a backend that issues tokens.
+        #[arg(long)]
+        identity: bool,
+    },
 }
 
 #[tokio::main]
@@ -79,8 +84,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<()> {
-    if let Some(Command::Proto { dir }) = &cli.command {
-        return write_protos(dir);
+    if let Some(Command::Proto { dir, identity }) = &cli.command {
+        return write_protos(dir, *identity);
     }
     let config: EdgeConfig =
         config::load(cli.config.as_deref(), &cli.flags).map_err(|error| anyhow!(error))?;
@@ -138,8 +143,9 @@ async fn routes(edge: &Edge) -> Result<String> {
     Ok(rows.concat())
 }
 
-fn write_protos(dir: &std::path::Path) -> Result<()> {
-    for (path, text) in lastmile_proto::ANNOTATION_SOURCES {
+fn write_protos(dir: &std::path::Path, identity: bool) -> Result<()> {
+    let identity = identity.then_some(&lastmile_proto::IDENTITY_SOURCE);
+    for (path, text) in lastmile_proto::ANNOTATION_SOURCES.iter().chain(identity) {
         let file = dir.join(path);
         let folder = file.parent().context("a path without a folder")?;
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;

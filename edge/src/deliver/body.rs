@@ -24,6 +24,8 @@ const COALESCED: usize = 16 * 1024;
 pub struct Pace {
     pub heartbeat: Duration,
     pub max_age: Option<Duration>,
+    /// When the caller's token is over.
+    pub expires_at: Option<Instant>,
     pub retry: Duration,
     pub drain: CancellationToken,
     /// Browsers come back spread over this time after a drain.
@@ -53,6 +55,13 @@ pub fn body(reader: Reader, framing: Box<dyn Framing>, pace: Pace) -> Body {
 /// Spreads what would else happen to all connections at once: 80-100 % of `duration`.
 pub fn jittered(duration: Duration) -> Duration {
     duration.mul_f64(rand::rng().random_range(0.8..=1.0))
+}
+
+async fn sleep_until_some(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }
 
 struct Writer {
@@ -98,20 +107,16 @@ impl Writer {
     }
 
     async fn live(&mut self) -> Vec<u8> {
-        let ends_at = self.ends_at;
-        let old = async {
-            match ends_at {
-                Some(at) => sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
+        let old = sleep_until_some(self.ends_at);
+        let expired = sleep_until_some(self.pace.expires_at);
         tokio::select! {
             biased;
             () = self.pace.drain.cancelled() => {
                 let slot = self.pace.drain_window.mul_f64(rand::rng().random_range(0.0..=1.0));
                 self.close("drain", slot)
             }
-            () = old => self.close("max_age", Duration::ZERO),
+            () = old => self.close("max_age", self.pace.retry),
+            () = expired => self.close("token_expired", self.pace.retry),
             item = self.reader.next() => self.items(item),
             () = sleep_until(self.next_heartbeat) => {
                 let chunk = self.framing.heartbeat();

@@ -1,5 +1,6 @@
 //! Who writes a stream to the socket, in the form of its face.
 
+pub mod headers;
 pub mod framing;
 pub mod sse;
 pub mod lines;
@@ -9,5 +10,6 @@ pub mod body;
 pub use array::Array;
 pub use body::{Pace, body, jittered};
 pub use framing::Framing;
+pub use headers::stream_headers;
 pub use lines::Lines;
 pub use sse::Sse;

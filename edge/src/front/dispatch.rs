@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 
 use crate::error::{Code, Error, Result};
-use crate::layer::{Caller, ClientIp, Cookies, RouteName, StaleCookie, advise, challenge, identify};
+use crate::layer::{Caller, ClientAddress, Cookies, RouteName, StaleCookie, advise, challenge, identify};
 use crate::schema::routes::Found;
 use crate::schema::{Binding, Schema};
 
@@ -18,10 +18,14 @@ use super::body::read_body;
 use super::console::console;
 use super::exchange::Exchange;
 use super::state::{Front, Shared};
-use super::{poll, rest, stream};
+use super::{own, poll, rest, stream};
 
 /// Answers every request that is not for a path of the edge itself.
 pub async fn dispatch(State(front): State<Shared>, request: Request) -> Response {
+    // Even where the template of a binding would match.
+    if own::is_reserved(&front.config.paths, request.uri().path()) {
+        return not_found(request.uri().path()).into_response();
+    }
     let Some(schema) = front.schema.load_full() else {
         return console(request.method(), request.uri().path())
             .unwrap_or_else(|| not_ready().into_response());
@@ -43,6 +47,9 @@ pub async fn dispatch(State(front): State<Shared>, request: Request) -> Response
             response
         }
         Found::OtherMethods(methods) => wrong_method(&methods, request.method() == Method::OPTIONS),
+        Found::Nothing if schema.methods.contains_key(path.trim_start_matches('/')) => {
+            by_grpc(path).into_response()
+        }
         Found::Nothing => console(request.method(), path).unwrap_or_else(|| not_found(path).into_response()),
     }
 }
@@ -88,7 +95,8 @@ async fn admit(front: &Front, schema: &Schema, binding: &Binding, head: &Parts) 
     let keys = front.keys.verifies(schema).then_some(&front.keys);
     let caller = identify(keys, &front.config.auth, head, method).await?;
     if let Some(per_minute) = method.auth.per_minute {
-        let address = || head.extensions.get::<ClientIp>().map_or_else(String::new, |ip| ip.0.to_string());
+        let address =
+            || head.extensions.get::<ClientAddress>().map_or_else(String::new, |ip| ip.0.to_string());
         front.caller_limit.check(method.name(), per_minute, &caller.name().unwrap_or_else(address))?;
     }
     Ok(caller)
@@ -125,6 +133,12 @@ fn wrong_method(methods: &[&str], is_options: bool) -> Response {
         .status(StatusCode::METHOD_NOT_ALLOWED)
         .header(header::ALLOW, allow)
         .into_response()
+}
+
+fn by_grpc(path: &str) -> Error {
+    let message =
+        format!("`{path}` is a gRPC method. Call it on the backend's own port, or by its REST path.");
+    Error::new(Code::Unimplemented, "GRPC_NOT_SERVED", message)
 }
 
 fn not_found(path: &str) -> Error {

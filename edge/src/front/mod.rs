@@ -9,8 +9,8 @@ pub mod rest;
 pub mod stream;
 pub mod poll;
 pub mod console;
-pub mod dispatch;
 pub mod own;
+pub mod dispatch;
 pub mod ops;
 
 pub use dispatch::dispatch;

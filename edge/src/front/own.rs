@@ -14,7 +14,7 @@ use super::state::Shared;
 
 const RESERVED: [&str; 6] = ["/ws", "/stream", "/hmr", "/tickets", "/openapi.json", "/.well-known"];
 
-/// Whether a path template lies on the edge's own paths.
+/// Whether a path, or the template of one, lies on the edge's own paths.
 pub fn is_reserved(paths: &PathsConfig, template: &str) -> bool {
     let under = |own: &str| {
         let own = format!("{}{own}", paths.prefix);
@@ -23,12 +23,18 @@ pub fn is_reserved(paths: &PathsConfig, template: &str) -> bool {
     RESERVED.iter().any(|own| under(own))
 }
 
-/// Probe, info, descriptors and keys.
+/// Answers 204 to anyone, whatever the origin: a client asks it before it blames the transport.
+pub fn probe(paths: &PathsConfig) -> Router {
+    let anyone = [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+    let path = format!("{}/.well-known/lastmile/probe", paths.prefix);
+    Router::new().route(&path, get(move || async move { (StatusCode::NO_CONTENT, anyone) }))
+}
+
+/// Info, descriptors and keys.
 pub fn routes(front: &Shared) -> Router<Shared> {
     let prefix = &front.config.paths.prefix;
     let own = |path: &str| format!("{prefix}/.well-known/{path}");
     Router::new()
-        .route(&own("lastmile/probe"), get(|| async { StatusCode::NO_CONTENT }))
         .route(&own("lastmile/info"), get(info))
         .route(&own("lastmile/descriptors"), get(descriptors))
         .route(&own("jwks.json"), get(jwks))

@@ -7,10 +7,9 @@ use http::{HeaderValue, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::{Instant, timeout_at};
 
-use crate::deliver::{Array, Framing};
+use crate::deliver::{Array, Framing, stream_headers};
 use crate::error::Result;
 use crate::hub::{Item, Reader};
-use crate::layer::stream_headers;
 use crate::schema::method::Stream;
 
 use super::exchange::Exchange;

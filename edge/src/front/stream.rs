@@ -4,11 +4,10 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use crate::cursor::{Cursor, Token};
-use crate::deliver::{Array, Framing, Lines, Pace, Sse, body, jittered};
+use crate::deliver::{Array, Framing, Lines, Pace, Sse, body, jittered, stream_headers};
 use crate::error::{Code, Error, Result};
 use crate::hub::subscription::{Given, Resume};
 use crate::hub::{Reader, subscriptions};
-use crate::layer::stream_headers;
 use crate::schema::method::Stream;
 use crate::transcode::Parameter;
 
@@ -36,6 +35,7 @@ pub async fn stream(exchange: &Exchange, rule: &Stream, face: Face) -> Result<Re
     let pace = Pace {
         heartbeat: rule.heartbeat.unwrap_or(config.streams.heartbeat),
         max_age: rule.max_age,
+        expires_at: exchange.caller.expires_at(),
         retry,
         drain: exchange.front.drain.clone(),
         drain_window: config.drain.window,

@@ -40,6 +40,10 @@ pub struct Feed {
     pending: Option<Bytes>,
     /// The cursor of the message before, once one is known.
     last: Option<Vec<u8>>,
+    /// The message before could not be read, so that nothing can be said of what it left out.
+    unsure: bool,
+    /// Largest message that is delivered, in bytes.
+    limit: usize,
     numbering: Numbering,
 }
 
@@ -95,6 +99,8 @@ impl Feed {
             pending: None,
             state: begun,
             last: None,
+            unsure: false,
+            limit: call.max_message,
             numbering: Numbering { epoch: Uuid::new_v4().simple().to_string()[..8].to_owned(), count: 0 },
             subscription,
         };
@@ -139,7 +145,8 @@ impl Feed {
         if durable.position.is_some()
             && let Some(message) = self.message().await?
         {
-            let rendered = render(&self.subscription.method, rule(&self.subscription), message.clone())?;
+            let rendered =
+                render(&self.subscription.method, rule(&self.subscription), message.clone(), self.limit);
             if rendered.item == Item::Position {
                 self.last = rendered.cursor;
             } else {
@@ -159,12 +166,19 @@ impl Feed {
 
     fn item(&mut self, message: Bytes) -> Result<(Item, Place)> {
         let method = &self.subscription.method;
-        let rendered = render(method, rule(&self.subscription), message)?;
-        let Some(cursor) = rendered.cursor else { return Ok((rendered.item, self.numbering.next())) };
-        if self.has_one_order()
-            && rendered.item != Item::Position
-            && let (Some(last), Some(previous)) = (&self.last, rendered.previous)
-            && !previous.is_empty()
+        let rendered = render(method, rule(&self.subscription), message, self.limit);
+        if rule(&self.subscription).durable.is_none() {
+            return Ok((rendered.item, self.numbering.next()));
+        }
+        let was_unsure = std::mem::replace(&mut self.unsure, rendered.cursor.is_none());
+        let Some(cursor) = rendered.cursor.or_else(|| self.last.clone()) else {
+            let message = "The backend's first message cannot be read.";
+            return Err(Error::new(Code::Internal, "UPSTREAM_MESSAGE_INVALID", message));
+        };
+        let previous =
+            rendered.previous.filter(|previous| !previous.is_empty() && self.has_one_order() && !was_unsure);
+        if rendered.item != Item::Position
+            && let (Some(last), Some(previous)) = (&self.last, previous)
             && *last != previous
         {
             tracing::warn!(

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use prost_reflect::{DynamicMessage, Kind, Value};
 
-use crate::error::{Code, Error, Result};
 use crate::schema::check::is_event_name;
 use crate::schema::method::{EventName, Method, Stream};
 use crate::transcode::write_json;
@@ -27,33 +26,41 @@ pub enum Item {
 #[derive(Debug)]
 pub struct Rendered {
     pub item: Item,
-    /// Its cursor, on durable streams.
+    /// Its cursor, on durable streams, where it can be read.
     pub cursor: Option<Vec<u8>>,
     /// The cursor of the event before, where the rule names it.
     pub previous: Option<Vec<u8>>,
 }
 
-/// Renders a message of a server-streaming method.
-///
-/// # Errors
-/// INTERNAL when the bytes are not the message that the descriptors promise.
-pub fn render(method: &Method, stream: &Stream, message: Bytes) -> Result<Rendered> {
-    let message = DynamicMessage::decode(method.descriptor.output(), message).map_err(|cause| {
-        tracing::error!(method = method.name(), %cause, "the backend sent a message its descriptors do not describe");
-        Error::new(Code::Internal, "UPSTREAM_MESSAGE_INVALID", "The backend sent a message that cannot be read.")
-    })?;
+/// Renders a message of a server-streaming method; one over `limit` bytes is skipped.
+pub fn render(method: &Method, stream: &Stream, message: Bytes, limit: usize) -> Rendered {
+    let size = message.len();
+    let message = match DynamicMessage::decode(method.descriptor.output(), message) {
+        Ok(message) => message,
+        Err(cause) => {
+            tracing::error!(method = method.name(), %cause, "skipped a message that the descriptors do not describe");
+            return Rendered { item: Item::Skipped("unreadable"), cursor: None, previous: None };
+        }
+    };
     let durable = stream.durable.as_ref();
     let is_position = durable
         .and_then(|durable| durable.position.as_ref())
         .is_some_and(|path| matches!(*path.get(&message), Value::Bool(true)));
-    let item = if is_position { Item::Position } else { event(method, stream, &message) };
-    Ok(Rendered {
+    let item = if is_position {
+        Item::Position
+    } else if size > limit {
+        tracing::warn!(method = method.name(), size, limit, "skipped an event: it is too large");
+        Item::Skipped("too_large")
+    } else {
+        event(method, stream, &message)
+    };
+    Rendered {
         item,
         cursor: durable.map(|durable| cursor_bytes(&durable.cursor.get(&message))),
         previous: durable
             .and_then(|durable| durable.previous.as_ref())
             .map(|path| cursor_bytes(&path.get(&message))),
-    })
+    }
 }
 
 fn event(method: &Method, stream: &Stream, message: &DynamicMessage) -> Item {

@@ -1,7 +1,11 @@
 //! Who calls: finds the credential of a request, verifies it, and says what reaches the backend.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use http::request::Parts;
 use http::{HeaderValue, header};
+
+use tokio::time::Instant;
 
 use crate::config::AuthConfig;
 use crate::error::{Code, Error, Result};
@@ -9,6 +13,9 @@ use crate::schema::Method;
 
 use super::cookies::Cookies;
 use super::keys::{Claims, Keys};
+
+/// How long a stream outlives its token.
+const EXPIRY_GRACE: Duration = Duration::from_secs(25);
 
 /// Who calls.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +38,13 @@ pub enum StaleCookie {
 }
 
 impl Caller {
+    /// When a stream of this caller must end: a while after its token expires, so that clients have time to renew it.
+    pub fn expires_at(&self) -> Option<Instant> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        let left = Duration::from_secs(self.claims.as_ref()?.exp).saturating_sub(now);
+        Instant::now().checked_add(left + EXPIRY_GRACE)
+    }
+
     /// Tells callers apart for rate limits; `None` for anonymous ones.
     pub fn name(&self) -> Option<String> {
         self.claims.as_ref().map(|claims| format!("{} {}", claims.iss, claims.sub))

@@ -9,9 +9,10 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
 use serde_json::json;
 
+use crate::deliver::stream_headers;
 use crate::error::{Code, Error};
 use crate::transcode::sse;
 
@@ -21,7 +22,7 @@ pub async fn native_event_source(
     request: Request,
     next: Next,
 ) -> Response {
-    let is_native = is_native(request.headers());
+    let is_native = *request.method() == Method::GET && is_native(request.headers());
     let response = next.run(request).await;
     let reason = response.extensions().get::<Error>().and_then(passing);
     match reason {
@@ -36,15 +37,6 @@ pub async fn native_event_source(
     }
 }
 
-/// The headers of every stream: nothing on the way may keep, change or hold it back.
-pub fn stream_headers(content_type: &'static str) -> [(http::HeaderName, &'static str); 3] {
-    [
-        (header::CONTENT_TYPE, content_type),
-        (header::CACHE_CONTROL, "no-store, no-transform"),
-        (http::HeaderName::from_static("x-accel-buffering"), "no"),
-    ]
-}
-
 fn is_native(headers: &HeaderMap) -> bool {
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     accepts.is_some_and(|accept| accept.contains("text/event-stream"))
@@ -56,6 +48,7 @@ fn passing(error: &Error) -> Option<&'static str> {
     match (error.code(), error.reason_text()) {
         (Code::Unauthenticated, "TOKEN_EXPIRED") => Some("token_expired"),
         (Code::ResourceExhausted, _) => Some("overload"),
+        (Code::Unavailable, "DRAINING") => Some("drain"),
         (Code::Unavailable | Code::DeadlineExceeded, _) => Some("upstream_unavailable"),
         _ => None,
     }

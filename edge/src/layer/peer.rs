@@ -15,9 +15,12 @@ pub fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAdd
         return peer;
     }
     let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let hops: Vec<IpAddr> =
-        forwarded.flat_map(|value| value.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
-    hops.into_iter().rev().find(|hop| !trusted.contains(hop)).unwrap_or(peer)
+    let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).map(str::trim).collect();
+    // From the nearest hop on; what stands before one that cannot be read was not written by anyone we trust.
+    let readable = hops.into_iter().rev().map_while(|hop| {
+        hop.parse::<IpAddr>().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|hop| hop.ip()))
+    });
+    readable.map(|hop| hop.to_canonical()).find(|hop| !trusted.contains(hop)).unwrap_or(peer)
 }
 
 #[cfg(test)]
@@ -31,6 +34,10 @@ mod tests {
         headers.insert("x-forwarded-for", "6.6.6.6, 1.2.3.4, 10.0.0.1".parse().unwrap());
         assert_eq!(client_ip(proxy, &headers, &[proxy]).to_string(), "1.2.3.4");
         assert_eq!(client_ip(proxy, &headers, &[]), proxy);
+        headers.insert("x-forwarded-for", "6.6.6.6, unknown, 10.0.0.1".parse().unwrap());
+        assert_eq!(client_ip(proxy, &headers, &[proxy]), proxy);
+        headers.insert("x-forwarded-for", "6.6.6.6, 1.2.3.4:5678".parse().unwrap());
+        assert_eq!(client_ip(proxy, &headers, &[proxy]).to_string(), "1.2.3.4");
         assert_eq!(client_ip("::ffff:7.7.7.7".parse().unwrap(), &headers, &[proxy]).to_string(), "7.7.7.7");
     }
 }

@@ -20,6 +20,9 @@ use super::codec::BytesCodec;
 use super::connect::{Transport, Upstream};
 use super::status::to_error;
 
+/// No message above it is read at all. Below it, one that is too large for the browser still tells its cursor.
+const HARD_LIMIT: usize = 64 * 1024 * 1024;
+
 /// One call to the backend.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -29,7 +32,7 @@ pub struct Call {
     pub deadline: Option<Instant>,
     /// The types of error details.
     pub pool: Option<DescriptorPool>,
-    /// Largest message accepted, in bytes.
+    /// Largest message that goes on to the browser, in bytes.
     pub max_message: usize,
 }
 
@@ -55,6 +58,11 @@ impl Upstream {
             grpc.unary(request, call.path.clone(), BytesCodec).await.map_err(|status| call.error(&status))
         });
         let (metadata, message, _) = answer.await?.into_parts();
+        if message.len() > call.max_message {
+            let text = format!("The backend's answer is larger than {} bytes.", call.max_message);
+            let error = Error::new(Code::ResourceExhausted, "UPSTREAM_MESSAGE_TOO_LARGE", text);
+            return Err(error.status(http::StatusCode::BAD_GATEWAY));
+        }
         Ok(Reply { message, metadata: metadata.into_headers() })
     }
 
@@ -85,7 +93,7 @@ impl Upstream {
     async fn grpc(&self, call: &Call) -> Result<Grpc<Transport>> {
         let mut grpc = Grpc::new(self.service.clone())
             .accept_compressed(CompressionEncoding::Gzip)
-            .max_decoding_message_size(call.max_message);
+            .max_decoding_message_size(HARD_LIMIT);
         grpc.ready().await.map_err(|status| call.error(&status))?;
         Ok(grpc)
     }

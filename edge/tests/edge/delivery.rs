@@ -195,6 +195,7 @@ async fn connect(
     let pace = Pace {
         heartbeat: Duration::from_secs(60),
         max_age: None,
+        expires_at: None,
         retry: Duration::ZERO,
         drain: CancellationToken::new(),
         drain_window: Duration::ZERO,

@@ -31,6 +31,7 @@ fn pace() -> Pace {
     Pace {
         heartbeat: HEARTBEAT,
         max_age: None,
+        expires_at: None,
         retry: Duration::from_secs(2),
         drain: CancellationToken::new(),
         drain_window: Duration::ZERO,
@@ -129,11 +130,13 @@ async fn the_edge_says_why_it_stops_a_stream_that_goes_on() {
     let drained = pace();
     drained.drain.cancel();
     let aged = Pace { max_age: Some(Duration::from_secs(60)), ..pace() };
+    let expired = Pace { expires_at: Some(Instant::now() + Duration::from_secs(40)), ..pace() };
     let hang = vec![position(0), Act::Hang];
     let gone = vec![position(0), failure(Code::Unavailable, "RESTARTING")];
     for (pace, acts, reason, retry) in [
         (drained, hang.clone(), "drain", 0),
-        (aged, hang, "max_age", 0),
+        (aged, hang.clone(), "max_age", 2000),
+        (expired, hang, "token_expired", 2000),
         (pace(), gone, "upstream_unavailable", 2000),
     ] {
         assert_eq!(

@@ -162,7 +162,6 @@ async fn only_a_status_makes_an_end_clean() {
         (Act::Cut, "failed UNAVAILABLE UPSTREAM_CUT at 1"),
         (Act::Tear, "failed UNAVAILABLE UPSTREAM_CUT at 1"),
         (Act::Reset, "failed UNAVAILABLE UPSTREAM_UNAVAILABLE at 1"),
-        (Act::Send("\u{1}not a message".into()), "failed INTERNAL UPSTREAM_MESSAGE_INVALID at 1"),
     ];
     let mut told = Vec::new();
     for (stop, _) in &rows {
@@ -265,6 +264,25 @@ async fn an_event_that_cannot_be_rendered_is_skipped_with_its_cursor() {
         let skipped = format!("skipped {reason} at 1");
         assert_eq!(told, ["a FRESH", "at 0", &skipped, "tick 2 at 2", "end at $end"]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unreadable_message_moves_no_cursor_and_stops_no_stream() {
+    let damaged = Act::Send(b"\x08not a message".as_slice().into());
+    check(
+        watch("a"),
+        [(json!({ "topic": "a" }), vec![position(0), event(1), damaged, event(3), event(4), Act::End])],
+        &[
+            "a FRESH",
+            "at 0",
+            "tick 1 at 1",
+            "skipped unreadable at 1",
+            "tick 3 at 3",
+            "tick 4 at 4",
+            "end at $end",
+        ],
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,80 @@
+//! Request rates by client address.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use super::peer::{Peer, client_ip};
+use super::rate::exhausted;
+
+/// Counts the requests of each address.
+#[derive(Debug)]
+pub struct AddressLimit {
+    limiter: DefaultKeyedRateLimiter<IpAddr>,
+    trusted: Vec<IpAddr>,
+}
+
+/// The client's address as the guards see it, put into the request's extensions; of IPv6 the network, because one
+/// client has a whole one (RFC 6177).
+#[derive(Debug, Clone, Copy)]
+pub struct ClientAddress(pub IpAddr);
+
+impl AddressLimit {
+    pub fn new(per_second: u32, burst: u32, trusted: Vec<IpAddr>) -> Self {
+        let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst));
+        Self { limiter: RateLimiter::keyed(quota), trusted }
+    }
+
+    /// Forgets addresses that have been quiet.
+    pub fn tidy(&self) {
+        self.limiter.retain_recent();
+    }
+}
+
+/// Refuses an address that asks too often; tells what is behind who the client is.
+pub async fn address_limit(
+    State(limit): State<Arc<AddressLimit>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    // In process there is no peer: such a caller is ourselves.
+    let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([127, 0, 0, 1]), |peer| peer.0.ip());
+    let address = network(client_ip(peer, request.headers(), &limit.trusted));
+    request.extensions_mut().insert(ClientAddress(address));
+    match limit.limiter.check_key(&address) {
+        Ok(()) => next.run(request).await,
+        Err(refused) => {
+            let quota = refused.quota();
+            let wait = refused.wait_time_from(DefaultClock::default().now());
+            exhausted(wait, quota.burst_size().get(), quota.burst_size_replenished_in().as_secs())
+                .into_response()
+        }
+    }
+}
+
+/// An IPv4 address, or the /64 of an IPv6 one.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) >> 64 << 64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_ipv6_is_one_client() {
+        let network = |text: &str| network(text.parse().unwrap()).to_string();
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(network("192.0.2.7"), "192.0.2.7");
+    }
+}
