@@ -52,10 +52,11 @@ impl Core {
     /// Opens the data folder and starts the core.
     ///
     /// # Errors
-    /// When the folder cannot be used, another process uses it, or a newer server wrote it.
+    /// When the folder cannot be used, another process uses it, a newer server wrote it, or only one of it and the
+    /// settings is for development.
     pub async fn open(config: &CoreConfig) -> anyhow::Result<Self> {
         let lock = lock_folder(&config.data)?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data).map_err(cause)?);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data, config.dev).map_err(cause)?);
         let tokens =
             Tokens::new(SigningKey::load(&config.data).map_err(cause)?, config.access_token_lifetime);
         let passwords = Passwords::new().map_err(cause)?;

@@ -150,7 +150,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn position_is_told_again_only_while_others_events_pass() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
+        let store = Arc::new(SqliteStore::open(folder.path(), false).unwrap());
         let [mine, other] = two_topics(&store).await;
         let first = append(&store, mine).await;
         let log = Log::new(Arc::clone(&store) as _);
@@ -171,7 +171,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_and_what_comes_take_one_path() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
+        let store = Arc::new(SqliteStore::open(folder.path(), false).unwrap());
         let mut expected = Vec::new();
         for _ in 0..SLICE.events * 2 {
             expected.push(append(&store, USERS_TOPIC).await);

@@ -33,6 +33,21 @@ fn find_line(lines: &mut Lines<BufReader<ChildStderr>>, key: &str) -> Value {
     lines.into_iter().find(|line| line.get(key).is_some()).expect("the process ended first")
 }
 
+/// What a process says that does not start.
+fn refusal(command: &mut Command) -> String {
+    let mut child = command.spawn().unwrap();
+    let mut log = String::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        log += &line.unwrap();
+        log.push('\n');
+        if log.contains("listening") {
+            child.kill().unwrap();
+        }
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{log}");
+    log
+}
+
 impl Process {
     fn start(folder: &Path) -> Self {
         let mut child = command(folder).arg("--dev").spawn().unwrap();
@@ -132,12 +147,38 @@ async fn sigterm_ends_the_process_though_streams_are_open() {
 fn a_folder_in_use_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let first = Process::start(folder.path());
-    let second = command(folder.path()).output().unwrap();
-    assert!(!second.status.success());
-    let log = String::from_utf8(second.stderr).unwrap();
+    let log = refusal(command(folder.path()).arg("--dev"));
     assert!(log.contains("is in use by another lastmile process"), "{log}");
     first.signal("-TERM");
     assert!(first.wait().success());
+}
+
+#[test]
+fn demo_users_and_other_data_never_share_a_folder() {
+    let demo = tempfile::tempdir().unwrap();
+    let first = Process::start(demo.path());
+    first.signal("-KILL");
+    first.wait();
+    let other = tempfile::tempdir().unwrap();
+    let mut second = command(other.path()).spawn().unwrap();
+    find_line(&mut BufReader::new(second.stderr.take().unwrap()).lines(), "grpc");
+    second.kill().unwrap();
+    second.wait().unwrap();
+
+    for (folder, flag, reason) in [
+        (&demo, "--dev=false", "was filled by --dev, with users whose password everyone knows"),
+        (&other, "--dev", "was made without --dev"),
+    ] {
+        let log = refusal(command(folder.path()).arg(flag));
+        assert!(log.contains(&format!("the data folder {} {reason}", folder.path().display())), "{log}");
+    }
+    let db = rusqlite::Connection::open(other.path().join("lastmile.db")).unwrap();
+    let users: i64 = db.query_row("SELECT count(*) FROM user", [], |row| row.get(0)).unwrap();
+    assert_eq!(users, 0);
+    // Whoever means it may go on with the demo data.
+    let again = Process::start(demo.path());
+    again.signal("-TERM");
+    assert!(again.wait().success());
 }
 
 #[test]
@@ -145,9 +186,7 @@ fn an_unknown_key_stops_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("server.toml");
     std::fs::write(&file, "gprc = 'localhost:0'\n").unwrap();
-    let output = command(folder.path()).arg("--config").arg(&file).output().unwrap();
-    assert!(!output.status.success());
-    let log = String::from_utf8(output.stderr).unwrap();
+    let log = refusal(command(folder.path()).arg("--config").arg(&file));
     assert!(log.contains("server.toml: unknown key `gprc`: did you mean `grpc`?"), "{log}");
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::readers::Readers;
@@ -27,13 +28,14 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the database in a folder, or creates it.
+    /// Opens the database in a folder, or creates it; `dev` is whether it holds demo users.
     ///
     /// # Errors
-    /// When the file cannot be opened, or a newer server wrote it.
-    pub fn open(folder: &Path) -> Result<Self> {
+    /// When the file cannot be opened, a newer server wrote it, or it was created for the other value of `dev`.
+    pub fn open(folder: &Path, dev: bool) -> Result<Self> {
         let path = folder.join(FILE);
-        let db = schema::open_writer(&path)?;
+        let db = schema::open_writer(&path, dev)?;
+        check_origin(&db, folder, dev)?;
         let (epoch, last) = events::state(&db)?;
         let readers = Readers::open(&path)?;
         let (sender, changed) = watch::channel(last);
@@ -42,9 +44,25 @@ impl SqliteStore {
 
     fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&rusqlite::Connection) -> Result<T> + Send + 'static,
+        read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Answer<T> {
         self.readers.clone().read(read).boxed()
+    }
+}
+
+/// Demo users have a password that everyone knows: they never meet others' data.
+fn check_origin(db: &Connection, folder: &Path, dev: bool) -> Result<()> {
+    let folder = folder.display();
+    match (schema::is_dev(db)?, dev) {
+        (true, false) => Err(Error::internal(format!(
+            "the data folder {folder} was filled by --dev, with users whose password everyone knows: choose another \
+             --data, or start with --dev"
+        ))),
+        (false, true) => Err(Error::internal(format!(
+            "the data folder {folder} was made without --dev, which would add users whose password everyone knows: \
+             choose another --data, or start without --dev"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -129,7 +147,7 @@ mod tests {
     #[tokio::test]
     async fn a_change_and_its_event_are_one_transaction() {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(folder.path()).unwrap();
+        let store = SqliteStore::open(folder.path(), false).unwrap();
         store.commit(creation("bob", TopicId(99))).await.unwrap_err();
         assert!(store.credentials("bob").await.unwrap().is_none(), "the event failed, so must the change");
         let committed = store.commit(creation("bob", USERS_TOPIC)).await.unwrap();
@@ -140,7 +158,7 @@ mod tests {
     #[tokio::test]
     async fn many_writers_get_one_order() {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(folder.path()).unwrap();
+        let store = SqliteStore::open(folder.path(), false).unwrap();
         let writes = (0..300).map(|n| store.commit(creation(&format!("user{}", n / 2), USERS_TOPIC)));
         let results = futures_util::future::join_all(writes).await;
         let mut seqs: Vec<_> = results.iter().flatten().map(|made| made.events[0].seq).collect();
@@ -158,7 +176,7 @@ mod tests {
     #[tokio::test]
     async fn slices_keep_their_limits() {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(folder.path()).unwrap();
+        let store = SqliteStore::open(folder.path(), false).unwrap();
         for n in 0..4 {
             store.commit(creation(&format!("user{n}"), USERS_TOPIC)).await.unwrap();
         }

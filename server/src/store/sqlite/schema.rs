@@ -15,6 +15,10 @@ const SCHEMA_VERSION: u32 = 1;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const TABLES: &str = "
+CREATE TABLE origin (
+    dev INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE log (
     epoch INTEGER NOT NULL,
     last  INTEGER NOT NULL
@@ -92,8 +96,8 @@ CREATE INDEX refresh_token_by_session ON refresh_token (session);
 CREATE INDEX refresh_token_by_age ON refresh_token (expires);
 ";
 
-/// Opens the connection that writes; creates the tables in a new file.
-pub(super) fn open_writer(path: &Path) -> Result<Connection> {
+/// Opens the connection that writes; creates the tables in a new file, which remembers whether it is for development.
+pub(super) fn open_writer(path: &Path, dev: bool) -> Result<Connection> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -102,7 +106,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     connection.set_prepared_statement_cache_capacity(64);
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
-        0 => create(&mut connection)?,
+        0 => create(&mut connection, dev)?,
         SCHEMA_VERSION => {}
         newer => {
             return Err(Error::internal(format!(
@@ -115,6 +119,11 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Whether the file was created for development.
+pub(super) fn is_dev(db: &Connection) -> Result<bool> {
+    Ok(db.query_row("SELECT dev FROM origin", [], |row| row.get(0))?)
+}
+
 /// Opens a connection that only reads.
 pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -124,9 +133,10 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-fn create(connection: &mut Connection) -> Result<()> {
+fn create(connection: &mut Connection, dev: bool) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(TABLES)?;
+    transaction.execute("INSERT INTO origin (dev) VALUES (?1)", [dev])?;
     transaction.execute("INSERT INTO log (epoch, last) VALUES (?1, 0)", [rand::random::<u32>()])?;
     let retention = Retention::default();
     transaction.execute(
@@ -148,8 +158,8 @@ mod tests {
     fn newer_database_is_refused_with_a_sentence() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lastmile.db");
-        open_writer(&path).unwrap().pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
-        let error = open_writer(&path).unwrap_err();
+        open_writer(&path, false).unwrap().pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+        let error = open_writer(&path, false).unwrap_err();
         let cause = std::error::Error::source(&error).unwrap().to_string();
         assert!(cause.contains("written by a newer server"), "{cause}");
     }

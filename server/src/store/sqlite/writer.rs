@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_write_that_fails_leaves_its_group_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let db = open_writer(&folder.path().join("db")).unwrap();
+        let db = open_writer(&folder.path().join("db"), false).unwrap();
         let group = vec![event(USERS_TOPIC, 1), event(TopicId(99), 1), event(USERS_TOPIC, 1)];
         let (results, last) = commit_group(&db, group).unwrap();
         let seqs: Vec<_> =
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn a_full_disk_refuses_the_group_and_keeps_what_was_answered() {
         let folder = tempfile::tempdir().unwrap();
-        let db = open_writer(&folder.path().join("db")).unwrap();
+        let db = open_writer(&folder.path().join("db"), false).unwrap();
         commit_group(&db, vec![event(USERS_TOPIC, 1)]).unwrap();
         let pages: i64 = db.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         let limit =
