@@ -1,5 +1,6 @@
 //! `lastmile-server`: the gRPC core as a process of its own.
 
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -51,6 +52,7 @@ async fn run(flags: &CoreFlags) -> anyhow::Result<()> {
     let admin =
         Listeners::bind(&config.admin).await.with_context(|| format!("cannot listen on {}", config.admin))?;
     let core = Core::open(&config.core()).await?;
+    let stopped = stop_signal()?;
     tracing::info!(grpc = %grpc.address(), admin = %admin.address(), "listening");
 
     let stop = CancellationToken::new();
@@ -58,8 +60,7 @@ async fn run(flags: &CoreFlags) -> anyhow::Result<()> {
     let mut server = tokio::spawn(serve(core.clone(), grpc, stop.clone()));
     tokio::select! {
         ended = &mut server => ended??,
-        signal = stop_signal() => {
-            signal?;
+        () = stopped => {
             tracing::info!("stopping");
             core.drain();
             stop.cancel();
@@ -73,11 +74,14 @@ async fn run(flags: &CoreFlags) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn stop_signal() -> anyhow::Result<()> {
+/// Listens from now on, not only from the first poll.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }

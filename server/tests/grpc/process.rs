@@ -144,6 +144,17 @@ async fn sigterm_ends_the_process_though_streams_are_open() {
 }
 
 #[test]
+fn sigterm_right_after_the_start_is_a_clean_end() {
+    let folder = tempfile::tempdir().unwrap();
+    for n in 0..8 {
+        let process = Process::start(folder.path());
+        process.signal("-TERM");
+        let status = process.wait();
+        assert!(status.success(), "start {n}: {status}");
+    }
+}
+
+#[test]
 fn a_folder_in_use_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let first = Process::start(folder.path());
