@@ -1,6 +1,6 @@
 //! `lastmile-server`: the gRPC core as a process of its own.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -32,7 +32,8 @@ async fn main() -> ExitCode {
     let _telemetry = match telemetry::init("lastmile-server") {
         Ok(guard) => guard,
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "telemetry cannot start");
+            // There is no log yet.
+            let _ = writeln!(io::stderr(), "lastmile-server: telemetry cannot start: {error}");
             return ExitCode::FAILURE;
         }
     };

@@ -1,5 +1,6 @@
 //! `lastmile`: core and edge in one process, with no sockets between them.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -93,7 +94,8 @@ async fn main() -> ExitCode {
     let telemetry = match telemetry::init("lastmile") {
         Ok(telemetry) => telemetry,
         Err(error) => {
-            tracing::error!(error, "telemetry cannot start");
+            // There is no log yet.
+            let _ = writeln!(io::stderr(), "lastmile: telemetry cannot start: {error}");
             return ExitCode::FAILURE;
         }
     };

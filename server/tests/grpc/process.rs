@@ -201,6 +201,20 @@ fn an_unknown_key_stops_the_start() {
     assert!(log.contains("server.toml: unknown key `gprc`: did you mean `grpc`?"), "{log}");
 }
 
+#[test]
+fn a_start_without_telemetry_says_why() {
+    // The second one is built only with the edge.
+    let binaries = [Some(env!("CARGO_BIN_EXE_lastmile-server")), option_env!("CARGO_BIN_EXE_lastmile")];
+    for binary in binaries.into_iter().flatten() {
+        let mut command = Command::new(binary);
+        command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "not an address").stderr(Stdio::piped());
+        let log = refusal(&mut command);
+        let name = Path::new(binary).file_name().unwrap().display();
+        assert!(log.starts_with(&format!("{name}: telemetry cannot start: ")), "{log}");
+        assert!(log.contains("invalid uri"), "{log}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn probes_answer_on_the_admin_listener() {
     let folder = tempfile::tempdir().unwrap();
