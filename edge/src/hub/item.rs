@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost_reflect::{DynamicMessage, Kind, Value};
 
-use crate::schema::check::is_event_name;
+use crate::schema::check_stream::is_event_name;
 use crate::schema::method::{EventName, Method, Stream};
 use crate::transcode::write_json;
 

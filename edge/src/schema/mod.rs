@@ -9,6 +9,9 @@ pub mod descriptors;
 pub mod rules;
 pub mod source;
 pub mod check;
+pub mod check_http;
+pub mod check_stream;
+pub mod check_auth;
 pub mod load;
 
 pub use field::FieldPath;

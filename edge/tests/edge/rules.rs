@@ -58,6 +58,11 @@ fn a_wrong_http_rule_is_told() {
         (r#"get: "/v1/{id}""#, &[][..]),
         (r#"body: "*""#, &["http: a binding needs one of get, put, post, delete, patch or custom"]),
         (r#"get: "v1""#, &["http: path template `v1`: must begin with `/`"]),
+        (r#"custom: { path: "/v1" }"#, &["http: custom needs a `kind`: an HTTP method, or `*` for all"]),
+        (
+            r#"get: "/a" additional_bindings: { get: "/b" additional_bindings: { get: "/c" } }"#,
+            &["http: additional_bindings cannot have additional_bindings of their own"],
+        ),
         (r#"get: "/v1/{id}/{id}""#, &["http: path template `/v1/{id}/{id}`: a variable may stand only once"]),
         (r#"get: "/v1/{id=**}/**""#, &["http: path template `/v1/{id=**}/**`: `**` may stand only once"]),
         (r#"get: "/v1/{nope}""#, &["http: path variable: `t.Request` has no field `nope`"]),
