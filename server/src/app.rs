@@ -25,7 +25,7 @@ use tonic_health::ServingStatus;
 use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
 
-use crate::auth::{Passwords, SigningKey, Tokens};
+use crate::auth::{PASSWORD_RULE, Passwords, SigningKey, Tokens, keeps_password_rule};
 use crate::config::CoreConfig;
 use crate::domain::{Sessions, SetUp, Topics, Users, administrator, publish_ticks, seed};
 use crate::error::Error;
@@ -160,8 +160,11 @@ async fn first_start(
     if !store.users(anyone).await?.users.is_empty() {
         return Ok(closed);
     }
-    if let Some(password) = &config.admin_password {
-        let admin = administrator("admin".to_owned(), password.expose_secret().to_owned());
+    if let Some(password) = config.admin_password.as_ref().map(ExposeSecret::expose_secret) {
+        if !keeps_password_rule(password) {
+            return Err(Error::invalid("LASTMILE_ADMIN_PASSWORD", PASSWORD_RULE));
+        }
+        let admin = administrator("admin".to_owned(), password.to_owned());
         users.add("lastmile".to_owned(), admin).await?;
         return Ok(closed);
     }

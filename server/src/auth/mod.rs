@@ -8,6 +8,6 @@ mod token;
 
 pub use identity::{Caller, Identity};
 pub use keys::SigningKey;
-pub use password::Passwords;
+pub use password::{PASSWORD_RULE, Passwords, keeps_password_rule};
 pub use secret::{Secret, hash_secret};
 pub use token::{AUDIENCE, ISSUER, IssuedToken, Tokens};

@@ -7,6 +7,9 @@ use tokio::sync::Semaphore;
 
 use crate::error::{Error, Result};
 
+/// What holds for every password that somebody chooses.
+pub const PASSWORD_RULE: &str = "must have 10-256 bytes";
+
 /// Each hash takes 19 MiB and a core for some 50 ms; more at once would be a lever against the server.
 const AT_ONCE: usize = 4;
 
@@ -59,6 +62,11 @@ impl Passwords {
         };
         tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
     }
+}
+
+/// Whether a password somebody chooses keeps [`PASSWORD_RULE`].
+pub fn keeps_password_rule(password: &str) -> bool {
+    (10..=256).contains(&password.len())
 }
 
 fn hash(password: &str) -> Result<String> {

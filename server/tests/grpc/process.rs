@@ -251,3 +251,17 @@ async fn the_first_start_prints_a_token_that_makes_the_administrator_once() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_weak_first_password_is_refused_and_makes_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    for weak in ["", "too short"] {
+        let log = refusal(command(folder.path()).env("LASTMILE_ADMIN_PASSWORD", weak));
+        assert!(log.contains("LASTMILE_ADMIN_PASSWORD: must have 10-256 bytes"), "{log}");
+    }
+    // Nobody was made, so there is still a first start to come.
+    let mut child = command(folder.path()).spawn().unwrap();
+    find_line(&mut BufReader::new(child.stderr.take().unwrap()).lines(), "setup_token");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -1,5 +1,6 @@
 //! Collects what is wrong with a request.
 
+use crate::auth::{PASSWORD_RULE, keeps_password_rule};
 use crate::error::{Error, Result, Violation};
 use crate::log::{Log, Start};
 
@@ -44,7 +45,7 @@ impl Check {
 
     /// A password somebody chooses.
     pub(super) fn new_password(&mut self, password: &str, field: &str) {
-        self.require((10..=256).contains(&password.len()), field, "must have 10-256 bytes");
+        self.require(keeps_password_rule(password), field, PASSWORD_RULE);
     }
 
     /// The name of a topic.
