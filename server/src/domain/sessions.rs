@@ -48,8 +48,9 @@ impl Sessions {
             return Err(Error::LoginFailed);
         };
         let refresh = Secret::generate();
-        let expires = Time::now().plus(REFRESH_LIFETIME);
-        let change = Change::StartSession { user: user.id, token: refresh.hash, expires };
+        let now = Time::now();
+        let expires = now.plus(REFRESH_LIFETIME);
+        let change = Change::StartSession { user: user.id, token: refresh.hash, now, expires };
         self.store.commit(Write::change(change)).await?;
         tracing::info!(user = user.id, "signed in");
         self.session(user, refresh)

@@ -38,6 +38,8 @@ pub enum Change {
         user: i32,
         /// The token.
         token: TokenHash,
+        /// The time of the sign-in.
+        now: Time,
         /// When the token expires.
         expires: Time,
     },

@@ -31,8 +31,8 @@ fn make(db: &Connection, change: Change) -> Result<Changed> {
             Changed::UserDeleted(id)
         }
         Change::CreateTopic(topic) => Changed::Topic(topics::create(db, &topic)?),
-        Change::StartSession { user, token, expires } => {
-            sessions::start(db, user, &token, expires)?;
+        Change::StartSession { user, token, now, expires } => {
+            sessions::start(db, user, &token, now, expires)?;
             Changed::Session
         }
         Change::RotateToken { token, next, now, expires } => {

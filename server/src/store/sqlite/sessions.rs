@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::model::Time;
 use crate::store::change::{Rotation, TokenHash};
 
-pub(super) fn start(db: &Connection, user: i32, token: &TokenHash, expires: Time) -> Result<()> {
+pub(super) fn start(db: &Connection, user: i32, token: &TokenHash, now: Time, expires: Time) -> Result<()> {
+    forget_expired(db, now)?;
     db.prepare_cached("INSERT INTO session (user) VALUES (?1)")?.execute([user])?;
     insert_token(db, db.last_insert_rowid(), token, expires)
 }
@@ -61,7 +62,46 @@ fn insert_token(db: &Connection, session: i64, token: &TokenHash, expires: Time)
     Ok(())
 }
 
+/// Deletes the tokens that have expired, and the sessions that have no other.
 fn forget_expired(db: &Connection, now: Time) -> Result<()> {
+    db.prepare_cached(
+        "DELETE FROM session WHERE id IN (SELECT session FROM refresh_token WHERE expires < ?1)
+         AND NOT EXISTS (SELECT 1 FROM refresh_token WHERE session = session.id AND expires >= ?1)",
+    )?
+    .execute([now.micros()])?;
     db.prepare_cached("DELETE FROM refresh_token WHERE expires < ?1")?.execute([now.micros()])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{NewUser, Role};
+    use crate::store::sqlite::schema::open_writer;
+
+    fn count(db: &Connection, table: &str) -> i64 {
+        db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_sign_in_forgets_the_sessions_that_are_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open_writer(&folder.path().join("db"), false).unwrap();
+        let (name, role) = ("bob".to_owned(), Role::User);
+        let (tags, email, password) = (Vec::new(), String::new(), String::new());
+        let user = NewUser { username: name.clone(), name, tags, email, role, password };
+        let user = users::create(&db, &user).unwrap().id;
+        let [first, second, third, next] = [1, 2, 3, 4].map(|byte| [byte; 32]);
+        let at = Time::from_micros;
+        start(&db, user, &first, at(0), at(10)).unwrap();
+        start(&db, user, &second, at(0), at(10)).unwrap();
+        let rotated = rotate(&db, &second, &next, at(5), at(20)).unwrap();
+        assert!(matches!(rotated, Rotation::Next(_)), "{rotated:?}");
+        assert_eq!((count(&db, "session"), count(&db, "refresh_token")), (2, 3));
+
+        start(&db, user, &third, at(11), at(30)).unwrap();
+        assert_eq!((count(&db, "session"), count(&db, "refresh_token")), (2, 2));
+        let rotated = rotate(&db, &next, &first, at(12), at(20)).unwrap();
+        assert!(matches!(rotated, Rotation::Next(_)), "a session lives by its last token: {rotated:?}");
+    }
 }
