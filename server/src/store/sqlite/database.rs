@@ -86,8 +86,7 @@ impl LogReads for SqliteStore {
 
 impl Store for SqliteStore {
     fn commit(&self, write: Write) -> Answer<Committed> {
-        let answer = self.writer.send(write);
-        async { answer.await.map_err(|_| Error::internal("the thread that writes is gone"))? }.boxed()
+        self.writer.commit(write).boxed()
     }
 
     fn user(&self, id: i32) -> Answer<Option<User>> {

@@ -3,11 +3,12 @@
 //! The cost of a durable commit is the sync of the file; whatever waits when a transaction begins shares it. Each
 //! commit has a savepoint, so that one that fails leaves the others alone.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use super::apply::apply;
 use super::events;
@@ -18,15 +19,25 @@ use crate::store::change::{Committed, Write};
 /// Commits in one transaction: more would make the first of them wait too long.
 const GROUP: usize = 256;
 
+/// Writes taken and not answered: a group on its way to the disk and the next one. Further callers wait outside.
+const TAKEN: usize = 2 * GROUP;
+
 struct Job {
     write: Write,
+    waiter: Waiter,
+}
+
+struct Waiter {
     answer: oneshot::Sender<Result<Committed>>,
+    /// Kept until the answer.
+    _place: OwnedSemaphorePermit,
 }
 
 /// Sends writes to the thread; the thread ends with the last sender.
 #[derive(Debug)]
 pub(super) struct Writer {
-    jobs: Option<Sender<Job>>,
+    jobs: Option<Arc<Sender<Job>>>,
+    places: Arc<Semaphore>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -38,16 +49,23 @@ impl Writer {
             .name("store-writer".to_owned())
             .spawn(move || run(&db, &queue, &changed))
             .map_err(Error::internal)?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        let places = Arc::new(Semaphore::new(TAKEN));
+        Ok(Self { jobs: Some(Arc::new(jobs)), places, thread: Some(thread) })
     }
 
-    pub(super) fn send(&self, write: Write) -> oneshot::Receiver<Result<Committed>> {
-        let (answer, receiver) = oneshot::channel();
-        if let Some(jobs) = &self.jobs {
-            // When the thread is gone, the dropped answer says so.
-            let _ = jobs.send(Job { write, answer });
+    /// Waits for a place, then for the answer; a caller who leaves before there is a place writes nothing.
+    pub(super) fn commit(&self, write: Write) -> impl Future<Output = Result<Committed>> + use<> {
+        let places = Arc::clone(&self.places);
+        // Weak, so that who still waits for a place cannot keep the thread alive when the store is dropped.
+        let jobs = self.jobs.as_ref().map(Arc::downgrade).unwrap_or_default();
+        async move {
+            let gone = || Error::internal("the thread that writes is gone");
+            let place = places.acquire_owned().await.map_err(Error::internal)?;
+            let (answer, answered) = oneshot::channel();
+            let job = Job { write, waiter: Waiter { answer, _place: place } };
+            jobs.upgrade().ok_or_else(gone)?.send(job).map_err(|_| gone())?;
+            answered.await.map_err(|_| gone())?
         }
-        receiver
     }
 }
 
@@ -63,16 +81,16 @@ impl Drop for Writer {
 fn run(db: &Connection, queue: &Receiver<Job>, changed: &watch::Sender<Seq>) {
     while let Ok(first) = queue.recv() {
         let group = std::iter::once(first).chain(queue.try_iter()).take(GROUP);
-        let (jobs, answers): (Vec<_>, Vec<_>) = group.map(|job| (job.write, job.answer)).unzip();
-        match commit_group(db, jobs) {
+        let (writes, waiters): (Vec<_>, Vec<_>) = group.map(|job| (job.write, job.waiter)).unzip();
+        match commit_group(db, writes) {
             Ok((results, last)) => {
                 changed.send_if_modified(|known| std::mem::replace(known, last) != last);
-                for (answer, result) in answers.into_iter().zip(results) {
+                for (waiter, result) in waiters.into_iter().zip(results) {
                     // A caller that has gone away does not want the answer.
-                    let _ = answer.send(result);
+                    let _ = waiter.answer.send(result);
                 }
             }
-            Err(error) => refuse_all(answers, &error),
+            Err(error) => refuse_all(waiters, &error),
         }
     }
 }
@@ -111,19 +129,22 @@ fn commit_one(db: &Connection, write: Write, last: &mut Seq) -> Result<Committed
     result
 }
 
-fn refuse_all(answers: Vec<oneshot::Sender<Result<Committed>>>, error: &Error) {
+fn refuse_all(waiters: Vec<Waiter>, error: &Error) {
     tracing::error!(error = %error, "a transaction could not be written; its commits are refused");
-    for answer in answers {
+    for waiter in waiters {
         let refusal = match error {
             Error::StorageFull => Error::StorageFull,
             other => Error::internal(other.to_string()),
         };
-        let _ = answer.send(Err(refusal));
+        let _ = waiter.answer.send(Err(refusal));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::poll;
+    use tokio::task::unconstrained;
+
     use super::*;
     use crate::model::{NewEvent, TopicId, USERS_TOPIC};
     use crate::store::sqlite::schema::open_writer;
@@ -178,5 +199,43 @@ mod tests {
         assert_eq!(results[0].as_ref().unwrap().events[0].seq, last);
         let seqs: Vec<_> = stored(&db).into_iter().map(|(seq, _)| seq).collect();
         assert_eq!(seqs, (1..=last).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn callers_wait_outside_when_the_disk_is_slow() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let writer = Writer::start(open_writer(&path, false).unwrap(), watch::channel(0).0).unwrap();
+        let slow = Connection::open(&path).unwrap();
+        slow.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+        // Unconstrained: else tokio makes a task pause that does so much at once.
+        let commit = || Box::pin(unconstrained(writer.commit(event(USERS_TOPIC, 1))));
+        let mut taken: Vec<_> = (0..TAKEN).map(|_| commit()).collect();
+        for commit in &mut taken {
+            assert!(poll!(commit).is_pending());
+        }
+        let mut leaves = commit();
+        assert!(poll!(&mut leaves).is_pending());
+        drop(leaves);
+        let mut waits = commit();
+        assert!(poll!(&mut waits).is_pending());
+        slow.execute_batch("ROLLBACK").unwrap();
+        for commit in taken {
+            commit.await.unwrap();
+        }
+        assert_eq!(stored(&slow).len(), TAKEN, "who has no place has written nothing");
+        waits.await.unwrap();
+        assert_eq!(stored(&slow).len(), TAKEN + 1);
+    }
+
+    #[tokio::test]
+    async fn the_store_does_not_wait_for_callers_without_a_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open_writer(&folder.path().join("db"), false).unwrap();
+        let writer = Writer::start(db, watch::channel(0).0).unwrap();
+        let late = writer.commit(event(USERS_TOPIC, 1));
+        drop(writer);
+        assert!(late.await.is_err());
     }
 }
