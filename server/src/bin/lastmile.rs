@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use clap::Parser;
 use lastmile_edge::app::Edge;
 use lastmile_edge::config::{
@@ -147,8 +147,19 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
     tracing::info!("open http://localhost:{}", http.address()?.port());
 
     let stop = CancellationToken::new();
-    let grpc = tokio::spawn(serve(core.clone(), grpc, stop.clone()));
-    edge_serve::run(&edge, http, admin, edge_serve::shutdown_signal()).await?;
+    let mut grpc = tokio::spawn(serve(core.clone(), grpc, stop.clone()));
+    let mut broken = None;
+    let shutdown = async {
+        tokio::select! {
+            () = edge_serve::shutdown_signal() => {}
+            ended = &mut grpc => broken = Some(ended),
+        }
+    };
+    edge_serve::run(&edge, http, admin, shutdown).await?;
+    if let Some(ended) = broken {
+        ended??;
+        bail!("the gRPC listener has ended by itself");
+    }
     // Browsers have been told to come back; now the gRPC callers.
     core.drain();
     stop.cancel();
