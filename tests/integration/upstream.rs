@@ -133,3 +133,19 @@ async fn a_stream_cut_by_a_dying_backend_is_never_silent() {
     let last = last.expect("a word at the end");
     assert!(["lm-error", "lm-close"].contains(&last.name()), "{last:?}");
 }
+
+#[tokio::test]
+async fn no_answer_waits_for_an_acknowledgement() {
+    let app = App::start(Topology::Two).await;
+    let alice = app.login("alice").await;
+    let mut fastest = Duration::MAX;
+    for call in 0..60 {
+        let begun = Instant::now();
+        assert_eq!(alice.get("/api/users").await.status, 200);
+        // The first answers of a connection are acknowledged at once; later ones up to 40 ms late.
+        if call >= 40 {
+            fastest = fastest.min(begun.elapsed());
+        }
+    }
+    assert!(fastest < Duration::from_millis(30), "each answer waits {fastest:?}: is TCP_NODELAY set?");
+}
