@@ -109,6 +109,7 @@ async fn serve_edge(edge: Edge) -> Result<()> {
     let telemetry = telemetry::init("lastmile-edge").map_err(|error| anyhow!(error))?;
     let http = serve::bind(&edge.config().http).await.map_err(|error| anyhow!(error))?;
     let admin = serve::bind(&edge.config().admin).await.map_err(|error| anyhow!(error))?;
+    let stop = serve::shutdown_signal()?;
     edge.begin().await?;
     tracing::info!(http = %http.address()?, admin = %admin.address()?, "listening");
     if edge.config().dev {
@@ -116,7 +117,7 @@ async fn serve_edge(edge: Edge) -> Result<()> {
             "--dev: every loopback origin may call and descriptors are served; not for production"
         );
     }
-    let ended = serve::run(&edge, http, admin, serve::shutdown_signal()).await;
+    let ended = serve::run(&edge, http, admin, stop).await;
     tokio::task::spawn_blocking(move || telemetry.flush()).await?;
     ended.context("the edge does not start")
 }

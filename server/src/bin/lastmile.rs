@@ -143,6 +143,7 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
     let edge = Edge::new(edge, upstream, descriptors, Some(format!("localhost:{}", grpc_address.port())))
         .map_err(|error| anyhow!(error))?;
     edge.begin().await?;
+    let stopped = edge_serve::shutdown_signal()?;
     tracing::info!(http = %http.address()?, grpc = %grpc_address, admin = %admin.address()?, "listening");
     tracing::info!("open http://localhost:{}", http.address()?.port());
 
@@ -151,7 +152,7 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
     let mut broken = None;
     let shutdown = async {
         tokio::select! {
-            () = edge_serve::shutdown_signal() => {}
+            () = stopped => {}
             ended = &mut grpc => broken = Some(ended),
         }
     };
