@@ -23,6 +23,9 @@ use crate::app::{Edge, LoadError};
 use crate::config::LimitsConfig;
 use crate::layer::Peer;
 
+/// Tries to find a port that is free for both families.
+const ATTEMPTS: usize = 16;
+
 /// Sockets that listen on one port.
 #[derive(Debug)]
 pub struct Listeners(Vec<TcpListener>);
@@ -36,14 +39,19 @@ pub async fn bind(address: &str) -> Result<Listeners, String> {
     let Some(port) = address.strip_prefix("localhost:").and_then(|port| port.parse::<u16>().ok()) else {
         return Ok(Listeners(vec![TcpListener::bind(address).await.map_err(named)?]));
     };
-    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(named)?;
-    let port = first.local_addr().map_err(named)?.port();
-    match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
-        Ok(second) => Ok(Listeners(vec![first, second])),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(named(error)),
-        // A machine without IPv6.
-        Err(_) => Ok(Listeners(vec![first])),
+    for _ in 0..ATTEMPTS {
+        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(named)?;
+        let chosen = first.local_addr().map_err(named)?.port();
+        match TcpListener::bind((Ipv6Addr::LOCALHOST, chosen)).await {
+            Ok(second) => return Ok(Listeners(vec![first, second])),
+            // A free port of IPv4 may be taken on IPv6: try another.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && port == 0 => {}
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(named(error)),
+            // A machine without IPv6.
+            Err(_) => return Ok(Listeners(vec![first])),
+        }
     }
+    Err(format!("cannot listen on {address}: no port is free on both IPv4 and IPv6"))
 }
 
 impl Listeners {

@@ -11,9 +11,10 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use futures_util::StreamExt;
 use futures_util::future::try_join_all;
+use futures_util::stream::{BoxStream, select_all, unfold};
 use http::Request;
-use tokio::net::{TcpListener, lookup_host};
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::service::Routes;
@@ -25,6 +26,9 @@ use crate::app::Core;
 
 /// A peer that answers no ping for so long is gone.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long to wait when no connection can be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Tries to find a port that is free for both families.
 const ATTEMPTS: u32 = 16;
@@ -86,6 +90,27 @@ async fn addresses(address: &str) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
+/// The connections of a socket.
+fn connections(listener: TcpListener) -> BoxStream<'static, io::Result<TcpStream>> {
+    unfold(listener, |listener| async move {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    // Answers are small and must not wait for acknowledgements.
+                    let _ = stream.set_nodelay(true);
+                    return Some((Ok(stream), listener));
+                }
+                Err(error) => {
+                    // Out of file descriptors: wait for some to be closed rather than spin.
+                    tracing::warn!(%error, "cannot accept connections");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    })
+    .boxed()
+}
+
 /// Serves gRPC and gRPC-Web until `stop` is cancelled and the last call has ended.
 ///
 /// # Errors
@@ -101,11 +126,9 @@ pub async fn serve(
         async move { Ok::<_, Infallible>(answer.await?.map(axum::body::Body::new)) }
     });
     let routes = Routes::from(Router::new().fallback_service(answer));
-    let connections =
-        futures_util::stream::select_all(listeners.listeners.into_iter().map(TcpListenerStream::new));
+    let connections = select_all(listeners.listeners.into_iter().map(connections));
     Server::builder()
         .accept_http1(true)
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(PING_TIMEOUT))
         .http2_keepalive_timeout(Some(PING_TIMEOUT))
         .layer(GrpcWebLayer::new())
