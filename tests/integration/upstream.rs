@@ -3,6 +3,10 @@
 use std::time::{Duration, Instant};
 
 use lastmile_tests::{Answer, App, Browser, ForeignBackend, Language, SseStream, Topology, until};
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 const PRICES: &str = "/acme/v1/prices?sku=bolt";
 
@@ -44,6 +48,29 @@ async fn a_backend_that_is_away_gives_503_and_comes_back() {
     .await;
     let mut native = app.browser().subscribe("/api/v1/topics/news/events", None).await;
     assert_eq!(native.outcomes().await, ["FRESH"]);
+}
+
+#[tokio::test]
+async fn who_reads_nothing_does_not_hold_up_the_others() {
+    let app = App::start(Topology::Two).await;
+    let alice = app.login("alice").await;
+    let event = json!({ "type": "big", "data": "x".repeat(60_000) });
+    for _ in 0..100 {
+        assert_eq!(alice.post("/api/v1/topics/news/events", &event).await.status, 200);
+    }
+    // Each asks for all 6 MB; together they would fill any window that the calls of the edge share.
+    let mut stalled = Vec::new();
+    for _ in 0..8 {
+        let mut socket = TcpStream::connect(app.http()).await.expect("a connection");
+        let request = "GET /api/v1/topics/news/events?last=100 HTTP/1.1\r\nhost: edge\r\n\r\n";
+        socket.write_all(request.as_bytes()).await.expect("a request");
+        socket.readable().await.expect("the head");
+        stalled.push(socket);
+    }
+    // Nothing tells from outside that the windows are full; too early a question only makes the test milder.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let list = timeout(Duration::from_secs(5), alice.get("/api/v1/users")).await.expect("an answer in time");
+    assert_eq!(list.status, 200);
 }
 
 /// An edge in front of the Python backend.
