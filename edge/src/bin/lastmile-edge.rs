@@ -8,8 +8,8 @@ use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 use lastmile_edge::app::Edge;
 use lastmile_edge::config::{self, EdgeConfig};
-use lastmile_edge::schema::Source;
 use lastmile_edge::schema::method::Tier;
+use lastmile_edge::schema::{Schema, Source};
 use lastmile_edge::upstream::Upstream;
 use lastmile_edge::{serve, telemetry};
 use serde::Serialize;
@@ -98,7 +98,7 @@ async fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Some(Command::Routes) => print(&routes(&edge).await?),
         Some(Command::Check) => {
-            let schema = edge.load().await?;
+            let schema = load(&edge).await?;
             print(&format!("ok: {} methods, {} bindings\n", schema.methods.len(), schema.bindings.len()))
         }
         _ => serve_edge(edge).await,
@@ -122,8 +122,12 @@ async fn serve_edge(edge: Edge) -> Result<()> {
     ended.context("the edge does not start")
 }
 
+async fn load(edge: &Edge) -> Result<Schema> {
+    edge.load().await.with_context(|| format!("upstream {}", edge.config().upstream.join(", ")))
+}
+
 async fn routes(edge: &Edge) -> Result<String> {
-    let schema = edge.load().await?;
+    let schema = load(edge).await?;
     let mut rows: Vec<String> = Vec::new();
     for binding in &schema.bindings {
         let method = &binding.method;
