@@ -251,3 +251,21 @@ fn invalid() -> Error {
 fn expired() -> Error {
     Error::new(Code::Unauthenticated, "TOKEN_EXPIRED", "The token has expired. Refresh it and try again.")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_public_keys_are_taken_and_told() {
+        let text = r#"{"keys":[
+            {"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"secret"},
+            {"kty":"oct","kid":"b","k":"c2VjcmV0","alg":"HS256"}
+        ]}"#;
+        let set = KeySet::parse(text, None, None, MAX_AGE).unwrap();
+        assert_eq!(set.keys.len(), 1);
+        assert!(!set.jwks.contains("secret") && !set.jwks.contains("c2VjcmV0"), "{}", set.jwks);
+        assert!(set.jwks.contains("11qYAYKxCrfVS"), "{}", set.jwks);
+        assert!(KeySet::parse(r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#, None, None, MAX_AGE).is_err());
+    }
+}

@@ -154,6 +154,17 @@ async fn an_event_left_out_by_the_backend_breaks_the_stream_off() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_backend_that_names_no_event_before_is_believed() {
+    let silent = response(json!({ "cursor": "3", "type": "tick", "number": 3 }));
+    check(
+        watch("a"),
+        [(json!({ "topic": "a" }), vec![position(0), event(1), silent, event(4), Act::End])],
+        &["a FRESH", "at 0", "tick 1 at 1", "tick 3 at 3", "tick 4 at 4", "end at $end"],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_a_status_makes_an_end_clean() {
     let rows = [
         (Act::End, "end at $end"),
@@ -225,6 +236,12 @@ async fn integer_cursors_resume_too() {
         ask.clone().after(reader.token()),
         [(json!({ "after": "5" }), vec![at(5), sold(6), Act::End])],
         &["shop.v1.Streams/Count RESUMED", "at 5", "item:sold \"6\" at 6", "end at $end"],
+    )
+    .await;
+    check(
+        Ask::new("Streams/Count", json!({ "after": "5" })),
+        [(json!({ "after": "5" }), vec![at(5), Act::End])],
+        &["shop.v1.Streams/Count RESUMED", "at 5", "end at $end"],
     )
     .await;
     let typed_by_hand = Ask { by_browser: false, ..ask.after("not a number".to_owned()) };
