@@ -228,6 +228,11 @@ async fn an_expired_token_is_said_and_lets_a_native_eventsource_down_gently() {
         let by_cookie = Answer::to(watch().header("cookie", cookie)).await;
         assert_eq!(by_cookie.status, 200, "{topology:?}: {by_cookie:?}");
         assert!(by_cookie.text.contains("event: lm-close"), "{topology:?}: {by_cookie:?}");
+        // The core is first to refuse it; the edge allows for clocks that differ.
+        until("the edge to refuse it by itself", || async {
+            alice.get("/api/v1/users").await.text.contains("Refresh it").then_some(())
+        })
+        .await;
         // Anonymous, a stream that anyone may read would silently show less than before.
         let public = app.browser().request("GET", "/api/v1/events").header("accept", "text/event-stream");
         let public = Answer::to(public.header("cookie", format!("lm_access={}", alice.token()))).await;
