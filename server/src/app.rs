@@ -27,12 +27,12 @@ use tower::util::BoxCloneSyncService;
 
 use crate::auth::{PASSWORD_RULE, Passwords, SigningKey, Tokens, keeps_password_rule};
 use crate::config::CoreConfig;
-use crate::domain::{Sessions, SetUp, Topics, Users, administrator, publish_ticks, seed};
+use crate::domain::{Sessions, SetUp, Standing, Topics, Users, administrator, publish_ticks, seed};
 use crate::error::Error;
 use crate::layer::{DeadlineLayer, IdentifyLayer, TraceLayer};
 use crate::log::Log;
 use crate::model::UserFilter;
-use crate::service::{AuthApi, DocumentApi, EdgeIdentityApi, LogApi, TopicApi, UserApi};
+use crate::service::{AuthApi, DocumentApi, EdgeIdentityApi, LogApi, Streams, TopicApi, UserApi};
 use crate::store::{SqliteStore, Store, UserQuery};
 
 /// The core as a tower service: gRPC requests in, gRPC responses out, layers included.
@@ -68,6 +68,7 @@ impl Core {
         let setup = first_start(config, &*store, &users, &topics).await.map_err(cause)?;
 
         let drain = CancellationToken::new();
+        let streams = Streams::new(drain.clone(), Standing::new());
         let tasks = TaskTracker::new();
         if config.dev {
             tasks.spawn(drain.clone().run_until_cancelled_owned(publish_ticks(topics.clone())));
@@ -80,8 +81,8 @@ impl Core {
 
         let routes = Routes::new(health_service)
             .add_service(AuthServiceServer::new(AuthApi::new(sessions, users.clone(), setup)))
-            .add_service(UserServiceServer::new(UserApi::new(users, log.clone(), drain.clone())))
-            .add_service(TopicServiceServer::new(TopicApi::new(topics, log, drain.clone())))
+            .add_service(UserServiceServer::new(UserApi::new(users, log.clone(), streams.clone())))
+            .add_service(TopicServiceServer::new(TopicApi::new(topics, log, streams)))
             .add_service(DocumentServiceServer::new(DocumentApi))
             .add_service(LogServiceServer::new(LogApi))
             .add_service(EdgeIdentityServiceServer::new(EdgeIdentityApi::new(tokens.clone())))

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use lastmile_proto::v1::DocumentConflict;
+use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
@@ -60,13 +62,16 @@ pub enum Error {
     /// A refresh token was used twice, so it is in other hands too.
     #[error("the refresh token was used before; every session of this login is ended, sign in again")]
     TokenReused,
+    /// The token was withdrawn before it expired.
+    #[error("the token has been revoked; get a new one with Refresh, or sign in again with Login")]
+    TokenRevoked,
     /// The caller is known and may not do this.
     #[error("{0}")]
     Forbidden(String),
     /// There is no such thing.
     #[error("there is no {kind} {name:?}")]
     NotFound {
-        /// `user` or `topic`.
+        /// `user`, `topic`, `document` or `service token`.
         kind: &'static str,
         /// Which one was asked for.
         name: String,
@@ -74,13 +79,25 @@ pub enum Error {
     /// Another user has this username.
     #[error("the username {0:?} is taken; choose another one")]
     UsernameTaken(String),
+    /// There is a topic of this name.
+    #[error("there is a topic {0:?} already; choose another name, or change that one with UpdateTopic")]
+    TopicExists(String),
+    /// Without this user nobody could administer the server.
+    #[error("this is the last administrator; make somebody else an administrator first")]
+    LastAdmin,
+    /// Paths of a commit have changed since the version it was made on.
+    #[error("{} changed since the version the commit was made on; take what stands there now and commit again", paths(.0))]
+    DocumentConflict(DocumentConflict),
+    /// The id of an operation came before, with another operation.
+    #[error("the op_id {0:?} was used for another operation; use a new one for each operation")]
+    OpIdReused(String),
     /// The idempotency key came before, with another event.
     #[error("the idempotency key {0:?} was used for another event; use a new key for each event")]
     IdempotencyKeyReused(String),
     /// The record changed since the caller read it.
     #[error("the {kind} {name:?} has changed since it was read; read it again and repeat the change")]
     EtagMismatch {
-        /// `user` or `topic`.
+        /// `user`, `topic` or `document`.
         kind: &'static str,
         /// Which one.
         name: String,
@@ -91,6 +108,12 @@ pub enum Error {
     /// The disk is full; nothing was written.
     #[error("the server's disk is full; nothing was written, try again later")]
     StorageFull,
+    /// The disk takes no writes; nothing was written.
+    #[error("the server's disk is read-only; nothing was written, try again later")]
+    StorageReadOnly,
+    /// The disk failed; nothing was answered as written that is not.
+    #[error("the server's disk failed; it is unknown whether this was written, read it before trying again")]
+    StorageFailed,
     /// The RPC is part of the contract, and of a later version.
     #[error("{0} is not available in this version")]
     Unimplemented(&'static str),
@@ -119,12 +142,17 @@ impl Error {
             | Self::LoginRequired
             | Self::TokenExpired
             | Self::TokenInvalid
-            | Self::TokenReused => Code::Unauthenticated,
+            | Self::TokenReused
+            | Self::TokenRevoked => Code::Unauthenticated,
             Self::Forbidden(_) => Code::PermissionDenied,
             Self::NotFound { .. } => Code::NotFound,
-            Self::UsernameTaken(_) | Self::IdempotencyKeyReused(_) => Code::AlreadyExists,
-            Self::EtagMismatch { .. } => Code::Aborted,
-            Self::ShuttingDown => Code::Unavailable,
+            Self::UsernameTaken(_)
+            | Self::TopicExists(_)
+            | Self::OpIdReused(_)
+            | Self::IdempotencyKeyReused(_) => Code::AlreadyExists,
+            Self::LastAdmin => Code::FailedPrecondition,
+            Self::EtagMismatch { .. } | Self::DocumentConflict(_) => Code::Aborted,
+            Self::ShuttingDown | Self::StorageReadOnly | Self::StorageFailed => Code::Unavailable,
             Self::StorageFull => Code::ResourceExhausted,
             Self::Unimplemented(_) => Code::Unimplemented,
             Self::Internal(_) => Code::Internal,
@@ -143,14 +171,23 @@ impl Error {
             Self::TokenExpired => "TOKEN_EXPIRED",
             Self::TokenInvalid => "TOKEN_INVALID",
             Self::TokenReused => "TOKEN_REUSED",
+            Self::TokenRevoked => "TOKEN_REVOKED",
             Self::Forbidden(_) => "FORBIDDEN",
             Self::NotFound { kind: "topic", .. } => "TOPIC_NOT_FOUND",
+            Self::NotFound { kind: "document", .. } => "DOCUMENT_NOT_FOUND",
+            Self::NotFound { kind: "service token", .. } => "SERVICE_TOKEN_NOT_FOUND",
             Self::NotFound { .. } => "USER_NOT_FOUND",
+            Self::TopicExists(_) => "TOPIC_EXISTS",
+            Self::LastAdmin => "LAST_ADMIN",
+            Self::DocumentConflict(_) => "DOCUMENT_CONFLICT",
+            Self::OpIdReused(_) => "OP_ID_REUSED",
             Self::UsernameTaken(_) => "USERNAME_TAKEN",
             Self::IdempotencyKeyReused(_) => "IDEMPOTENCY_KEY_REUSED",
             Self::EtagMismatch { .. } => "ETAG_MISMATCH",
             Self::ShuttingDown => "SHUTTING_DOWN",
             Self::StorageFull => "STORAGE_FULL",
+            Self::StorageReadOnly => "STORAGE_READ_ONLY",
+            Self::StorageFailed => "STORAGE_FAILED",
             Self::Unimplemented(_) => "NOT_IMPLEMENTED",
             Self::Internal(_) => "INTERNAL",
         }
@@ -176,6 +213,10 @@ impl Error {
                 details.set_resource_info("user", name, "", self.to_string());
                 details.add_bad_request_violation("user.username", self.to_string());
             }
+            Self::TopicExists(name) => {
+                details.set_resource_info("topic", name, "", self.to_string());
+                details.add_bad_request_violation("topic.name", self.to_string());
+            }
             Self::IdempotencyKeyReused(_) => {
                 details.add_bad_request_violation("idempotency_key", self.to_string());
             }
@@ -183,6 +224,21 @@ impl Error {
         }
         details
     }
+}
+
+fn paths(conflict: &DocumentConflict) -> String {
+    let each: Vec<_> = conflict.paths.iter().map(|each| format!("{:?}", each.path)).collect();
+    each.join(", ")
+}
+
+/// `google.rpc.Status` carries details of any type; the helpers above know only the standard ones.
+fn with_detail(status: &Status, name: &str, message: &impl Message) -> Status {
+    let mut whole = tonic_types::pb::Status::decode(status.details()).unwrap_or_default();
+    whole.details.push(prost_types::Any {
+        type_url: format!("type.googleapis.com/{name}"),
+        value: message.encode_to_vec(),
+    });
+    Status::with_details(status.code(), status.message(), whole.encode_to_vec().into())
 }
 
 fn describe(violations: &[Violation]) -> String {
@@ -196,7 +252,13 @@ impl From<Error> for Status {
         if let Error::Internal(cause) = &error {
             tracing::error!(error = %cause, "a call failed by a fault of the server");
         }
-        Self::with_error_details(error.code(), error.to_string(), error.details())
+        let status = Self::with_error_details(error.code(), error.to_string(), error.details());
+        match &error {
+            Error::DocumentConflict(conflict) => {
+                with_detail(&status, "lastmile.v1.DocumentConflict", conflict)
+            }
+            _ => status,
+        }
     }
 }
 
@@ -204,6 +266,11 @@ impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::StorageFull,
+            Some(rusqlite::ErrorCode::ReadOnly) => Self::StorageReadOnly,
+            Some(rusqlite::ErrorCode::SystemIoFailure | rusqlite::ErrorCode::CannotOpen) => {
+                tracing::error!(%error, "the disk failed");
+                Self::StorageFailed
+            }
             _ => Self::internal(error),
         }
     }

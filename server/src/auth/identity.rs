@@ -14,6 +14,12 @@ pub struct Identity {
     pub role: Role,
     /// When the token expires.
     pub expires: Time,
+    /// The `jti` claim: unique for each token.
+    pub token: String,
+    /// When the token was issued.
+    pub issued: Time,
+    /// The topics that the token is for; none when it is for everything its role may do.
+    pub topics: Vec<String>,
 }
 
 /// The caller of an RPC. A bad token never becomes anonymous: it fails before there is a caller.

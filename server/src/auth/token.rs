@@ -46,6 +46,8 @@ struct Claims {
     jti: String,
     role: String,
     name: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    topics: Vec<String>,
 }
 
 impl Tokens {
@@ -70,6 +72,7 @@ impl Tokens {
             jti: Uuid::new_v4().to_string(),
             role: role.as_str().to_owned(),
             name,
+            topics: Vec::new(),
         };
         let header = Header { kid: Some(self.key.id.clone()), ..Header::new(Algorithm::EdDSA) };
         let text = encode(&header, &claims, &self.key.encoding).map_err(Error::internal)?;
@@ -100,6 +103,9 @@ impl Tokens {
             subject: claims.sub,
             name: claims.name,
             expires: from_seconds(claims.exp),
+            token: claims.jti,
+            issued: from_seconds(claims.iat),
+            topics: claims.topics,
         })
     }
 

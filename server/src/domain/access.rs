@@ -1,24 +1,48 @@
-//! Who may do what with a topic, the same for unary calls and streams.
+//! Who may do what, the same for unary calls and streams.
 
 use crate::auth::{Caller, Identity};
 use crate::error::{Error, Result};
-use crate::model::{Member, Topic};
+use crate::model::{Member, Role, Topic};
+
+/// Admits who may read users, and read and change documents: everyone signed in, but for tokens with less to do.
+///
+/// # Errors
+/// `LoginRequired` for an anonymous caller, `Forbidden` for edges and for tokens of some topics.
+pub(super) fn check_member(caller: &Caller) -> Result<&Identity> {
+    let identity = caller.identity()?;
+    if identity.role == Role::Edge {
+        return Err(Error::Forbidden("an edge may only open streams".to_owned()));
+    }
+    check_unscoped(identity)
+}
+
+/// Admits who may follow users and documents: also edges, which ask for each of their subscribers.
+///
+/// # Errors
+/// `LoginRequired` for an anonymous caller, `Forbidden` for tokens of some topics.
+pub(super) fn check_follower(caller: &Caller) -> Result<&Identity> {
+    check_unscoped(caller.identity()?)
+}
+
+fn check_unscoped(identity: &Identity) -> Result<&Identity> {
+    if identity.topics.is_empty() {
+        return Ok(identity);
+    }
+    let topics = identity.topics.join(", ");
+    Err(Error::Forbidden(format!("this token is for the topics {topics} alone")))
+}
 
 /// Whether the caller may subscribe to the topic and read its history.
 pub(super) fn may_subscribe(caller: &Caller, topic: &Topic) -> bool {
     admits(&topic.rules.subscribe, caller, topic)
 }
 
-/// Admits a caller who may subscribe to the topic.
-///
-/// # Errors
-/// `LoginRequired` for an anonymous caller, `Forbidden` for others.
-pub(super) fn check_subscribe(caller: &Caller, topic: &Topic) -> Result<()> {
-    if may_subscribe(caller, topic) {
-        return Ok(());
+/// Whether the caller may open a stream of the topic: an edge does so for subscribers that it asks about one by one.
+pub(super) fn may_follow(caller: &Caller, topic: &Topic) -> bool {
+    match caller {
+        Caller::Known(identity) if identity.role == Role::Edge => in_scope(identity, topic),
+        _ => may_subscribe(caller, topic),
     }
-    caller.identity()?;
-    Err(Error::Forbidden(format!("the rules of the topic {:?} do not let you subscribe", topic.name)))
 }
 
 /// Admits a caller who may publish to the topic. A publisher always has a name.
@@ -33,15 +57,31 @@ pub(super) fn check_publish<'a>(caller: &'a Caller, topic: &Topic) -> Result<&'a
     Err(Error::Forbidden(format!("the rules of the topic {:?} do not let you publish", topic.name)))
 }
 
+/// Why a caller may not subscribe.
+pub(super) fn refuse_subscribe(caller: &Caller, topic: &Topic) -> Error {
+    match caller {
+        Caller::Anonymous => Error::LoginRequired,
+        Caller::Known(_) => {
+            Error::Forbidden(format!("the rules of the topic {:?} do not let you subscribe", topic.name))
+        }
+    }
+}
+
 fn admits(members: &[Member], caller: &Caller, topic: &Topic) -> bool {
-    members.iter().any(|member| match (member, caller) {
-        (Member::Anyone, _) => true,
-        (_, Caller::Anonymous) => false,
-        (Member::SignedIn, Caller::Known(_)) => true,
-        (Member::Owner, Caller::Known(identity)) => identity.subject == topic.owner,
-        (Member::Role(role), Caller::Known(identity)) => identity.role == *role,
-        (Member::User(subject), Caller::Known(identity)) => identity.subject == *subject,
-    })
+    let Caller::Known(identity) = caller else {
+        return members.contains(&Member::Anyone);
+    };
+    let named = |member: &Member| match member {
+        Member::Anyone | Member::SignedIn => true,
+        Member::Owner => identity.subject == topic.owner,
+        Member::Role(role) => identity.role == *role,
+        Member::User(subject) => identity.subject == *subject,
+    };
+    identity.role != Role::Edge && in_scope(identity, topic) && members.iter().any(named)
+}
+
+fn in_scope(identity: &Identity, topic: &Topic) -> bool {
+    identity.topics.is_empty() || identity.topics.contains(&topic.name)
 }
 
 #[cfg(test)]
@@ -50,8 +90,53 @@ mod tests {
     use crate::model::{Retention, Role, Time, TopicId, TopicRules};
 
     fn known(subject: &str, role: Role) -> Caller {
-        let now = Time::now();
-        Caller::Known(Identity { subject: subject.to_owned(), name: subject.to_owned(), role, expires: now })
+        let (subject, now) = (subject.to_owned(), Time::now());
+        Caller::Known(Identity {
+            name: subject.clone(),
+            subject,
+            role,
+            expires: now,
+            token: String::new(),
+            issued: now,
+            topics: Vec::new(),
+        })
+    }
+
+    fn topic(rules: TopicRules) -> Topic {
+        Topic {
+            id: TopicId(2),
+            name: "news".to_owned(),
+            description: String::new(),
+            rules,
+            retention: Retention::default(),
+            owner: "2".to_owned(),
+            created: Time::now(),
+            updated: Time::now(),
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn a_token_of_some_topics_is_for_those_alone() {
+        let rules = TopicRules { publish: vec![Member::SignedIn], subscribe: vec![Member::Anyone] };
+        let topic = topic(rules);
+        for (role, topics, subscribes, follows) in [
+            (Role::Service, &["news"][..], true, true),
+            (Role::Service, &["other"], false, false),
+            (Role::Service, &[], true, true),
+            (Role::Edge, &[], false, true),
+            (Role::Edge, &["news"], false, true),
+            (Role::Edge, &["other"], false, false),
+        ] {
+            let Caller::Known(identity) = known("s", role) else { unreachable!() };
+            let topics: Vec<String> = topics.iter().map(ToString::to_string).collect();
+            let caller = Caller::Known(Identity { topics: topics.clone(), ..identity });
+            assert_eq!(may_subscribe(&caller, &topic), subscribes, "{role} {topics:?}");
+            assert_eq!(may_follow(&caller, &topic), follows, "{role} {topics:?}");
+            assert_eq!(check_publish(&caller, &topic).is_ok(), subscribes, "{role} {topics:?}");
+            assert_eq!(check_member(&caller).is_ok(), role == Role::Service && topics.is_empty());
+            assert_eq!(check_follower(&caller).is_ok(), topics.is_empty());
+        }
     }
 
     #[test]
@@ -68,17 +153,7 @@ mod tests {
         ] {
             let members: Vec<Member> = member.into_iter().collect();
             let rules = TopicRules { publish: members.clone(), subscribe: members };
-            let topic = Topic {
-                id: TopicId(2),
-                name: "news".to_owned(),
-                description: String::new(),
-                rules,
-                retention: Retention::default(),
-                owner: "2".to_owned(),
-                created: Time::now(),
-                updated: Time::now(),
-                version: 1,
-            };
+            let topic = topic(rules);
             for (caller, expected) in callers.iter().zip(expected) {
                 assert_eq!(may_subscribe(caller, &topic), expected, "{:?} {caller:?}", topic.rules);
                 let publishes = expected && *caller != Caller::Anonymous;

@@ -8,7 +8,7 @@ use v1::watch_users_response::Change;
 
 use crate::error::{Error, Result};
 use crate::model::{Member, StoredEvent, Topic, User};
-use crate::store::Changed;
+use crate::store::UserChanged;
 
 /// The message of a user.
 pub fn user_message(user: &User) -> v1::User {
@@ -72,18 +72,19 @@ pub fn user_change_message(event: &StoredEvent) -> Result<v1::WatchUsersResponse
 }
 
 /// The kind and the body of the event that tells of a change of users.
-pub(super) fn user_change_event(changed: &Changed) -> (&'static str, Vec<u8>) {
+pub(super) fn user_change_event(changed: &UserChanged) -> (&'static str, Vec<u8>) {
     let (kind, change) = match changed {
-        Changed::User(user) if user.version == 1 => {
-            ("user:create", Some(Change::UserCreated(v1::UserCreated { user: Some(user_message(user)) })))
+        UserChanged::User(user) => {
+            let message = Some(user_message(user));
+            if user.version == 1 {
+                ("user:create", Change::UserCreated(v1::UserCreated { user: message }))
+            } else {
+                ("user:update", Change::UserUpdated(v1::UserUpdated { user: message }))
+            }
         }
-        Changed::User(user) => {
-            ("user:update", Some(Change::UserUpdated(v1::UserUpdated { user: Some(user_message(user)) })))
-        }
-        Changed::UserDeleted(id) => ("user:delete", Some(Change::UserDeleted(v1::UserDeleted { id: *id }))),
-        Changed::Topic(_) | Changed::Session | Changed::Rotated(_) => ("", None),
+        UserChanged::Deleted(id) => ("user:delete", Change::UserDeleted(v1::UserDeleted { id: *id })),
     };
-    (kind, v1::WatchUsersResponse { change, ..Default::default() }.encode_to_vec())
+    (kind, v1::WatchUsersResponse { change: Some(change), ..Default::default() }.encode_to_vec())
 }
 
 fn duration_message(duration: Duration) -> prost_types::Duration {

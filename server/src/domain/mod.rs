@@ -2,6 +2,7 @@
 
 mod message;
 mod access;
+mod standing;
 mod sessions;
 mod users;
 mod setup;
@@ -12,5 +13,6 @@ pub use dev::{publish_ticks, seed};
 pub use message::{event_message, topic_message, user_change_message, user_message};
 pub use sessions::{Session, Sessions};
 pub use setup::{SetUp, administrator};
+pub use standing::Standing;
 pub use topics::{Feed, History, Publication, Topics};
 pub use users::Users;

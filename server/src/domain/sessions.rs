@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::auth::{IssuedToken, Passwords, Secret, Tokens, hash_secret};
 use crate::error::{Error, Result};
 use crate::model::{Time, User};
-use crate::store::{Change, Changed, Rotation, Store, Write};
+use crate::store::{Change, Changed, Rotation, SessionChange, SessionChanged, Store, Write};
 
 /// How long a refresh token may wait for its use.
 const REFRESH_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -50,8 +50,8 @@ impl Sessions {
         let refresh = Secret::generate();
         let now = Time::now();
         let expires = now.plus(REFRESH_LIFETIME);
-        let change = Change::StartSession { user: user.id, token: refresh.hash, now, expires };
-        self.store.commit(Write::change(change)).await?;
+        let change = SessionChange::Start { user: user.id, token: refresh.hash, now, expires };
+        self.commit(change).await?;
         tracing::info!(user = user.id, "signed in");
         self.session(user, refresh)
     }
@@ -63,17 +63,16 @@ impl Sessions {
     pub async fn refresh(&self, token: &str) -> Result<Session> {
         let next = Secret::generate();
         let now = Time::now();
-        let change = Change::RotateToken {
+        let change = SessionChange::Rotate {
             token: hash_secret(token),
             next: next.hash,
             now,
             expires: now.plus(REFRESH_LIFETIME),
         };
-        let committed = self.store.commit(Write::change(change)).await?;
-        match committed.changed.into_iter().next() {
-            Some(Changed::Rotated(Rotation::Next(user))) => self.session(user, next),
-            Some(Changed::Rotated(Rotation::Expired)) => Err(Error::TokenExpired),
-            Some(Changed::Rotated(Rotation::Reused)) => {
+        match self.commit(change).await? {
+            Some(Changed::Session(SessionChanged::Rotated(Rotation::Next(user)))) => self.session(user, next),
+            Some(Changed::Session(SessionChanged::Rotated(Rotation::Expired))) => Err(Error::TokenExpired),
+            Some(Changed::Session(SessionChanged::Rotated(Rotation::Reused))) => {
                 tracing::warn!("a refresh token was used twice; its session is ended");
                 Err(Error::TokenReused)
             }
@@ -86,9 +85,13 @@ impl Sessions {
     /// # Errors
     /// Only by a fault of the store.
     pub async fn logout(&self, token: &str) -> Result<()> {
-        let change = Change::EndSession { token: hash_secret(token) };
-        self.store.commit(Write::change(change)).await?;
+        let change = SessionChange::End { token: hash_secret(token) };
+        self.commit(change).await?;
         Ok(())
+    }
+
+    async fn commit(&self, change: SessionChange) -> Result<Option<Changed>> {
+        Ok(self.store.commit(Write::change(Change::Session(change))).await?.changed)
     }
 
     fn session(&self, user: User, refresh: Secret) -> Result<Session> {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::access::{check_publish, check_subscribe, may_subscribe};
+use super::access::{check_publish, may_follow, may_subscribe, refuse_subscribe};
 use crate::auth::Caller;
 use crate::error::{Error, Result};
 use crate::log::{Log, Start, Tail};
 use crate::model::{Idempotency, NewEvent, NewTopic, Seq, Topic, TopicId};
-use crate::store::{Appended, Change, Slice, SliceLimit, Store, Write};
+use crate::store::{Appended, Change, Slice, SliceLimit, Store, TopicChange, Write};
 use crate::telemetry::current_traceparent;
 
 /// Topics of one subscription.
@@ -66,7 +66,7 @@ impl Topics {
     /// Only by a fault of the store.
     pub async fn ensure(&self, topic: NewTopic) -> Result<()> {
         if self.store.topic(&topic.name).await?.is_none() {
-            self.store.commit(Write::change(Change::CreateTopic(topic))).await?;
+            self.store.commit(Write::change(Change::Topic(TopicChange::Create(topic)))).await?;
         }
         Ok(())
     }
@@ -77,8 +77,7 @@ impl Topics {
     /// `NotFound`, `LoginRequired`, `Forbidden`.
     pub async fn get(&self, caller: &Caller, name: &str) -> Result<Topic> {
         let topic = self.known(name).await?;
-        check_subscribe(caller, &topic)?;
-        Ok(topic)
+        if may_subscribe(caller, &topic) { Ok(topic) } else { Err(refuse_subscribe(caller, &topic)) }
     }
 
     /// The topics the caller may subscribe to, in the order of their names.
@@ -126,7 +125,7 @@ impl Topics {
         self.log.read_after(topics, after, SliceLimit { events, bytes: PAGE_BYTES }).await
     }
 
-    /// The topics of these names, or all the caller may subscribe to when there is none.
+    /// The topics of these names, or all the caller may follow when there is none.
     ///
     /// # Errors
     /// `NotFound`, `LoginRequired`, `Forbidden`; `Invalid` when all are too many.
@@ -136,9 +135,14 @@ impl Topics {
         }
         let mut topics: Vec<Topic> = Vec::with_capacity(names.len());
         for name in names {
-            if topics.iter().all(|known| known.name != *name) {
-                topics.push(self.get(caller, name).await?);
+            if topics.iter().any(|known| known.name == *name) {
+                continue;
             }
+            let topic = self.known(name).await?;
+            if !may_follow(caller, &topic) {
+                return Err(refuse_subscribe(caller, &topic));
+            }
+            topics.push(topic);
         }
         Ok(topics)
     }
@@ -155,7 +159,8 @@ impl Topics {
     }
 
     async fn all_readable(&self, caller: &Caller) -> Result<Vec<Topic>> {
-        let topics = self.list(caller).await?;
+        let mut topics = self.store.topics().await?;
+        topics.retain(|topic| may_follow(caller, topic));
         if topics.is_empty() {
             caller.identity()?;
             return Err(Error::Forbidden("there is no topic you may subscribe to".to_owned()));
@@ -183,7 +188,7 @@ impl Topics {
         let idempotency = key.map(|(key, digest)| Idempotency { subject, key, digest });
         let event =
             NewEvent { topic, kind, publisher, traceparent: current_traceparent(), body, idempotency };
-        let committed = self.store.commit(Write::event(event)).await?;
+        let committed = self.store.commit(Write::events(vec![event])).await?;
         committed.events.into_iter().next().ok_or_else(|| Error::internal("the store appended no event"))
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::access::{check_follower, check_member};
 use super::message::user_change_event;
 use crate::auth::{Caller, Passwords};
 use crate::error::{Error, Result};
 use crate::log::{Log, Start, Tail};
 use crate::model::{NewEvent, NewUser, Role, USERS_TOPIC, User, UserPatch};
-use crate::store::{Change, Changed, Store, UserPage, UserQuery, Write};
+use crate::store::{Change, Changed, Store, UserChange, UserChanged, UserPage, UserQuery, Write};
 use crate::telemetry::current_traceparent;
 
 /// Reads, changes and watches users.
@@ -27,18 +28,18 @@ impl Users {
     /// A page of users, and where the log of their changes stood.
     ///
     /// # Errors
-    /// `LoginRequired` for an anonymous caller.
+    /// `LoginRequired`, `Forbidden`.
     pub async fn list(&self, caller: &Caller, query: UserQuery) -> Result<UserPage> {
-        caller.identity()?;
+        check_member(caller)?;
         self.store.users(query).await
     }
 
     /// One user.
     ///
     /// # Errors
-    /// `LoginRequired`, `NotFound`.
+    /// `LoginRequired`, `Forbidden`, `NotFound`.
     pub async fn get(&self, caller: &Caller, id: i32) -> Result<User> {
-        caller.identity()?;
+        check_member(caller)?;
         self.known(id).await
     }
 
@@ -72,7 +73,7 @@ impl Users {
     /// `UsernameTaken`.
     pub async fn add(&self, publisher: String, user: NewUser) -> Result<User> {
         let password = self.passwords.hash(user.password).await?;
-        self.change(publisher, Change::CreateUser(NewUser { password, ..user })).await
+        self.change(publisher, UserChange::Create(NewUser { password, ..user })).await
     }
 
     /// Changes fields of a user.
@@ -95,7 +96,7 @@ impl Users {
                 return Err(Error::Forbidden("only administrators may change roles".to_owned()));
             }
         }
-        self.change(identity.name.clone(), Change::UpdateUser { id, patch, etag }).await
+        self.change(identity.name.clone(), UserChange::Update { id, patch, etag }).await
     }
 
     /// Deletes a user and the user's sessions.
@@ -104,16 +105,16 @@ impl Users {
     /// `LoginRequired`, `Forbidden`, `NotFound`, `EtagMismatch`.
     pub async fn delete(&self, caller: &Caller, id: i32, etag: Option<String>) -> Result<()> {
         let publisher = caller.admin("delete users")?.name.clone();
-        self.commit(publisher, Change::DeleteUser { id, etag }).await?;
+        self.commit(publisher, UserChange::Delete { id, etag }).await?;
         Ok(())
     }
 
     /// Admits a caller who may watch users.
     ///
     /// # Errors
-    /// `LoginRequired` for an anonymous caller.
-    pub fn authorize_watch(&self, caller: &Caller) -> Result<()> {
-        caller.identity().map(drop)
+    /// `LoginRequired`, `Forbidden`.
+    pub fn authorize_watch(caller: &Caller) -> Result<()> {
+        check_follower(caller).map(drop)
     }
 
     /// Follows the changes of users.
@@ -121,7 +122,7 @@ impl Users {
     /// # Errors
     /// `LoginRequired`, and the errors of a cursor that cannot go on.
     pub async fn watch(&self, caller: &Caller, start: Start) -> Result<Tail> {
-        self.authorize_watch(caller)?;
+        Self::authorize_watch(caller)?;
         Tail::open(self.log.clone(), Arc::new([USERS_TOPIC]), start).await
     }
 
@@ -130,20 +131,23 @@ impl Users {
         user.ok_or_else(|| Error::NotFound { kind: "user", name: id.to_string() })
     }
 
-    async fn change(&self, publisher: String, change: Change) -> Result<User> {
+    async fn change(&self, publisher: String, change: UserChange) -> Result<User> {
         match self.commit(publisher, change).await? {
-            Some(Changed::User(user)) => Ok(user),
+            Some(Changed::User(UserChanged::User(user))) => Ok(user),
             other => Err(Error::internal(format!("the store answered {other:?} to a change of a user"))),
         }
     }
 
-    async fn commit(&self, publisher: String, change: Change) -> Result<Option<Changed>> {
+    async fn commit(&self, publisher: String, change: UserChange) -> Result<Option<Changed>> {
         let traceparent = current_traceparent();
-        let write = Write::change(change).telling(|changed| {
+        let write = Write::telling(Change::User(change), |changed| {
+            let Changed::User(changed) = changed else {
+                return Vec::new();
+            };
             let (kind, body) = user_change_event(changed);
             let kind = kind.to_owned();
-            NewEvent { topic: USERS_TOPIC, kind, publisher, traceparent, body, idempotency: None }
+            vec![NewEvent { topic: USERS_TOPIC, kind, publisher, traceparent, body, idempotency: None }]
         });
-        Ok(self.store.commit(write).await?.changed.into_iter().next())
+        Ok(self.store.commit(write).await?.changed)
     }
 }

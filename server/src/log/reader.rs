@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 use super::cursor;
 use crate::error::Result;
 use crate::model::{Seq, TopicId};
-use crate::store::{LogReads, Slice, SliceLimit};
+use crate::store::{Bell, LogReads, Slice, SliceLimit};
 
 /// A cheap handle to the reading side of the log.
 #[derive(Debug, Clone)]
@@ -50,8 +48,13 @@ impl Log {
         self.reads.before_latest(topics, count).await
     }
 
-    /// Tells the log's last position whenever it grows.
-    pub fn changed(&self) -> watch::Receiver<Seq> {
-        self.reads.changed()
+    /// The log's last position.
+    pub fn last(&self) -> Seq {
+        self.reads.bells().last()
+    }
+
+    /// Rings when one of the topics gets events.
+    pub fn listen(&self, topics: Arc<[TopicId]>) -> Bell {
+        self.reads.bells().listen(topics)
     }
 }

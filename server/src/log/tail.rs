@@ -4,13 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::reader::Log;
 use crate::error::Result;
 use crate::model::{Seq, StoredEvent, TopicId};
-use crate::store::SliceLimit;
+use crate::store::{Bell, SliceLimit};
 
 /// What a slow subscriber holds at most, besides its position.
 const SLICE: SliceLimit = SliceLimit { events: 64, bytes: 32 * 1024 };
@@ -44,7 +43,7 @@ pub struct Tail {
     slice: VecDeque<StoredEvent>,
     position: Seq,
     announced: bool,
-    changed: watch::Receiver<Seq>,
+    bell: Bell,
     /// The log's end when the position was last told.
     seen: Seq,
     next_position: Instant,
@@ -56,8 +55,8 @@ impl Tail {
     /// # Errors
     /// `CursorExpired` or `CursorEpochChanged` when the log cannot continue from there.
     pub async fn open(log: Log, topics: Arc<[TopicId]>, start: Start) -> Result<Self> {
-        let mut changed = log.changed();
-        let seen = *changed.borrow_and_update();
+        let bell = log.listen(Arc::clone(&topics));
+        let seen = log.last();
         let after = match start {
             Start::Position(seq) => seq,
             Start::Latest(count) => log.before_latest(Arc::clone(&topics), count).await?,
@@ -71,7 +70,7 @@ impl Tail {
             position: slice.start,
             slice: slice.events.into(),
             announced: false,
-            changed,
+            bell,
             seen,
             next_position: Instant::now() + POSITION_INTERVAL,
         })
@@ -102,18 +101,21 @@ impl Tail {
     }
 
     fn told(&mut self) {
-        self.seen = *self.changed.borrow();
+        self.seen = self.log.last();
         self.next_position = Instant::now() + POSITION_INTERVAL;
     }
 
-    /// Waits until the log grows; true when it is time to tell the position instead.
+    /// Waits until the topics get events; true when it is time to tell the position instead.
     async fn wait(&mut self) -> bool {
-        let passed = *self.changed.borrow() != self.seen;
-        tokio::select! {
-            // Without a writer no event comes, so waiting is right.
-            Ok(()) = self.changed.changed() => false,
-            () = sleep_until(self.next_position), if passed => true,
-            else => std::future::pending().await,
+        loop {
+            tokio::select! {
+                () = self.bell.rung() => return false,
+                () = sleep_until(self.next_position) => {}
+            }
+            if self.log.last() != self.seen {
+                return true;
+            }
+            self.next_position = Instant::now() + POSITION_INTERVAL;
         }
     }
 }
@@ -122,14 +124,14 @@ impl Tail {
 mod tests {
     use super::*;
     use crate::model::{NewEvent, NewTopic, TopicRules, USERS_TOPIC};
-    use crate::store::{Change, Changed, SqliteStore, Store, Write};
+    use crate::store::{Change, Changed, SqliteStore, Store, TopicChange, TopicChanged, Write};
 
     async fn two_topics(store: &SqliteStore) -> [TopicId; 2] {
         let rules = TopicRules::default();
         let topic = NewTopic { name: "other".to_owned(), description: String::new(), rules };
-        let committed = store.commit(Write::change(Change::CreateTopic(topic))).await.unwrap();
-        match &committed.changed[..] {
-            [Changed::Topic(topic)] => [USERS_TOPIC, topic.id],
+        let committed = store.commit(Write::change(Change::Topic(TopicChange::Create(topic)))).await.unwrap();
+        match &committed.changed {
+            Some(Changed::Topic(TopicChanged::Topic(topic))) => [USERS_TOPIC, topic.id],
             other => panic!("{other:?}"),
         }
     }
@@ -137,7 +139,7 @@ mod tests {
     async fn append(store: &SqliteStore, topic: TopicId) -> Seq {
         let (kind, publisher, traceparent) = ("test".to_owned(), String::new(), String::new());
         let event = NewEvent { topic, kind, publisher, traceparent, body: Vec::new(), idempotency: None };
-        store.commit(Write::event(event)).await.unwrap().events[0].seq
+        store.commit(Write::events(vec![event])).await.unwrap().events[0].seq
     }
 
     fn event(delivery: Delivery) -> Seq {

@@ -11,5 +11,8 @@ pub use event::{Idempotency, NewEvent, Seq, StoredEvent};
 pub use filter::{FilterField, Term, UserFilter};
 pub use role::{Role, UnknownRole};
 pub use time::Time;
-pub use topic::{Member, NewTopic, Retention, Topic, TopicId, TopicRules, USERS_TOPIC, UnknownMember};
+pub use topic::{
+    ACCESS_TOPIC, LOGS_TOPIC, Member, NewTopic, Retention, Topic, TopicId, TopicRules, USERS_TOPIC,
+    UnknownMember,
+};
 pub use user::{NewUser, User, UserPatch};

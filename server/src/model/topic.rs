@@ -14,6 +14,12 @@ pub struct TopicId(pub i64);
 /// The internal topic that carries changes of users. No caller can name it.
 pub const USERS_TOPIC: TopicId = TopicId(1);
 
+/// The internal topic of debug logs.
+pub const LOGS_TOPIC: TopicId = TopicId(-1);
+
+/// The internal topic that tells when somebody may do less or more than before: topics changed, tokens revoked.
+pub const ACCESS_TOPIC: TopicId = TopicId(-2);
+
 /// A named stream of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topic {

@@ -15,5 +15,6 @@ pub use auth::AuthApi;
 pub use document::DocumentApi;
 pub use edge_identity::EdgeIdentityApi;
 pub use log::LogApi;
+pub use stream::Streams;
 pub use topic::TopicApi;
 pub use user::UserApi;

@@ -1,40 +1,151 @@
 //! Hands what a tail delivers to the stream of a call.
 
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tracing::Instrument;
 
+use crate::auth::Caller;
+use crate::domain::Standing;
 use crate::error::{Error, Result};
 use crate::log::{Delivery, Tail};
+use crate::model::Time;
 
 /// Messages on their way to one slow caller; the rest waits in the log.
 const IN_FLIGHT: usize = 4;
 
+/// A stream outlives its token by so long: an edge ends the streams of its browsers after 25 seconds, in its own words.
+const GRACE: Duration = Duration::from_secs(30);
+
 /// The stream of a server-streaming call.
 pub(super) type Messages<T> = ReceiverStream<Result<T, Status>>;
 
-/// Streams what a tail delivers until the caller leaves, the tail fails, or the server drains.
-pub(super) fn deliver<T: Send + 'static>(
-    mut tail: Tail,
+/// What ends open streams besides their callers.
+#[derive(Debug, Clone)]
+pub struct Streams {
     drain: CancellationToken,
-    render: impl Fn(Delivery) -> Result<T> + Send + 'static,
-) -> Messages<T> {
-    let (sender, receiver) = mpsc::channel(IN_FLIGHT);
-    let task = async move {
-        loop {
-            let message = tokio::select! {
-                () = sender.closed() => return,
-                () = drain.cancelled() => Err(Error::ShuttingDown),
-                delivery = tail.next() => delivery.and_then(&render),
-            };
-            let last = message.is_err();
-            if sender.send(message.map_err(Status::from)).await.is_err() || last {
-                return;
+    standing: Standing,
+}
+
+impl Streams {
+    /// Streams that end when the server drains, or when their callers may no longer read.
+    pub fn new(drain: CancellationToken, standing: Standing) -> Self {
+        Self { drain, standing }
+    }
+
+    /// Streams what a tail delivers until the caller leaves, the tail fails, or the stream has to end.
+    pub(super) fn deliver<T: Send + 'static>(
+        &self,
+        mut tail: Tail,
+        watch: Watch,
+        render: impl Fn(Delivery) -> Result<T> + Send + 'static,
+    ) -> Messages<T> {
+        let (sender, receiver) = mpsc::channel(IN_FLIGHT);
+        let mut guard = self.guard(watch);
+        let task = async move {
+            loop {
+                let message = tokio::select! {
+                    // Who may not read any more does not get the event that comes at the same time.
+                    biased;
+                    () = sender.closed() => return,
+                    stirred = guard.stirred() => match guard.allow(stirred).await {
+                        Ok(()) => continue,
+                        Err(error) => Err(error),
+                    },
+                    delivery = tail.next() => delivery.and_then(&render),
+                };
+                let last = message.is_err();
+                if sender.send(message.map_err(Status::from)).await.is_err() || last {
+                    return;
+                }
+            }
+        };
+        tokio::spawn(task.in_current_span());
+        ReceiverStream::new(receiver)
+    }
+
+    /// Watches whether a stream has to end.
+    pub(super) fn guard(&self, watch: Watch) -> Guard {
+        Guard {
+            drain: self.drain.clone(),
+            standing: self.standing.clone(),
+            changes: self.standing.changes(),
+            expired: Box::pin(grace_over(watch.caller.clone())),
+            watch,
+        }
+    }
+}
+
+/// Whose stream it is, and how to ask whether the caller may still read it.
+pub(super) struct Watch {
+    caller: Caller,
+    authorize: Box<dyn Fn() -> BoxFuture<'static, Result<()>> + Send + Sync>,
+}
+
+impl Watch {
+    /// `authorize` is asked whenever somebody may do less or more than before.
+    pub(super) fn new(
+        caller: Caller,
+        authorize: impl Fn() -> BoxFuture<'static, Result<()>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { caller, authorize: Box::new(authorize) }
+    }
+}
+
+/// Watches whether a stream has to end.
+pub(super) struct Guard {
+    drain: CancellationToken,
+    standing: Standing,
+    changes: tokio::sync::watch::Receiver<u64>,
+    watch: Watch,
+    expired: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Guard {
+    /// Waits until it is time to ask [`Self::allow`]; it may be dropped at any time.
+    pub(super) async fn stirred(&mut self) -> Stirred {
+        tokio::select! {
+            () = self.drain.cancelled() => Stirred::Over(Error::ShuttingDown),
+            () = &mut self.expired => Stirred::Over(Error::TokenExpired),
+            // The sender lives as long as `standing`.
+            _ = self.changes.changed() => Stirred::AccessChanged,
+        }
+    }
+
+    /// Admits a caller who may still read; nothing may be delivered before it has answered.
+    ///
+    /// # Errors
+    /// Why the stream has to end.
+    pub(super) async fn allow(&mut self, stirred: Stirred) -> Result<()> {
+        match stirred {
+            Stirred::Over(error) => Err(error),
+            Stirred::AccessChanged => {
+                self.standing.check(&self.watch.caller)?;
+                (self.watch.authorize)().await
             }
         }
+    }
+}
+
+/// What an open stream has to think about.
+pub(super) enum Stirred {
+    /// It ends.
+    Over(Error),
+    /// Somebody may do less or more than before.
+    AccessChanged,
+}
+
+/// Waits until the caller's token has been too old for the time of grace.
+async fn grace_over(caller: Caller) {
+    let Caller::Known(identity) = caller else {
+        return std::future::pending().await;
     };
-    tokio::spawn(task.in_current_span());
-    ReceiverStream::new(receiver)
+    let left = identity.expires.plus(GRACE).micros().saturating_sub(Time::now().micros());
+    sleep(Duration::from_micros(u64::try_from(left).unwrap_or_default())).await;
 }

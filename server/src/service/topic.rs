@@ -1,12 +1,12 @@
 //! TopicService.
 
+use futures_util::FutureExt;
 use lastmile_proto::v1;
-use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, async_trait};
 use v1::topic_service_server::TopicService;
 
 use super::call::caller;
-use super::stream::{Messages, deliver};
+use super::stream::{Messages, Streams, Watch};
 use super::{page, parse};
 use crate::domain::{Feed, Topics, event_message, topic_message};
 use crate::error::{Error, Result};
@@ -18,13 +18,13 @@ use crate::model::{StoredEvent, Topic};
 pub struct TopicApi {
     topics: Topics,
     log: Log,
-    drain: CancellationToken,
+    streams: Streams,
 }
 
 impl TopicApi {
-    /// The service over its domain; `drain` ends its streams.
-    pub fn new(topics: Topics, log: Log, drain: CancellationToken) -> Self {
-        Self { topics, log, drain }
+    /// The service over its domain.
+    pub fn new(topics: Topics, log: Log, streams: Streams) -> Self {
+        Self { topics, log, streams }
     }
 }
 
@@ -102,7 +102,12 @@ impl TopicService for TopicApi {
         let Feed { topics, tail } = self.topics.follow(&caller, &names, start).await?;
         let log = self.log.clone();
         let render = move |delivery| render(&log, &topics, delivery);
-        Ok(Response::new(deliver(tail, self.drain.clone(), render)))
+        let domain = self.topics.clone();
+        let watch = Watch::new(caller.clone(), move || {
+            let (domain, caller, names) = (domain.clone(), caller.clone(), names.clone());
+            async move { domain.authorize(&caller, &names).await.map(drop) }.boxed()
+        });
+        Ok(Response::new(self.streams.deliver(tail, watch, render)))
     }
 
     async fn authorize_subscribe(

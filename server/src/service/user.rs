@@ -1,12 +1,13 @@
 //! UserService.
 
+use futures_util::FutureExt;
+use futures_util::future::ready;
 use lastmile_proto::v1;
-use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, async_trait};
 use v1::user_service_server::UserService;
 
 use super::call::caller;
-use super::stream::{Messages, deliver};
+use super::stream::{Messages, Streams, Watch};
 use super::{page, parse};
 use crate::domain::{Users, user_change_message, user_message};
 use crate::error::Result;
@@ -17,13 +18,13 @@ use crate::log::{Delivery, Log};
 pub struct UserApi {
     users: Users,
     log: Log,
-    drain: CancellationToken,
+    streams: Streams,
 }
 
 impl UserApi {
-    /// The service over its domain; `drain` ends its streams.
-    pub fn new(users: Users, log: Log, drain: CancellationToken) -> Self {
-        Self { users, log, drain }
+    /// The service over its domain.
+    pub fn new(users: Users, log: Log, streams: Streams) -> Self {
+        Self { users, log, streams }
     }
 }
 
@@ -87,19 +88,20 @@ impl UserService for UserApi {
         request: Request<v1::WatchUsersRequest>,
     ) -> Result<Response<Self::WatchUsersStream>, Status> {
         let caller = caller(&request);
-        self.users.authorize_watch(&caller)?;
+        Users::authorize_watch(&caller)?;
         let start = parse::watch_users(&self.log, request.get_ref())?;
         let tail = self.users.watch(&caller, start).await?;
         let log = self.log.clone();
         let render = move |delivery| render(&log, delivery);
-        Ok(Response::new(deliver(tail, self.drain.clone(), render)))
+        let watch = Watch::new(caller.clone(), move || ready(Users::authorize_watch(&caller)).boxed());
+        Ok(Response::new(self.streams.deliver(tail, watch, render)))
     }
 
     async fn authorize_watch_users(
         &self,
         request: Request<v1::WatchUsersRequest>,
     ) -> Result<Response<()>, Status> {
-        self.users.authorize_watch(&caller(&request))?;
+        Users::authorize_watch(&caller(&request))?;
         Ok(Response::new(()))
     }
 }

@@ -3,9 +3,14 @@
 //! [`Store`] is all the rest of the crate knows; [`SqliteStore`] is the embedded one.
 
 mod change;
+mod bells;
 mod traits;
 mod sqlite;
 
-pub use change::{Appended, Change, Changed, Committed, Rotation, TokenHash, Write};
+pub use bells::{Bell, Bells};
+pub use change::{
+    Appended, Change, Changed, Committed, Rotation, SessionChange, SessionChanged, TokenHash, TopicChange,
+    TopicChanged, UserChange, UserChanged, Write,
+};
 pub use sqlite::SqliteStore;
 pub use traits::{Answer, LogReads, Slice, SliceLimit, Store, UserPage, UserQuery};

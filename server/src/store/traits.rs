@@ -4,8 +4,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
 
+use super::bells::Bells;
 use super::change::{Committed, Write};
 use crate::error::Result;
 use crate::model::{Seq, StoredEvent, Topic, TopicId, User, UserFilter};
@@ -27,8 +27,8 @@ pub trait LogReads: Debug + Send + Sync {
     /// The position right before the latest `count` events of the topics; for 0 that of their last event.
     fn before_latest(&self, topics: Arc<[TopicId]>, count: usize) -> Answer<Seq>;
 
-    /// Tells the log's last position whenever it grows.
-    fn changed(&self) -> watch::Receiver<Seq>;
+    /// Wakes who waits for events.
+    fn bells(&self) -> &Bells;
 }
 
 /// Records and the log.

@@ -1,46 +1,51 @@
-//! Makes one write inside a transaction: its changes, then the events that tell of them.
+//! Makes one write inside a transaction: its change, then the events that tell of it.
 
 use rusqlite::Connection;
 
 use super::{events, sessions, topics, users};
 use crate::error::Result;
-use crate::model::Seq;
+use crate::model::{NewEvent, Seq, TopicId};
 use crate::store::change::{Change, Changed, Committed, Write};
 
-/// Makes a write; `last` is the log's last position and moves on with every event.
-pub(super) fn apply(db: &Connection, write: Write, last: &mut Seq) -> Result<Committed> {
-    let changed = write.changes.into_iter().map(|change| make(db, change)).collect::<Result<Vec<_>>>()?;
-    let mut appended = Vec::new();
-    for event in (write.events)(&changed) {
-        let each = events::append(db, &event, *last)?;
-        // A repeated event keeps the position it has.
-        *last = each.seq.max(*last);
-        appended.push(each);
+/// Makes a write. `last` is the log's last position and moves on with every event; `touched` gets their topics.
+pub(super) fn apply(
+    db: &Connection,
+    write: Write,
+    last: &mut Seq,
+    touched: &mut Vec<TopicId>,
+) -> Result<Committed> {
+    let mut committed = Committed::default();
+    if let Some((change, tell)) = write.change {
+        let changed = make(db, change, *last + 1)?;
+        append(db, &tell(&changed), last, touched, &mut committed)?;
+        committed.changed = Some(changed);
     }
-    Ok(Committed { changed, events: appended })
+    append(db, &write.events, last, touched, &mut committed)?;
+    Ok(committed)
 }
 
-fn make(db: &Connection, change: Change) -> Result<Changed> {
+fn append(
+    db: &Connection,
+    events: &[NewEvent],
+    last: &mut Seq,
+    touched: &mut Vec<TopicId>,
+    committed: &mut Committed,
+) -> Result<()> {
+    for event in events {
+        let appended = events::append(db, event, *last)?;
+        // A repeated event keeps the position it has.
+        *last = appended.seq.max(*last);
+        touched.push(event.topic);
+        committed.events.push(appended);
+    }
+    Ok(())
+}
+
+/// `next` is the position that the first event which tells of the change gets.
+fn make(db: &Connection, change: Change, next: Seq) -> Result<Changed> {
     Ok(match change {
-        Change::CreateUser(user) => Changed::User(users::create(db, &user)?),
-        Change::UpdateUser { id, patch, etag } => {
-            Changed::User(users::update(db, id, &patch, etag.as_deref())?)
-        }
-        Change::DeleteUser { id, etag } => {
-            users::delete(db, id, etag.as_deref())?;
-            Changed::UserDeleted(id)
-        }
-        Change::CreateTopic(topic) => Changed::Topic(topics::create(db, &topic)?),
-        Change::StartSession { user, token, now, expires } => {
-            sessions::start(db, user, &token, now, expires)?;
-            Changed::Session
-        }
-        Change::RotateToken { token, next, now, expires } => {
-            Changed::Rotated(sessions::rotate(db, &token, &next, now, expires)?)
-        }
-        Change::EndSession { token } => {
-            sessions::end(db, &token)?;
-            Changed::Session
-        }
+        Change::User(change) => Changed::User(users::apply(db, change)?),
+        Change::Topic(change) => Changed::Topic(topics::apply(db, change, next)?),
+        Change::Session(change) => Changed::Session(sessions::apply(db, &change)?),
     })
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use rusqlite::Connection;
-use tokio::sync::watch;
 
 use super::readers::Readers;
 use super::writer::Writer;
 use super::{events, schema, topics, users};
 use crate::error::{Error, Result};
 use crate::model::{Seq, Topic, TopicId, USERS_TOPIC, User};
+use crate::store::bells::Bells;
 use crate::store::change::{Committed, Write};
 use crate::store::traits::{Answer, LogReads, Slice, SliceLimit, Store, UserPage, UserQuery};
 
@@ -24,7 +24,7 @@ pub struct SqliteStore {
     epoch: u32,
     writer: Writer,
     readers: Readers,
-    changed: watch::Receiver<Seq>,
+    bells: Bells,
 }
 
 impl SqliteStore {
@@ -38,8 +38,8 @@ impl SqliteStore {
         check_origin(&db, folder, dev)?;
         let (epoch, last) = events::state(&db)?;
         let readers = Readers::open(&path)?;
-        let (sender, changed) = watch::channel(last);
-        Ok(Self { epoch, writer: Writer::start(db, sender)?, readers, changed })
+        let bells = Bells::new(last);
+        Ok(Self { epoch, writer: Writer::start(db, bells.clone())?, readers, bells })
     }
 
     fn read<T: Send + 'static>(
@@ -79,8 +79,8 @@ impl LogReads for SqliteStore {
         self.read(move |db| events::before_latest(db, &topics, count))
     }
 
-    fn changed(&self) -> watch::Receiver<Seq> {
-        self.changed.clone()
+    fn bells(&self) -> &Bells {
+        &self.bells
     }
 }
 
@@ -122,7 +122,7 @@ impl Store for SqliteStore {
 mod tests {
     use super::*;
     use crate::model::{NewEvent, NewUser, Role};
-    use crate::store::change::{Change, Changed};
+    use crate::store::change::{Change, Changed, UserChange};
 
     fn user(username: &str) -> NewUser {
         NewUser {
@@ -136,10 +136,10 @@ mod tests {
     }
 
     fn creation(username: &str, topic: TopicId) -> Write {
-        Write::change(Change::CreateUser(user(username))).telling(move |changed| {
+        Write::telling(Change::User(UserChange::Create(user(username))), move |changed| {
             let body = format!("{changed:?}").into_bytes();
             let (kind, publisher, traceparent) = ("user:create".to_owned(), String::new(), String::new());
-            NewEvent { topic, kind, publisher, traceparent, body, idempotency: None }
+            vec![NewEvent { topic, kind, publisher, traceparent, body, idempotency: None }]
         })
     }
 
@@ -150,7 +150,7 @@ mod tests {
         store.commit(creation("bob", TopicId(99))).await.unwrap_err();
         assert!(store.credentials("bob").await.unwrap().is_none(), "the event failed, so must the change");
         let committed = store.commit(creation("bob", USERS_TOPIC)).await.unwrap();
-        assert!(matches!(committed.changed[..], [Changed::User(_)]));
+        assert!(matches!(committed.changed, Some(Changed::User(_))));
         assert_eq!(committed.events[0].seq, 1);
     }
 
@@ -169,7 +169,7 @@ mod tests {
         let slice = store.read_after(Arc::new([USERS_TOPIC]), 0, limit).await.unwrap();
         assert!(slice.events.iter().all(|event| event.previous + 1 == event.seq));
         assert_eq!(slice.events.len(), 150);
-        assert_eq!(*store.changed().borrow(), 150);
+        assert_eq!(store.bells().last(), 150);
     }
 
     #[tokio::test]

@@ -5,16 +5,28 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::users;
 use crate::error::Result;
 use crate::model::Time;
-use crate::store::change::{Rotation, TokenHash};
+use crate::store::change::{Rotation, SessionChange, SessionChanged, TokenHash};
 
-pub(super) fn start(db: &Connection, user: i32, token: &TokenHash, now: Time, expires: Time) -> Result<()> {
+/// Makes a change of a session.
+pub(super) fn apply(db: &Connection, change: &SessionChange) -> Result<SessionChanged> {
+    match change {
+        SessionChange::Start { user, token, now, expires } => start(db, *user, token, *now, *expires)?,
+        SessionChange::Rotate { token, next, now, expires } => {
+            return rotate(db, token, next, *now, *expires).map(SessionChanged::Rotated);
+        }
+        SessionChange::End { token } => end(db, token)?,
+    }
+    Ok(SessionChanged::Done)
+}
+
+fn start(db: &Connection, user: i32, token: &TokenHash, now: Time, expires: Time) -> Result<()> {
     forget_expired(db, now)?;
     db.prepare_cached("INSERT INTO session (user) VALUES (?1)")?.execute([user])?;
     insert_token(db, db.last_insert_rowid(), token, expires)
 }
 
 /// Uses a refresh token: it is replaced, or its session ends because it had been replaced before.
-pub(super) fn rotate(
+fn rotate(
     db: &Connection,
     token: &TokenHash,
     next: &TokenHash,
@@ -48,7 +60,7 @@ pub(super) fn rotate(
     Ok(users::find(db, user)?.map_or(Rotation::Unknown, Rotation::Next))
 }
 
-pub(super) fn end(db: &Connection, token: &TokenHash) -> Result<()> {
+fn end(db: &Connection, token: &TokenHash) -> Result<()> {
     db.prepare_cached(
         "UPDATE session SET ended = 1 WHERE id = (SELECT session FROM refresh_token WHERE hash = ?1)",
     )?

@@ -5,7 +5,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::error::{Error, Result};
-use crate::model::{Member, NewTopic, Retention, Time, Topic, TopicId, TopicRules};
+use crate::model::{Member, NewTopic, Retention, Seq, Time, Topic, TopicId, TopicRules};
+use crate::store::change::{TopicChange, TopicChanged};
 
 const COLUMNS: &str =
     "id, name, description, publish, subscribe, owner, max_age, max_bytes, created, updated, version";
@@ -16,18 +17,28 @@ pub(super) fn find(db: &Connection, name: &str) -> Result<Option<Topic>> {
 }
 
 pub(super) fn list(db: &Connection) -> Result<Vec<Topic>> {
-    let sql = format!("SELECT {COLUMNS} FROM topic WHERE NOT internal ORDER BY name");
+    let sql = format!("SELECT {COLUMNS} FROM topic WHERE internal = 0 ORDER BY name");
     let topics = db.prepare_cached(&sql)?.query_map([], from_row)?.collect::<Result<_, _>>()?;
     Ok(topics)
 }
 
-pub(super) fn create(db: &Connection, topic: &NewTopic) -> Result<Topic> {
+/// Makes a change of a topic; `next` is the position of the event that comes next.
+pub(super) fn apply(db: &Connection, change: TopicChange, next: Seq) -> Result<TopicChanged> {
+    match change {
+        TopicChange::Create(topic) => create(db, &topic, next - 1).map(TopicChanged::Topic),
+    }
+}
+
+/// A topic of a name that was used before begins at `last`: its history is not that of the old one.
+fn create(db: &Connection, topic: &NewTopic, last: Seq) -> Result<Topic> {
     let retention = Retention::default();
     let created = db
         .prepare_cached(
             "INSERT INTO topic (name, internal, description, publish, subscribe, owner, max_age, max_bytes,
-                                created, updated, version)
-             VALUES (?1, 0, ?2, ?3, ?4, '', ?5, ?6, ?7, ?7, 1) ON CONFLICT (name) DO NOTHING",
+                                created, updated, version, last, trimmed)
+             SELECT ?1, 0, ?2, ?3, ?4, '', ?5, ?6, ?7, ?7, 1, begin, begin
+             FROM (SELECT CASE WHEN ?1 IN (SELECT name FROM former_topic) THEN ?8 ELSE 0 END AS begin) WHERE true
+             ON CONFLICT (name) DO NOTHING",
         )?
         .execute(params![
             topic.name,
@@ -37,10 +48,11 @@ pub(super) fn create(db: &Connection, topic: &NewTopic) -> Result<Topic> {
             retention.max_age.as_secs(),
             retention.max_bytes,
             Time::now().micros(),
+            last,
         ])?;
     match find(db, &topic.name)? {
         Some(topic) if created == 1 => Ok(topic),
-        _ => Err(Error::internal(format!("a topic {:?} exists already", topic.name))),
+        _ => Err(Error::TopicExists(topic.name.clone())),
     }
 }
 

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use crate::error::{Error, Result};
 use crate::model::{FilterField, NewUser, Role, Term, Time, User, UserFilter, UserPatch};
+use crate::store::change::{UserChange, UserChanged};
 
 const COLUMNS: &str = "id, name, tags, username, email, role, created, updated, version";
 
@@ -55,6 +56,18 @@ fn escape_like(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
+/// Makes a change of a user.
+pub(super) fn apply(db: &Connection, change: UserChange) -> Result<UserChanged> {
+    Ok(match change {
+        UserChange::Create(user) => UserChanged::User(create(db, &user)?),
+        UserChange::Update { id, patch, etag } => UserChanged::User(update(db, id, &patch, etag.as_deref())?),
+        UserChange::Delete { id, etag } => {
+            delete(db, id, etag.as_deref())?;
+            UserChanged::Deleted(id)
+        }
+    })
+}
+
 pub(super) fn create(db: &Connection, user: &NewUser) -> Result<User> {
     let now = Time::now().micros();
     let mut insert = db.prepare_cached(
@@ -75,7 +88,7 @@ pub(super) fn create(db: &Connection, user: &NewUser) -> Result<User> {
     }
 }
 
-pub(super) fn update(db: &Connection, id: i32, patch: &UserPatch, etag: Option<&str>) -> Result<User> {
+fn update(db: &Connection, id: i32, patch: &UserPatch, etag: Option<&str>) -> Result<User> {
     check_etag(&known(db, id)?, etag)?;
     let tags = patch.tags.as_ref().map(|tags| serde_json::json!(tags).to_string());
     db.prepare_cached(
@@ -94,7 +107,7 @@ pub(super) fn update(db: &Connection, id: i32, patch: &UserPatch, etag: Option<&
     known(db, id)
 }
 
-pub(super) fn delete(db: &Connection, id: i32, etag: Option<&str>) -> Result<()> {
+fn delete(db: &Connection, id: i32, etag: Option<&str>) -> Result<()> {
     check_etag(&known(db, id)?, etag)?;
     db.prepare_cached("DELETE FROM user WHERE id = ?1")?.execute([id])?;
     Ok(())

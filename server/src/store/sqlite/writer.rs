@@ -8,12 +8,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::apply::apply;
 use super::events;
 use crate::error::{Error, Result};
-use crate::model::Seq;
+use crate::model::{Seq, TopicId};
+use crate::store::bells::Bells;
 use crate::store::change::{Committed, Write};
 
 /// Commits in one transaction: more would make the first of them wait too long.
@@ -42,12 +43,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread; `changed` hears the log's last position after every transaction that moved it.
-    pub(super) fn start(db: Connection, changed: watch::Sender<Seq>) -> Result<Self> {
+    /// Starts the thread; it rings the bells after every transaction that appended events.
+    pub(super) fn start(db: Connection, bells: Bells) -> Result<Self> {
         let (jobs, queue) = channel();
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(&db, &queue, &changed))
+            .spawn(move || run(&db, &queue, &bells))
             .map_err(Error::internal)?;
         let places = Arc::new(Semaphore::new(TAKEN));
         Ok(Self { jobs: Some(Arc::new(jobs)), places, thread: Some(thread) })
@@ -78,14 +79,16 @@ impl Drop for Writer {
     }
 }
 
-fn run(db: &Connection, queue: &Receiver<Job>, changed: &watch::Sender<Seq>) {
+fn run(db: &Connection, queue: &Receiver<Job>, bells: &Bells) {
     while let Ok(first) = queue.recv() {
         let group = std::iter::once(first).chain(queue.try_iter()).take(GROUP);
         let (writes, waiters): (Vec<_>, Vec<_>) = group.map(|job| (job.write, job.waiter)).unzip();
         match commit_group(db, writes) {
-            Ok((results, last)) => {
-                changed.send_if_modified(|known| std::mem::replace(known, last) != last);
-                for (waiter, result) in waiters.into_iter().zip(results) {
+            Ok(group) => {
+                if !group.touched.is_empty() {
+                    bells.ring(&group.touched, group.last);
+                }
+                for (waiter, result) in waiters.into_iter().zip(group.results) {
                     // A caller that has gone away does not want the answer.
                     let _ = waiter.answer.send(result);
                 }
@@ -95,32 +98,39 @@ fn run(db: &Connection, queue: &Receiver<Job>, changed: &watch::Sender<Seq>) {
     }
 }
 
-fn commit_group(db: &Connection, writes: Vec<Write>) -> Result<(Vec<Result<Committed>>, Seq)> {
+/// What a transaction has made.
+struct Group {
+    results: Vec<Result<Committed>>,
+    /// Topics that got events; some of them more than once.
+    touched: Vec<TopicId>,
+    last: Seq,
+}
+
+fn commit_group(db: &Connection, writes: Vec<Write>) -> Result<Group> {
     let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
     let (_, before) = events::state(&transaction)?;
-    let mut last = before;
-    let mut results = Vec::with_capacity(writes.len());
+    let mut group = Group { results: Vec::with_capacity(writes.len()), touched: Vec::new(), last: before };
     for write in writes {
-        let result = commit_one(&transaction, write, &mut last);
+        let result = commit_one(&transaction, write, &mut group);
         // SQLite rolls a whole transaction back by itself when the disk is full or broken.
         if transaction.is_autocommit() {
             return Err(result.err().unwrap_or_else(|| Error::internal("the transaction was rolled back")));
         }
-        results.push(result);
+        group.results.push(result);
     }
-    if last != before {
-        events::store_last(&transaction, last)?;
+    if group.last != before {
+        events::store_last(&transaction, group.last)?;
     }
     transaction.commit()?;
-    Ok((results, last))
+    Ok(group)
 }
 
-fn commit_one(db: &Connection, write: Write, last: &mut Seq) -> Result<Committed> {
+fn commit_one(db: &Connection, write: Write, group: &mut Group) -> Result<Committed> {
     db.prepare_cached("SAVEPOINT one")?.execute([])?;
-    let before = *last;
-    let result = apply(db, write, last);
+    let before = group.last;
+    let result = apply(db, write, &mut group.last, &mut group.touched);
     if result.is_err() && !db.is_autocommit() {
-        *last = before;
+        group.last = before;
         db.prepare_cached("ROLLBACK TO one")?.execute([])?;
     }
     if !db.is_autocommit() {
@@ -134,6 +144,8 @@ fn refuse_all(waiters: Vec<Waiter>, error: &Error) {
     for waiter in waiters {
         let refusal = match error {
             Error::StorageFull => Error::StorageFull,
+            Error::StorageReadOnly => Error::StorageReadOnly,
+            Error::StorageFailed => Error::StorageFailed,
             other => Error::internal(other.to_string()),
         };
         let _ = waiter.answer.send(Err(refusal));
@@ -151,14 +163,14 @@ mod tests {
 
     fn event(topic: TopicId, bytes: usize) -> Write {
         let (kind, publisher, traceparent) = ("test".to_owned(), String::new(), String::new());
-        Write::event(NewEvent {
+        Write::events(vec![NewEvent {
             topic,
             kind,
             publisher,
             traceparent,
             body: vec![0; bytes],
             idempotency: None,
-        })
+        }])
     }
 
     fn stored(db: &Connection) -> Vec<(Seq, Seq)> {
@@ -171,7 +183,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let db = open_writer(&folder.path().join("db"), false).unwrap();
         let group = vec![event(USERS_TOPIC, 1), event(TopicId(99), 1), event(USERS_TOPIC, 1)];
-        let (results, last) = commit_group(&db, group).unwrap();
+        let Group { results, last, .. } = commit_group(&db, group).unwrap();
         let seqs: Vec<_> =
             results.iter().map(|each| each.as_ref().ok().map(|made| made.events[0].seq)).collect();
         assert_eq!((seqs, last), (vec![Some(1), None, Some(2)], 2));
@@ -192,10 +204,10 @@ mod tests {
         match commit_group(&db, group) {
             Err(error) => assert!(matches!(error, Error::StorageFull), "{error:?}"),
             // SQLite may undo only the statement: then the others are whole.
-            Ok((results, _)) => assert!(matches!(results[1], Err(Error::StorageFull))),
+            Ok(group) => assert!(matches!(group.results[1], Err(Error::StorageFull))),
         }
         limit(pages + 1000);
-        let (results, last) = commit_group(&db, vec![event(USERS_TOPIC, 60_000)]).unwrap();
+        let Group { results, last, .. } = commit_group(&db, vec![event(USERS_TOPIC, 60_000)]).unwrap();
         assert_eq!(results[0].as_ref().unwrap().events[0].seq, last);
         let seqs: Vec<_> = stored(&db).into_iter().map(|(seq, _)| seq).collect();
         assert_eq!(seqs, (1..=last).collect::<Vec<_>>());
@@ -205,7 +217,7 @@ mod tests {
     async fn callers_wait_outside_when_the_disk_is_slow() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db");
-        let writer = Writer::start(open_writer(&path, false).unwrap(), watch::channel(0).0).unwrap();
+        let writer = Writer::start(open_writer(&path, false).unwrap(), Bells::default()).unwrap();
         let slow = Connection::open(&path).unwrap();
         slow.execute_batch("BEGIN IMMEDIATE").unwrap();
 
@@ -233,7 +245,7 @@ mod tests {
     async fn the_store_does_not_wait_for_callers_without_a_place() {
         let folder = tempfile::tempdir().unwrap();
         let db = open_writer(&folder.path().join("db"), false).unwrap();
-        let writer = Writer::start(db, watch::channel(0).0).unwrap();
+        let writer = Writer::start(db, Bells::default()).unwrap();
         let late = writer.commit(event(USERS_TOPIC, 1));
         drop(writer);
         assert!(late.await.is_err());

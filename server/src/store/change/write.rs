@@ -1,0 +1,83 @@
+//! Changes and events that become durable together.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use super::session::{SessionChange, SessionChanged};
+use super::topic::{TopicChange, TopicChanged};
+use super::user::{UserChange, UserChanged};
+use crate::model::{NewEvent, Seq};
+
+/// A change of the records.
+#[derive(Debug)]
+pub enum Change {
+    /// Of a user.
+    User(UserChange),
+    /// Of a topic.
+    Topic(TopicChange),
+    /// Of a session.
+    Session(SessionChange),
+}
+
+/// What a change has made.
+#[derive(Debug, Clone)]
+pub enum Changed {
+    /// Of a user.
+    User(UserChanged),
+    /// Of a topic.
+    Topic(TopicChanged),
+    /// Of a session.
+    Session(SessionChanged),
+}
+
+/// Makes the events that tell of the changes, once they are made.
+type Tell = Box<dyn FnOnce(&Changed) -> Vec<NewEvent> + Send>;
+
+/// Changes and events that become durable together, or not at all.
+pub struct Write {
+    pub(in crate::store) change: Option<(Change, Tell)>,
+    pub(in crate::store) events: Vec<NewEvent>,
+}
+
+impl Write {
+    /// A change without an event.
+    pub fn change(change: Change) -> Self {
+        Self::telling(change, |_| Vec::new())
+    }
+
+    /// A change, and the events that tell of it.
+    pub fn telling(change: Change, tell: impl FnOnce(&Changed) -> Vec<NewEvent> + Send + 'static) -> Self {
+        Self { change: Some((change, Box::new(tell))), events: Vec::new() }
+    }
+
+    /// Events without a change of records.
+    pub fn events(events: Vec<NewEvent>) -> Self {
+        Self { change: None, events }
+    }
+}
+
+impl fmt::Debug for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let change = self.change.as_ref().map(|(change, _)| change);
+        f.debug_struct("Write").field("change", &change).field("events", &self.events).finish()
+    }
+}
+
+/// What a write has made; it is on disk.
+#[derive(Debug, Clone, Default)]
+pub struct Committed {
+    /// What the change has made.
+    pub changed: Option<Changed>,
+    /// One for each event.
+    pub events: Vec<Appended>,
+}
+
+/// Where an event was appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Its position.
+    pub seq: Seq,
+    /// Its id.
+    pub id: Uuid,
+}

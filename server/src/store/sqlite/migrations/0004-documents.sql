@@ -1,0 +1,29 @@
+-- Version 4: documents. Each has a topic of its own; a deleted one keeps its row, so that its versions go on.
+CREATE TABLE document (
+    number  INTEGER PRIMARY KEY,
+    id      TEXT NOT NULL UNIQUE,
+    topic   INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    content BLOB,
+    created INTEGER NOT NULL,
+    updated INTEGER NOT NULL
+) STRICT;
+
+-- The version that last changed each path; a path above stands for all below it that it has changed.
+CREATE TABLE document_path (
+    document INTEGER NOT NULL REFERENCES document (number),
+    path     TEXT NOT NULL,
+    version  INTEGER NOT NULL,
+    PRIMARY KEY (document, path)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE document_op (
+    document INTEGER NOT NULL REFERENCES document (number),
+    op       TEXT NOT NULL,
+    digest   BLOB NOT NULL,
+    version  INTEGER NOT NULL,
+    seq      INTEGER NOT NULL,
+    expires  INTEGER NOT NULL,
+    PRIMARY KEY (document, op)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX document_op_by_age ON document_op (expires);
