@@ -1,12 +1,9 @@
 //! Wires the modules into the core: one service that answers every call.
 
 use std::convert::Infallible;
-use std::fs::{DirBuilder, File, TryLockError};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::anyhow;
 use futures_util::FutureExt;
 use http::{Request, Response};
 use lastmile_proto::DESCRIPTORS;
@@ -27,8 +24,11 @@ use tower::util::BoxCloneSyncService;
 
 use crate::auth::{PASSWORD_RULE, Passwords, SigningKey, Tokens, keeps_password_rule};
 use crate::config::CoreConfig;
-use crate::domain::{Sessions, SetUp, Standing, Topics, Users, administrator, publish_ticks, seed};
+use crate::domain::{
+    Sessions, SetUp, Standing, Topics, Users, administrator, keep_retention, publish_ticks, seed,
+};
 use crate::error::Error;
+use crate::folder::DataFolder;
 use crate::layer::{DeadlineLayer, IdentifyLayer, TraceLayer};
 use crate::log::Log;
 use crate::model::UserFilter;
@@ -44,8 +44,8 @@ pub struct Core {
     service: CoreService,
     drain: CancellationToken,
     tasks: TaskTracker,
-    /// Held while the core lives: two of them on one folder would each believe to be the only writer.
-    _lock: Arc<File>,
+    /// Held while the core lives.
+    _folder: Arc<DataFolder>,
 }
 
 impl Core {
@@ -55,7 +55,7 @@ impl Core {
     /// When the folder cannot be used, another process uses it, a newer server wrote it, or only one of it and the
     /// settings is for development.
     pub async fn open(config: &CoreConfig) -> anyhow::Result<Self> {
-        let lock = lock_folder(&config.data)?;
+        let folder = DataFolder::take(&config.data)?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data, config.dev).map_err(cause)?);
         let tokens =
             Tokens::new(SigningKey::load(&config.data).map_err(cause)?, config.access_token_lifetime);
@@ -73,6 +73,8 @@ impl Core {
         if config.dev {
             tasks.spawn(drain.clone().run_until_cancelled_owned(publish_ticks(topics.clone())));
         }
+        let retention = keep_retention(Arc::clone(&store), config.retention_interval);
+        tasks.spawn(drain.clone().run_until_cancelled_owned(retention));
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_service_status("", ServingStatus::Serving).await;
         tasks.spawn(drain.clone().cancelled_owned().then(|()| async move {
@@ -96,7 +98,7 @@ impl Core {
             .layer(IdentifyLayer::new(tokens))
             .service(routes);
         let service = BoxCloneSyncService::new(service);
-        Ok(Self { service, drain, tasks, _lock: Arc::new(lock) })
+        Ok(Self { service, drain, tasks, _folder: Arc::new(folder) })
     }
 
     /// The service that answers every call, for a socket or for the same process.
@@ -119,25 +121,6 @@ impl Core {
         self.drain();
         self.tasks.close();
         self.tasks.wait().await;
-    }
-}
-
-fn lock_folder(folder: &Path) -> anyhow::Result<File> {
-    let name = folder.display();
-    // Passwords' hashes and the signing key are in it.
-    let private = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    private.with_context(|| format!("the data folder {name} cannot be made"))?;
-    let file = File::create(folder.join("lock")).with_context(|| format!("{name}/lock cannot be written"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            bail!(
-                "the data folder {name} is in use by another lastmile process: stop it, or choose another --data"
-            )
-        }
-        Err(TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("{name}/lock cannot be locked"))
-        }
     }
 }
 

@@ -24,6 +24,8 @@ pub struct CoreConfig {
     pub admin_password: Option<SecretString>,
     /// How long an access token is valid.
     pub access_token_lifetime: Duration,
+    /// How often old events are deleted.
+    pub retention_interval: Duration,
 }
 
 impl Default for CoreConfig {
@@ -33,6 +35,7 @@ impl Default for CoreConfig {
             dev: false,
             admin_password: None,
             access_token_lifetime: Duration::from_secs(15 * 60),
+            retention_interval: Duration::from_secs(10),
         }
     }
 }
@@ -54,6 +57,9 @@ pub struct ServerConfig {
     /// See [`CoreConfig::access_token_lifetime`].
     #[serde(with = "humantime_serde")]
     pub access_token_lifetime: Duration,
+    /// See [`CoreConfig::retention_interval`].
+    #[serde(with = "humantime_serde")]
+    pub retention_interval: Duration,
 }
 
 impl Default for ServerConfig {
@@ -66,6 +72,7 @@ impl Default for ServerConfig {
             dev: core.dev,
             admin_password: core.admin_password,
             access_token_lifetime: core.access_token_lifetime,
+            retention_interval: core.retention_interval,
         }
     }
 }
@@ -78,6 +85,7 @@ impl ServerConfig {
             dev: self.dev,
             admin_password: self.admin_password,
             access_token_lifetime: self.access_token_lifetime,
+            retention_interval: self.retention_interval,
         }
     }
 }

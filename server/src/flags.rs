@@ -34,6 +34,10 @@ pub struct CoreFlags {
     #[arg(long, env = "LASTMILE_ACCESS_TOKEN_LIFETIME", value_name = "DURATION")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_token_lifetime: Option<String>,
+    /// How often events that topics no longer keep are deleted [default: 10s]
+    #[arg(long, env = "LASTMILE_RETENTION_INTERVAL", value_name = "DURATION")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_interval: Option<String>,
     /// TOML file with the same settings
     #[arg(long, env = "LASTMILE_CONFIG", value_name = "FILE")]
     #[serde(skip)]

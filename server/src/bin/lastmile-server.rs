@@ -1,6 +1,7 @@
 //! `lastmile-server`: the gRPC core as a process of its own.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use clap::Parser;
 use lastmile_server::app::Core;
 use lastmile_server::config::{self, ServerConfig};
 use lastmile_server::flags::CoreFlags;
+use lastmile_server::maintenance::Maintenance;
 use lastmile_server::serve::{Listeners, serve, serve_probes};
 use lastmile_server::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,11 +26,16 @@ const DRAIN: Duration = Duration::from_secs(4);
 struct Cli {
     #[command(flatten)]
     flags: CoreFlags,
+    #[command(subcommand)]
+    maintenance: Option<Maintenance>,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Cli { flags } = Cli::parse();
+    let Cli { flags, maintenance } = Cli::parse();
+    if let Some(maintenance) = maintenance {
+        return maintenance.main("lastmile-server", data_folder(&flags));
+    }
     let _telemetry = match telemetry::init("lastmile-server") {
         Ok(guard) => guard,
         Err(error) => {
@@ -44,6 +51,11 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn data_folder(flags: &CoreFlags) -> anyhow::Result<PathBuf> {
+    let config: ServerConfig = config::load(ServerConfig::default(), flags.config.as_deref(), flags)?;
+    Ok(config.data)
 }
 
 async fn run(flags: &CoreFlags) -> anyhow::Result<()> {

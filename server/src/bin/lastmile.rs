@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use clap::Parser;
+use clap::{Args, Parser};
 use lastmile_edge::app::Edge;
 use lastmile_edge::config::{
     self, AuthConfig, CallsConfig, CorsConfig, DrainConfig, EdgeConfig, LimitsConfig, PathsConfig,
@@ -18,6 +18,7 @@ use lastmile_edge::{serve as edge_serve, telemetry};
 use lastmile_server::app::Core;
 use lastmile_server::config::CoreConfig;
 use lastmile_server::flags::CoreFlags;
+use lastmile_server::maintenance::Maintenance;
 use lastmile_server::serve::{Listeners, serve};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
@@ -28,8 +29,16 @@ use tokio_util::sync::CancellationToken;
 const DRAIN: Duration = Duration::from_secs(4);
 
 /// lastmile, core and edge in one process.
-#[derive(Debug, Parser, Serialize)]
+#[derive(Debug, Parser)]
 #[command(version)]
+struct Cli {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    maintenance: Option<Maintenance>,
+}
+
+#[derive(Debug, Args, Serialize)]
 struct Flags {
     /// Where browsers connect [default: localhost:8080]
     #[arg(long, env = "LASTMILE_HTTP", value_name = "ADDR")]
@@ -53,6 +62,8 @@ struct Settings {
     admin_password: Option<SecretString>,
     #[serde(with = "humantime_serde")]
     access_token_lifetime: Duration,
+    #[serde(with = "humantime_serde")]
+    retention_interval: Duration,
     auth: AuthConfig,
     cors: CorsConfig,
     limits: LimitsConfig,
@@ -73,6 +84,7 @@ impl Default for Settings {
             dev: core.dev,
             admin_password: core.admin_password,
             access_token_lifetime: core.access_token_lifetime,
+            retention_interval: core.retention_interval,
             auth: edge.auth,
             cors: edge.cors,
             limits: edge.limits,
@@ -90,7 +102,10 @@ fn hide<S: Serializer>(_: &Option<SecretString>, serializer: S) -> Result<S::Ok,
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let flags = Flags::parse();
+    let Cli { flags, maintenance } = Cli::parse();
+    if let Some(maintenance) = maintenance {
+        return maintenance.main("lastmile", settings(&flags).map(|settings| settings.data));
+    }
     let telemetry = match telemetry::init("lastmile") {
         Ok(telemetry) => telemetry,
         Err(error) => {
@@ -108,9 +123,12 @@ async fn main() -> ExitCode {
     if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+fn settings(flags: &Flags) -> anyhow::Result<Settings> {
+    config::load(flags.core.config.as_deref(), flags).map_err(|error| anyhow!(error))
+}
+
 async fn run(flags: &Flags) -> anyhow::Result<()> {
-    let settings: Settings =
-        config::load(flags.core.config.as_deref(), flags).map_err(|error| anyhow!(error))?;
+    let settings = settings(flags)?;
     let http = edge_serve::bind(&settings.http).await.map_err(|error| anyhow!(error))?;
     let admin = edge_serve::bind(&settings.admin).await.map_err(|error| anyhow!(error))?;
     let grpc = Listeners::bind(&settings.grpc)
@@ -123,6 +141,7 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         dev: settings.dev,
         admin_password: settings.admin_password,
         access_token_lifetime: settings.access_token_lifetime,
+        retention_interval: settings.retention_interval,
     })
     .await?;
     let edge = EdgeConfig {

@@ -7,10 +7,12 @@ mod sessions;
 mod users;
 mod setup;
 mod topics;
+mod retention;
 mod dev;
 
 pub use dev::{publish_ticks, seed};
 pub use message::{event_message, topic_message, user_change_message, user_message};
+pub use retention::keep_retention;
 pub use sessions::{Session, Sessions};
 pub use setup::{SetUp, administrator};
 pub use standing::Standing;

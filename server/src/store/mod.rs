@@ -12,5 +12,5 @@ pub use change::{
     Appended, Change, Changed, Committed, Rotation, SessionChange, SessionChanged, TokenHash, TopicChange,
     TopicChanged, UserChange, UserChanged, Write,
 };
-pub use sqlite::SqliteStore;
+pub use sqlite::{FILE as DATABASE_FILE, Report, SqliteStore, backup, check, restore};
 pub use traits::{Answer, LogReads, Slice, SliceLimit, Store, UserPage, UserQuery};

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use super::bells::Bells;
 use super::change::{Committed, Write};
 use crate::error::Result;
-use crate::model::{Seq, StoredEvent, Topic, TopicId, User, UserFilter};
+use crate::model::{Seq, StoredEvent, Time, Topic, TopicId, User, UserFilter};
 
 /// An answer of the store, some time later.
 pub type Answer<T> = BoxFuture<'static, Result<T>>;
@@ -26,6 +26,9 @@ pub trait LogReads: Debug + Send + Sync {
 
     /// The position right before the latest `count` events of the topics; for 0 that of their last event.
     fn before_latest(&self, topics: Arc<[TopicId]>, count: usize) -> Answer<Seq>;
+
+    /// The topics whose retention has something to delete.
+    fn overdue(&self, now: Time) -> Answer<Vec<TopicId>>;
 
     /// Wakes who waits for events.
     fn bells(&self) -> &Bells;

@@ -8,15 +8,15 @@ use rusqlite::Connection;
 
 use super::readers::Readers;
 use super::writer::Writer;
-use super::{events, schema, topics, users};
+use super::{events, retention, schema, topics, users};
 use crate::error::{Error, Result};
-use crate::model::{Seq, Topic, TopicId, USERS_TOPIC, User};
+use crate::model::{Seq, Time, Topic, TopicId, USERS_TOPIC, User};
 use crate::store::bells::Bells;
 use crate::store::change::{Committed, Write};
 use crate::store::traits::{Answer, LogReads, Slice, SliceLimit, Store, UserPage, UserQuery};
 
 /// Name of the database in the data folder.
-const FILE: &str = "lastmile.db";
+pub const FILE: &str = "lastmile.db";
 
 /// The embedded store. Dropping it waits for the writes it has taken.
 #[derive(Debug)]
@@ -77,6 +77,10 @@ impl LogReads for SqliteStore {
 
     fn before_latest(&self, topics: Arc<[TopicId]>, count: usize) -> Answer<Seq> {
         self.read(move |db| events::before_latest(db, &topics, count))
+    }
+
+    fn overdue(&self, now: Time) -> Answer<Vec<TopicId>> {
+        self.read(move |db| retention::overdue(db, now))
     }
 
     fn bells(&self) -> &Bells {

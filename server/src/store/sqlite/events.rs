@@ -65,7 +65,11 @@ pub(super) fn append(db: &Connection, event: &NewEvent, last: Seq) -> Result<App
     Ok(appended)
 }
 
-/// What an event counts against the size of its topic; the migration that began to count says the same in SQL.
+/// Bytes an event counts against the size of its topic, in SQL.
+pub(super) const WEIGHT: &str =
+    "octet_length(kind) + octet_length(publisher) + octet_length(traceparent) + octet_length(body) + 64";
+
+/// The same as [`WEIGHT`], for an event that is not written yet.
 fn weight(event: &NewEvent) -> usize {
     event.kind.len() + event.publisher.len() + event.traceparent.len() + event.body.len() + 64
 }

@@ -7,9 +7,14 @@ mod users;
 mod sessions;
 mod topics;
 mod events;
+mod retention;
 mod apply;
 mod writer;
 mod readers;
 mod database;
+mod check;
+mod backup;
 
-pub use database::SqliteStore;
+pub use backup::{backup, restore};
+pub use check::{Report, check};
+pub use database::{FILE, SqliteStore};

@@ -27,8 +27,16 @@ pub(super) fn open_writer(path: &Path, dev: bool) -> Result<Connection> {
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
-    migrate(&mut connection, path, dev)?;
+    migrate(&mut connection, path, Some(dev))?;
     Ok(connection)
+}
+
+/// Makes the steps that a copy of a database lacks.
+///
+/// # Errors
+/// When the file is no database of this server, or of a newer one.
+pub(super) fn migrate_copy(path: &Path) -> Result<()> {
+    migrate(&mut Connection::open(path)?, path, None)
 }
 
 /// Whether the file was created for development.
@@ -46,20 +54,17 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
 }
 
 /// Makes the steps that the file lacks in one transaction: after a crash it is as it was, or as it should be.
-fn migrate(connection: &mut Connection, path: &Path, dev: bool) -> Result<()> {
+///
+/// An empty file is filled when it is said whether it is for development.
+fn migrate(connection: &mut Connection, path: &Path, dev: Option<bool>) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let version: usize = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let Some(missing) = MIGRATIONS.get(version..) else {
-        return Err(Error::internal(format!(
-            "{} has schema version {version}, and this server knows versions up to {}: it was written by a newer \
-             server. Start that one, or restore a backup made by this version.",
-            path.display(),
-            MIGRATIONS.len()
-        )));
-    };
+    let version = known_version(&transaction, path)?;
+    let missing = MIGRATIONS.get(version..).unwrap_or_default();
     for (step, sql) in (version + 1..).zip(missing) {
         transaction.execute_batch(sql)?;
         if step == 1 {
+            let name = path.display();
+            let dev = dev.ok_or_else(|| Error::internal(format!("{name} holds nothing of this server")))?;
             fill(&transaction, dev)?;
         }
     }
@@ -69,6 +74,37 @@ fn migrate(connection: &mut Connection, path: &Path, dev: bool) -> Result<()> {
     transaction.pragma_update(None, "user_version", MIGRATIONS.len())?;
     transaction.commit()?;
     Ok(())
+}
+
+/// The schema version of a file; 0 for a new one.
+fn known_version(db: &Connection, path: &Path) -> Result<usize> {
+    let version: usize = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version <= MIGRATIONS.len() {
+        return Ok(version);
+    }
+    Err(Error::internal(format!(
+        "{} has schema version {version}, and this server knows versions up to {}: it was written by a newer server. \
+         Start that one, or restore a backup made by this version.",
+        path.display(),
+        MIGRATIONS.len()
+    )))
+}
+
+/// The schema version of a file that this server wrote, or has migrated.
+///
+/// # Errors
+/// For other versions, and for files that are no database of this server.
+pub(super) fn current_version(db: &Connection, path: &Path) -> Result<u32> {
+    let version = known_version(db, path)?;
+    if version != MIGRATIONS.len() {
+        return Err(Error::internal(format!(
+            "{} has schema version {version}, and this server works with version {}: a server of this version \
+             migrates a data folder when it starts",
+            path.display(),
+            MIGRATIONS.len()
+        )));
+    }
+    Ok(u32::try_from(version).unwrap_or(u32::MAX))
 }
 
 /// The first rows of a new file.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::retention;
 use crate::error::{Error, Result};
 use crate::model::{Member, NewTopic, Retention, Seq, Time, Topic, TopicId, TopicRules};
 use crate::store::change::{TopicChange, TopicChanged};
@@ -26,6 +27,9 @@ pub(super) fn list(db: &Connection) -> Result<Vec<Topic>> {
 pub(super) fn apply(db: &Connection, change: TopicChange, next: Seq) -> Result<TopicChanged> {
     match change {
         TopicChange::Create(topic) => create(db, &topic, next - 1).map(TopicChanged::Topic),
+        TopicChange::Trim { topic, now } => {
+            retention::trim(db, topic, now).map(|more| TopicChanged::Trimmed { more })
+        }
     }
 }
 

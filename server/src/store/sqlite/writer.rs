@@ -3,6 +3,7 @@
 //! The cost of a durable commit is the sync of the file; whatever waits when a transaction begins shares it. Each
 //! commit has a savepoint, so that one that fails leaves the others alone.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -83,7 +84,10 @@ fn run(db: &Connection, queue: &Receiver<Job>, bells: &Bells) {
     while let Ok(first) = queue.recv() {
         let group = std::iter::once(first).chain(queue.try_iter()).take(GROUP);
         let (writes, waiters): (Vec<_>, Vec<_>) = group.map(|job| (job.write, job.waiter)).unzip();
-        match commit_group(db, writes) {
+        // A fault of the program refuses its group, rolled back with the transaction, and not every write after it.
+        let committed = catch_unwind(AssertUnwindSafe(|| commit_group(db, writes)))
+            .unwrap_or_else(|_| Err(Error::internal("the thread that writes has panicked")));
+        match committed {
             Ok(group) => {
                 if !group.touched.is_empty() {
                     bells.ring(&group.touched, group.last);

@@ -2,7 +2,7 @@
 -- that a topic of an old name does not continue the old one's history; internal topics for logs and for access.
 ALTER TABLE topic ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
 UPDATE topic SET bytes = coalesce((
-    SELECT sum(length(kind) + length(publisher) + length(traceparent) + length(body) + 64)
+    SELECT sum(octet_length(kind) + octet_length(publisher) + octet_length(traceparent) + octet_length(body) + 64)
     FROM event WHERE event.topic = topic.id
 ), 0);
 CREATE INDEX topic_by_name ON topic (internal, name);
