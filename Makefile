@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check bench console tools
+.PHONY: help run dev test check bench torture console tools
 
 CONSOLE := client-ts/console/dist/index.html
 CONSOLE_SOURCES := $(shell find client-ts -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
@@ -50,6 +50,10 @@ check: $(NODE) ## Format, lints, types, protos, licences
 bench: $(CONSOLE) ## What a call and a delivered event cost
 	cargo build --locked --release -p lastmile-server -p lastmile-edge --bins
 	cargo bench --locked -p lastmile-tests --bench calls
+
+torture: ## Kills the core 30 times under writers, and looks whether all that was answered is there once
+	cargo build --locked -p lastmile-server --bins
+	LASTMILE_TORTURE_ROUNDS=$${LASTMILE_TORTURE_ROUNDS:-30} cargo test --locked -p lastmile-tests --test torture -- --nocapture
 
 console: $(CONSOLE) ## Builds the console page that the edge serves
 

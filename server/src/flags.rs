@@ -18,7 +18,7 @@ pub struct CoreFlags {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin: Option<String>,
     /// Folder of the database and the signing key [default: ./data]
-    #[arg(long, env = "LASTMILE_DATA", value_name = "DIR")]
+    #[arg(long, env = "LASTMILE_DATA", value_name = "DIR", global = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
     /// Add demo users with a known password, demo topics and a demo publisher
@@ -39,7 +39,7 @@ pub struct CoreFlags {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention_interval: Option<String>,
     /// TOML file with the same settings
-    #[arg(long, env = "LASTMILE_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "LASTMILE_CONFIG", value_name = "FILE", global = true)]
     #[serde(skip)]
     pub config: Option<PathBuf>,
 }

@@ -5,6 +5,7 @@ mod bad_input;
 mod bad_streams;
 mod config;
 mod cors;
+mod disk;
 mod durability;
 mod faces;
 mod foreign;

@@ -15,10 +15,14 @@ mod proxy;
 mod foreign;
 mod http;
 mod publisher;
+mod disk;
+mod core;
 mod app;
 
 pub use app::{App, Topology, both};
 pub use collector::{Collector, ExportedSpan};
+pub use core::CoreProcess;
+pub use disk::{Fault, FaultyDisk};
 pub use foreign::{ForeignBackend, Language};
 pub use http::{Answer, BodyEnd, Browser, read_body};
 pub use mask::mask;

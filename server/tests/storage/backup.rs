@@ -94,6 +94,7 @@ async fn nothing_is_replaced_and_nothing_damaged_is_restored() {
     backup(folder.path(), &good).unwrap();
     assert!(why(backup(folder.path(), &good)).contains("never replaces a file"));
     assert!(why(backup(empty.path(), &path("new"))).contains("nothing to back up"));
+    assert!(why(check(&path("new"))).contains("there is no such file"));
     assert!(why(restore(&good, folder.path())).contains("never replaces a database"));
 
     let bytes = fs::read(&good).unwrap();

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::events::WEIGHT;
 use super::schema::{self, open_reader};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Faults told at most; more say nothing new.
 const FAULTS: usize = 100;
@@ -67,6 +67,9 @@ const INVARIANTS: [&str; 5] = [
 /// # Errors
 /// When the file cannot be read at all, or is of a newer server.
 pub fn check(path: &Path) -> Result<Report> {
+    if !path.exists() {
+        return Err(Error::internal(format!("{}: there is no such file", path.display())));
+    }
     let db = open_reader(path)?;
     let schema_version = schema::current_version(&db, path)?;
     let snapshot = db.unchecked_transaction()?;
