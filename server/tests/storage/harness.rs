@@ -20,6 +20,11 @@ pub(crate) fn assert_sound(folder: &Path) {
     assert!(report.faults.is_empty(), "{report}");
 }
 
+/// Awaits what must come; the limit is only for failures.
+pub(crate) async fn soon<T>(event: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), event).await.expect("it did not come")
+}
+
 pub(crate) fn open(folder: &Path) -> Arc<SqliteStore> {
     Arc::new(SqliteStore::open(folder, false).unwrap())
 }

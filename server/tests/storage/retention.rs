@@ -11,7 +11,7 @@ use lastmile_server::store::{
     Change, Changed, LogReads, SliceLimit, SqliteStore, Store, TopicChange, TopicChanged, Write,
 };
 
-use super::harness::{FOREVER, append, assert_sound, kept, log, open, sql, topic};
+use super::harness::{FOREVER, append, assert_sound, kept, log, open, soon, sql, topic};
 
 const LIMIT: SliceLimit = SliceLimit { events: 1000, bytes: usize::MAX };
 
@@ -103,7 +103,7 @@ async fn a_paused_reader_is_told_when_its_next_events_are_gone() {
     let mut tail = Tail::open(log(&store), Arc::new([news]), Start::Position(0)).await.unwrap();
     let (mut seen, mut told) = (Vec::new(), None);
     for round in 0.. {
-        match tail.next().await {
+        match soon(tail.next()).await {
             Ok(Delivery::Position(_)) => {}
             Ok(Delivery::Event(event)) => seen.push(event.seq),
             Err(error) => {
@@ -145,7 +145,7 @@ async fn no_reader_sees_a_hole_while_retention_runs() {
     }
     let last = append(&store, news, 1).await.unwrap();
     for reader in readers {
-        let (end, gaps) = reader.await.unwrap();
+        let (end, gaps) = soon(reader).await.unwrap();
         assert_eq!(end, last, "after {gaps} gaps");
     }
     retention.abort();
