@@ -47,7 +47,8 @@ check: $(NODE) ## Format, lints, types, protos, licences
 	@if cargo deny --version >/dev/null 2>&1; then set -x; cargo deny check; \
 	else echo 'cargo-deny is not installed: licences and advisories not checked'; fi
 
-bench: $(CONSOLE) ## What a call and a delivered event cost
+bench: $(CONSOLE) ## What the log, a call and a delivered event cost
+	cargo bench --locked -p lastmile-server --bench store
 	cargo build --locked --release -p lastmile-server -p lastmile-edge --bins
 	cargo bench --locked -p lastmile-tests --bench calls
 
