@@ -112,3 +112,35 @@ async fn another_backend_loses_nothing_across_a_restart_of_the_core() {
         assert_eq!(received, (1..=count).collect::<Vec<_>>(), "{topology:?}");
     }
 }
+
+#[tokio::test]
+async fn a_client_that_knows_only_the_address_uses_topics_and_documents() {
+    let python = tool("target/python/bin/python").expect("`make tools` makes the Python environment");
+    let app = App::start(Topology::One).await;
+    let script = repository().join("tests/foreign/python/by_reflection.py").display().to_string();
+    let said = run(&python, &[&script, &app.grpc().to_string()]).await;
+    assert_eq!(said.lines().collect::<Vec<_>>(), ["topics", "documents"]);
+}
+
+#[tokio::test]
+async fn buf_curl_changes_documents() {
+    let buf = tool("client-ts/node_modules/.bin/buf").expect("npm ci installs buf");
+    let app = App::start(Topology::One).await;
+    let call = |method: &str, credential: &str, request: &str| {
+        let url = format!("http://{}/lastmile.v1.{method}", app.grpc());
+        let fixed = ["curl", "--http2-prior-knowledge", "--protocol", "grpc"];
+        let arguments: Vec<String> =
+            [&fixed[..], &["-H", credential, "-d", request, &url]].concat().into_iter().map(String::from).collect();
+        let buf = buf.clone();
+        async move { run(&buf, &arguments.iter().map(String::as_str).collect::<Vec<_>>()).await }
+    };
+    let login = call("AuthService/Login", "x: y", r#"{"username":"bob","password":"lastmile-dev"}"#).await;
+    let login: Value = serde_json::from_str(&login).expect("JSON");
+    let credential = format!("authorization: Bearer {}", login["accessToken"].as_str().expect("a token"));
+    let commit = r#"{"id":"board","baseVersion":1,"ops":[{"opId":"1","path":"/notes/first","set":"buy milk"}]}"#;
+    let committed = call("DocumentService/CommitDocument", &credential, commit).await;
+    assert!(committed.contains(r#""version": 2"#) || committed.contains(r#""version":2"#), "{committed}");
+    let document = call("DocumentService/GetDocument", &credential, r#"{"id":"board"}"#).await;
+    let document: Value = serde_json::from_str(&document).expect("JSON");
+    assert_eq!(document["document"]["content"]["notes"], json!({"first": "buy milk"}));
+}
