@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::filter::Filter;
 use super::reader::Log;
 use crate::error::Result;
 use crate::model::{Seq, StoredEvent, TopicId};
@@ -14,7 +15,7 @@ use crate::store::{Bell, SliceLimit};
 /// What a slow subscriber holds at most, besides its position.
 const SLICE: SliceLimit = SliceLimit { events: 64, bytes: 32 * 1024 };
 
-/// The position is told so often while only events of other topics pass.
+/// The position is told so often while only events pass that are not delivered.
 const POSITION_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Where to begin.
@@ -29,7 +30,7 @@ pub enum Start {
 /// What comes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// The position of the last event of the topics before what comes next.
+    /// The position of the last event of the topics before what comes next, delivered or not.
     Position(Seq),
     /// An event.
     Event(StoredEvent),
@@ -40,12 +41,15 @@ pub enum Delivery {
 pub struct Tail {
     log: Log,
     topics: Arc<[TopicId]>,
+    filter: Option<Filter>,
     slice: VecDeque<StoredEvent>,
     position: Seq,
     announced: bool,
     bell: Bell,
-    /// The log's end when the position was last told.
+    /// The log's end when a position was last told.
     seen: Seq,
+    /// The position that was told.
+    told: Seq,
     next_position: Instant,
 }
 
@@ -55,19 +59,39 @@ impl Tail {
     /// # Errors
     /// `CursorExpired` or `CursorEpochChanged` when the log cannot continue from there.
     pub async fn open(log: Log, topics: Arc<[TopicId]>, start: Start) -> Result<Self> {
+        Self::begin(log, topics, start, None).await
+    }
+
+    /// Begins to follow the events that a filter admits; the latest ones are looked for among the latest 10,000.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub async fn open_filtered(
+        log: Log,
+        topics: Arc<[TopicId]>,
+        start: Start,
+        filter: Filter,
+    ) -> Result<Self> {
+        Self::begin(log, topics, start, Some(filter)).await
+    }
+
+    async fn begin(log: Log, topics: Arc<[TopicId]>, start: Start, filter: Option<Filter>) -> Result<Self> {
         let bell = log.listen(Arc::clone(&topics));
         let seen = log.last();
-        let after = match start {
-            Start::Position(seq) => seq,
-            Start::Latest(count) => log.before_latest(Arc::clone(&topics), count).await?,
+        let after = match (start, &filter) {
+            (Start::Position(seq), _) => seq,
+            (Start::Latest(count), None) => log.before_latest(Arc::clone(&topics), count).await?,
+            (Start::Latest(count), Some(filter)) => filter.before_latest(&log, &topics, count, SLICE).await?,
         };
         // The first read is made here, so that a cursor that cannot go on fails before the first message.
         let slice = log.read_after(Arc::clone(&topics), after, SLICE).await?;
         Ok(Self {
             log,
             topics,
+            filter,
             // What was asked for may be the position of another topic's event.
             position: slice.start,
+            told: slice.start,
             slice: slice.events.into(),
             announced: false,
             bell,
@@ -86,23 +110,44 @@ impl Tail {
             return Ok(Delivery::Position(self.position));
         }
         loop {
-            if let Some(event) = self.slice.pop_front() {
-                self.position = event.seq;
-                self.told();
+            if let Some(event) = self.next_admitted() {
+                self.tell();
                 return Ok(Delivery::Event(event));
+            }
+            // While many events pass by the filter, there is never a time to wait.
+            if self.filter.is_some() && self.has_news() && Instant::now() >= self.next_position {
+                self.tell();
+                return Ok(Delivery::Position(self.position));
             }
             let slice = self.log.read_after(Arc::clone(&self.topics), self.position, SLICE).await?;
             self.slice = slice.events.into();
             if self.slice.is_empty() && self.wait().await {
-                self.told();
+                self.tell();
                 return Ok(Delivery::Position(self.position));
             }
         }
     }
 
-    fn told(&mut self) {
+    /// The next event of the slice that the filter admits; the position moves on over the others.
+    fn next_admitted(&mut self) -> Option<StoredEvent> {
+        while let Some(event) = self.slice.pop_front() {
+            self.position = event.seq;
+            if self.filter.as_ref().is_none_or(|filter| filter.admits(&event)) {
+                return Some(event);
+            }
+        }
+        None
+    }
+
+    fn tell(&mut self) {
         self.seen = self.log.last();
+        self.told = self.position;
         self.next_position = Instant::now() + POSITION_INTERVAL;
+    }
+
+    /// Whether anything has happened since a position was last told.
+    fn has_news(&self) -> bool {
+        self.position != self.told || self.log.last() != self.seen
     }
 
     /// Waits until the topics get events; true when it is time to tell the position instead.
@@ -112,7 +157,7 @@ impl Tail {
                 () = self.bell.rung() => return false,
                 () = sleep_until(self.next_position) => {}
             }
-            if self.log.last() != self.seen {
+            if self.has_news() {
                 return true;
             }
             self.next_position = Instant::now() + POSITION_INTERVAL;
@@ -123,12 +168,13 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{NewEvent, NewTopic, TopicRules, USERS_TOPIC};
+    use crate::model::{NewEvent, NewTopic, Retention, TopicRules, USERS_TOPIC};
     use crate::store::{Change, Changed, SqliteStore, Store, TopicChange, TopicChanged, Write};
 
     async fn two_topics(store: &SqliteStore) -> [TopicId; 2] {
-        let rules = TopicRules::default();
-        let topic = NewTopic { name: "other".to_owned(), description: String::new(), rules };
+        let (rules, retention) = (TopicRules::default(), Retention::default());
+        let (name, description, owner) = ("other".to_owned(), String::new(), String::new());
+        let topic = NewTopic { name, description, rules, retention, owner };
         let committed = store.commit(Write::change(Change::Topic(TopicChange::Create(topic)))).await.unwrap();
         match &committed.changed {
             Some(Changed::Topic(TopicChanged::Topic(topic))) => [USERS_TOPIC, topic.id],
