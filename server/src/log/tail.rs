@@ -168,8 +168,9 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
     use crate::model::{NewEvent, NewTopic, Retention, TopicRules, USERS_TOPIC};
-    use crate::store::{Change, Changed, SqliteStore, Store, TopicChange, TopicChanged, Write};
+    use crate::store::{Change, Changed, LogReads, SqliteStore, Store, TopicChange, TopicChanged, Write};
 
     async fn two_topics(store: &SqliteStore) -> [TopicId; 2] {
         let (rules, retention) = (TopicRules::default(), Retention::default());
@@ -242,5 +243,105 @@ mod tests {
         }
         live.await.unwrap();
         assert_eq!(seen, expected);
+    }
+
+    /// Admits the events of a publisher.
+    fn of(publisher: &'static str) -> Filter {
+        Filter::new(move |event| event.publisher == publisher)
+    }
+
+    async fn append_of(store: &SqliteStore, publisher: &str) -> Seq {
+        let (kind, publisher, traceparent) = ("test".to_owned(), publisher.to_owned(), String::new());
+        let (topic, body, idempotency) = (USERS_TOPIC, Vec::new(), None);
+        let event = NewEvent { topic, kind, publisher, traceparent, body, idempotency };
+        store.commit(Write::events(vec![event])).await.unwrap().events[0].seq
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn filtered_events_move_the_position_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(folder.path(), false).unwrap());
+        let log = Log::new(Arc::clone(&store) as _);
+        let topics = Arc::new([USERS_TOPIC]);
+        let mut tail = Tail::open_filtered(log, topics, Start::Position(0), of("me")).await.unwrap();
+        assert_eq!(tail.next().await.unwrap(), Delivery::Position(0));
+
+        let first = append_of(&store, "me").await;
+        assert_eq!(event(tail.next().await.unwrap()), first);
+        append_of(&store, "other").await;
+        let last = append_of(&store, "other").await;
+        let begin = Instant::now();
+        let told = tokio::time::timeout(POSITION_INTERVAL * 2, tail.next()).await.expect("was not told");
+        assert_eq!(told.unwrap(), Delivery::Position(last));
+        assert_eq!(begin.elapsed(), POSITION_INTERVAL);
+        let quiet = tokio::time::timeout(POSITION_INTERVAL * 4, tail.next()).await;
+        assert!(quiet.is_err(), "told once is enough: {quiet:?}");
+        let next = append_of(&store, "me").await;
+        assert_eq!(event(tail.next().await.unwrap()), next);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_position_is_told_while_filtered_events_never_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(folder.path(), false).unwrap());
+        let log = Log::new(Arc::clone(&store) as _);
+        for _ in 0..SLICE.events * 3 {
+            append_of(&store, "other").await;
+        }
+        let slow = Filter::new(|_| false);
+        let topics = Arc::new([USERS_TOPIC]);
+        let mut tail = Tail::open_filtered(log, topics, Start::Position(0), slow).await.unwrap();
+        assert_eq!(tail.next().await.unwrap(), Delivery::Position(0));
+        tokio::time::advance(POSITION_INTERVAL).await;
+        // Due after the first slice, and not only when there is nothing more to read.
+        assert_eq!(tail.next().await.unwrap(), Delivery::Position(SLICE.events as Seq));
+        tokio::time::advance(POSITION_INTERVAL).await;
+        assert_eq!(tail.next().await.unwrap(), Delivery::Position(SLICE.events as Seq * 2));
+        // What passed since is told too, though nothing is appended any more.
+        let told = tokio::time::timeout(POSITION_INTERVAL * 2, tail.next()).await.expect("was not told");
+        assert_eq!(told.unwrap(), Delivery::Position(SLICE.events as Seq * 3));
+    }
+
+    #[tokio::test]
+    async fn the_latest_are_the_latest_that_the_filter_admits() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(folder.path(), false).unwrap());
+        let log = Log::new(Arc::clone(&store) as _);
+        for n in 1..=200 {
+            append_of(&store, if n % 50 == 0 { "me" } else { "other" }).await;
+        }
+        for (count, expected) in [
+            (0, &[][..]),
+            (1, &[200]),
+            (3, &[100, 150, 200]),
+            (4, &[50, 100, 150, 200]),
+            (9, &[50, 100, 150, 200]),
+        ] {
+            let topics = Arc::new([USERS_TOPIC]);
+            let start = Start::Latest(count);
+            let mut tail = Tail::open_filtered(log.clone(), topics, start, of("me")).await.unwrap();
+            let position = expected.first().map_or(200, |first| first - 1);
+            assert_eq!(tail.next().await.unwrap(), Delivery::Position(position), "{count}");
+            for seq in expected {
+                assert_eq!(event(tail.next().await.unwrap()), *seq, "{count}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tail_of_a_deleted_topic_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(folder.path(), false).unwrap());
+        let [mine, other] = two_topics(&store).await;
+        let log = Log::new(Arc::clone(&store) as _);
+        let mut tail = Tail::open(log, Arc::new([mine, other]), Start::Latest(0)).await.unwrap();
+        tail.next().await.unwrap();
+        append(&store, other).await;
+        let delete = TopicChange::Delete { name: "other".to_owned(), etag: None };
+        store.commit(Write::change(Change::Topic(delete))).await.unwrap();
+        // What is left of its events may have holes.
+        assert!(matches!(tail.next().await, Err(Error::NotFound { .. })));
+        let event = append(&store, mine).await;
+        assert_eq!(store.bells().last(), event);
     }
 }
