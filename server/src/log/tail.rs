@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::filter::Filter;
 use super::reader::Log;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Seq, StoredEvent, TopicId};
-use crate::store::{Bell, SliceLimit};
+use crate::store::{Bell, Slice, SliceLimit};
 
 /// What a slow subscriber holds at most, besides its position.
 const SLICE: SliceLimit = SliceLimit { events: 64, bytes: 32 * 1024 };
@@ -78,13 +78,14 @@ impl Tail {
     async fn begin(log: Log, topics: Arc<[TopicId]>, start: Start, filter: Option<Filter>) -> Result<Self> {
         let bell = log.listen(Arc::clone(&topics));
         let seen = log.last();
-        let after = match (start, &filter) {
-            (Start::Position(seq), _) => seq,
-            (Start::Latest(count), None) => log.before_latest(Arc::clone(&topics), count).await?,
-            (Start::Latest(count), Some(filter)) => filter.before_latest(&log, &topics, count, SLICE).await?,
-        };
         // The first read is made here, so that a cursor that cannot go on fails before the first message.
-        let slice = log.read_after(Arc::clone(&topics), after, SLICE).await?;
+        let slice = loop {
+            match first_slice(&log, &topics, start, filter.as_ref()).await {
+                // Nobody gave a cursor: what was deleted while it was looked for is no longer among the latest.
+                Err(Error::CursorExpired) if matches!(start, Start::Latest(_)) => {}
+                slice => break slice?,
+            }
+        };
         Ok(Self {
             log,
             topics,
@@ -165,10 +166,27 @@ impl Tail {
     }
 }
 
+async fn first_slice(
+    log: &Log,
+    topics: &Arc<[TopicId]>,
+    start: Start,
+    filter: Option<&Filter>,
+) -> Result<Slice> {
+    let after = match (start, filter) {
+        (Start::Position(seq), _) => seq,
+        (Start::Latest(count), None) => log.before_latest(Arc::clone(topics), count).await?,
+        (Start::Latest(count), Some(filter)) => filter.before_latest(log, topics, count, SLICE).await?,
+    };
+    log.read_after(Arc::clone(topics), after, SLICE).await
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::poll;
+
     use super::*;
-    use crate::error::Error;
     use crate::model::{NewEvent, NewTopic, Retention, TopicRules, USERS_TOPIC};
     use crate::store::{Change, Changed, LogReads, SqliteStore, Store, TopicChange, TopicChanged, Write};
 
@@ -326,6 +344,54 @@ mod tests {
                 assert_eq!(event(tail.next().await.unwrap()), *seq, "{count}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_deleted_while_the_latest_are_looked_for_is_not_among_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(folder.path(), false).unwrap());
+        let log = Log::new(Arc::clone(&store) as _);
+        for _ in 0..SLICE.events * 3 {
+            append_of(&store, "me").await;
+        }
+        let db = rusqlite::Connection::open(folder.path().join("lastmile.db")).unwrap();
+        let db = std::sync::Mutex::new(db);
+        let trimming = Filter::new(move |_| {
+            let trim = "UPDATE topic SET trimmed = 100 WHERE id = 1; DELETE FROM event WHERE seq <= 100";
+            db.lock().unwrap().execute_batch(trim).unwrap();
+            true
+        });
+        let topics = Arc::new([USERS_TOPIC]);
+        let mut tail = Tail::open_filtered(log, topics, Start::Latest(1000), trimming).await.unwrap();
+        assert_eq!(tail.next().await.unwrap(), Delivery::Position(100));
+        assert_eq!(event(tail.next().await.unwrap()), 101);
+    }
+
+    #[tokio::test]
+    async fn callers_can_leave_while_many_events_pass_the_filter() {
+        const EVENTS: usize = 5_000;
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(folder.path(), false).unwrap());
+        let (kind, publisher, traceparent) = ("test".to_owned(), String::new(), String::new());
+        let (topic, body, idempotency) = (USERS_TOPIC, Vec::new(), None);
+        let event = NewEvent { topic, kind, publisher, traceparent, body, idempotency };
+        store.commit(Write::events(vec![event; EVENTS])).await.unwrap();
+        let passed = Arc::new(AtomicUsize::new(0));
+        let counting = Arc::clone(&passed);
+        let none = Filter::new(move |_| counting.fetch_add(1, Ordering::Relaxed) == usize::MAX);
+        let log = Log::new(Arc::clone(&store) as _);
+        let mut tail =
+            Tail::open_filtered(log, Arc::new([USERS_TOPIC]), Start::Position(0), none).await.unwrap();
+        tail.next().await.unwrap();
+        let mut next = Box::pin(tail.next());
+        let mut longest = 0;
+        while passed.load(Ordering::Relaxed) < EVENTS {
+            let before = passed.load(Ordering::Relaxed);
+            assert!(poll!(&mut next).is_pending());
+            longest = longest.max(passed.load(Ordering::Relaxed) - before);
+            tokio::task::yield_now().await;
+        }
+        assert!(longest < EVENTS / 2, "{longest} events passed without a pause");
     }
 
     #[tokio::test]
