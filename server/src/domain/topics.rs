@@ -229,3 +229,37 @@ fn named(error: Error, topic: &str) -> Error {
 fn gone(name: &str) -> Error {
     Error::NotFound { kind: "topic", name: name.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Member, Retention, TopicPatch, TopicRules};
+    use crate::store::SqliteStore;
+
+    fn room() -> NewTopic {
+        let rules = TopicRules { publish: Vec::new(), subscribe: vec![Member::Anyone] };
+        let (description, owner) = (String::new(), String::new());
+        NewTopic { name: "room".to_owned(), description, rules, retention: Retention::default(), owner }
+    }
+
+    #[tokio::test]
+    async fn a_topic_created_anew_is_not_the_one_a_stream_began_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path(), false).unwrap());
+        let topics = Topics::new(Arc::clone(&store), Log::new(Arc::clone(&store) as _));
+        let change = async |change| store.commit(Write::change(Change::Topic(change))).await.unwrap();
+        let name = || "room".to_owned();
+        topics.ensure(room()).await.unwrap();
+        let old = topics.authorize(&Caller::Anonymous, &[name()]).await.unwrap();
+        let again = async || topics.authorize_again(&Caller::Anonymous, &old).await;
+        assert!(again().await.is_ok());
+
+        let patch = TopicPatch { subscribe: Some(vec![Member::SignedIn]), ..TopicPatch::default() };
+        change(TopicChange::Update { name: name(), patch, etag: None }).await;
+        assert!(matches!(again().await, Err(Error::LoginRequired)));
+        change(TopicChange::Delete { name: name(), etag: None }).await;
+        topics.ensure(room()).await.unwrap();
+        assert!(topics.authorize(&Caller::Anonymous, &[name()]).await.is_ok());
+        assert!(matches!(again().await, Err(Error::NotFound { name, .. }) if name == "room"));
+    }
+}

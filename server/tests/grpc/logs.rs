@@ -1,11 +1,13 @@
 //! Debug logs: writing and following.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use lastmile_proto::v1;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Code, Response, Status, Streaming};
@@ -130,7 +132,8 @@ async fn records_are_written_as_they_arrive_and_an_open_call_ends_with_the_serve
         assert_eq!(record_of(next(&mut stream).await).message, text);
     }
     server.core.drain();
-    assert_refused(writing.await.unwrap(), Code::Unavailable, "SHUTTING_DOWN", &[]);
+    let answer = timeout(Duration::from_secs(10), writing).await.expect("the call stays open").unwrap();
+    assert_refused(answer, Code::Unavailable, "SHUTTING_DOWN", &[]);
     server.stop().await;
 }
 
