@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{join_all, try_join_all};
 use lastmile_server::log::{Delivery, Log, Start, Tail};
-use lastmile_server::model::{NewEvent, NewTopic, Seq, TopicId, TopicRules};
+use lastmile_server::model::{NewEvent, NewTopic, Retention, Seq, TopicId, TopicRules};
 use lastmile_server::store::{
     Change, Changed, LogReads, SliceLimit, SqliteStore, Store, TopicChange, TopicChanged, Write,
 };
@@ -209,7 +209,13 @@ async fn memory() {
 }
 
 async fn create_topic(store: &SqliteStore, name: &str) -> TopicId {
-    let topic = NewTopic { name: name.into(), description: String::new(), rules: TopicRules::default() };
+    let topic = NewTopic {
+        name: name.into(),
+        description: String::new(),
+        rules: TopicRules::default(),
+        retention: Retention::default(),
+        owner: String::new(),
+    };
     let change = Change::Topic(TopicChange::Create(topic));
     match store.commit(Write::change(change)).await.unwrap().changed {
         Some(Changed::Topic(TopicChanged::Topic(topic))) => topic.id,

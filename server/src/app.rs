@@ -25,7 +25,8 @@ use tower::util::BoxCloneSyncService;
 use crate::auth::{PASSWORD_RULE, Passwords, SigningKey, Tokens, keeps_password_rule};
 use crate::config::CoreConfig;
 use crate::domain::{
-    Sessions, SetUp, Standing, Topics, Users, administrator, keep_retention, publish_ticks, seed,
+    Logs, Sessions, SetUp, Standing, TopicAdmin, Topics, Users, administrator, keep_retention, publish_ticks,
+    seed,
 };
 use crate::error::Error;
 use crate::folder::DataFolder;
@@ -68,7 +69,10 @@ impl Core {
         let setup = first_start(config, &*store, &users, &topics).await.map_err(cause)?;
 
         let drain = CancellationToken::new();
-        let streams = Streams::new(drain.clone(), Standing::new());
+        let standing = Standing::new();
+        let topic_admin = TopicAdmin::new(Arc::clone(&store), standing.clone());
+        let logs = Logs::new(Arc::clone(&store), log.clone());
+        let streams = Streams::new(drain.clone(), standing);
         let tasks = TaskTracker::new();
         if config.dev {
             tasks.spawn(drain.clone().run_until_cancelled_owned(publish_ticks(topics.clone())));
@@ -84,9 +88,14 @@ impl Core {
         let routes = Routes::new(health_service)
             .add_service(AuthServiceServer::new(AuthApi::new(sessions, users.clone(), setup)))
             .add_service(UserServiceServer::new(UserApi::new(users, log.clone(), streams.clone())))
-            .add_service(TopicServiceServer::new(TopicApi::new(topics, log, streams)))
+            .add_service(TopicServiceServer::new(TopicApi::new(
+                topics,
+                topic_admin,
+                log.clone(),
+                streams.clone(),
+            )))
             .add_service(DocumentServiceServer::new(DocumentApi))
-            .add_service(LogServiceServer::new(LogApi))
+            .add_service(LogServiceServer::new(LogApi::new(logs, log, streams)))
             .add_service(EdgeIdentityServiceServer::new(EdgeIdentityApi::new(tokens.clone())))
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?)

@@ -129,15 +129,19 @@ async fn buf_curl_changes_documents() {
     let call = |method: &str, credential: &str, request: &str| {
         let url = format!("http://{}/lastmile.v1.{method}", app.grpc());
         let fixed = ["curl", "--http2-prior-knowledge", "--protocol", "grpc"];
-        let arguments: Vec<String> =
-            [&fixed[..], &["-H", credential, "-d", request, &url]].concat().into_iter().map(String::from).collect();
+        let arguments: Vec<String> = [&fixed[..], &["-H", credential, "-d", request, &url]]
+            .concat()
+            .into_iter()
+            .map(String::from)
+            .collect();
         let buf = buf.clone();
         async move { run(&buf, &arguments.iter().map(String::as_str).collect::<Vec<_>>()).await }
     };
     let login = call("AuthService/Login", "x: y", r#"{"username":"bob","password":"lastmile-dev"}"#).await;
     let login: Value = serde_json::from_str(&login).expect("JSON");
     let credential = format!("authorization: Bearer {}", login["accessToken"].as_str().expect("a token"));
-    let commit = r#"{"id":"board","baseVersion":1,"ops":[{"opId":"1","path":"/notes/first","set":"buy milk"}]}"#;
+    let commit =
+        r#"{"id":"board","baseVersion":1,"ops":[{"opId":"1","path":"/notes/first","set":"buy milk"}]}"#;
     let committed = call("DocumentService/CommitDocument", &credential, commit).await;
     assert!(committed.contains(r#""version": 2"#) || committed.contains(r#""version":2"#), "{committed}");
     let document = call("DocumentService/GetDocument", &credential, r#"{"id":"board"}"#).await;

@@ -135,9 +135,9 @@ async fn a_route_missed_says_what_there_is() {
         allowed.sort();
         allowed.retain(|name| name != "HEAD" && name != "OPTIONS");
         assert_eq!(allowed, ["GET", "POST"]);
-        let later = alice.post("/api/v1/topics", &json!({"name": "mine"})).await;
+        let later = alice.post("/api/v1/logs", &json!({"message": "hi"})).await;
         assert_eq!(later.status, 501, "{later:?}");
-        assert!(later.text.contains("CreateTopic"), "{later:?}");
+        assert!(later.text.contains("WriteLogs"), "{later:?}");
         [nothing, method, later].map(|answer| mask(&answer.text))
     })
     .await;

@@ -32,6 +32,22 @@ fn check_unscoped(identity: &Identity) -> Result<&Identity> {
     Err(Error::Forbidden(format!("this token is for the topics {topics} alone")))
 }
 
+/// Admits who may follow debug logs: administrators, and edges, which ask for each of their subscribers.
+///
+/// # Errors
+/// `LoginRequired` for an anonymous caller, `Forbidden` for others.
+pub(super) fn check_log_reader(caller: &Caller) -> Result<&Identity> {
+    match caller.identity()?.role {
+        Role::Edge => check_follower(caller),
+        Role::User | Role::Admin | Role::Service => caller.admin("read logs"),
+    }
+}
+
+/// Whether the caller may know the topic: who may subscribe to it, or administer it.
+pub(super) fn may_see(caller: &Caller, topic: &Topic) -> bool {
+    caller.admin("see every topic").is_ok() || may_subscribe(caller, topic)
+}
+
 /// Whether the caller may subscribe to the topic and read its history.
 pub(super) fn may_subscribe(caller: &Caller, topic: &Topic) -> bool {
     admits(&topic.rules.subscribe, caller, topic)
@@ -136,6 +152,33 @@ mod tests {
             assert_eq!(check_publish(&caller, &topic).is_ok(), subscribes, "{role} {topics:?}");
             assert_eq!(check_member(&caller).is_ok(), role == Role::Service && topics.is_empty());
             assert_eq!(check_follower(&caller).is_ok(), topics.is_empty());
+        }
+    }
+
+    #[test]
+    fn logs_are_for_administrators_and_whole_edges() {
+        assert!(check_log_reader(&Caller::Anonymous).is_err());
+        for (role, whole, scoped) in [
+            (Role::User, false, false),
+            (Role::Admin, true, true),
+            (Role::Service, false, false),
+            (Role::Edge, true, false),
+        ] {
+            let Caller::Known(identity) = known("s", role) else { unreachable!() };
+            let some = Identity { topics: vec!["news".to_owned()], ..identity.clone() };
+            assert_eq!(check_log_reader(&Caller::Known(identity)).is_ok(), whole, "{role}");
+            assert_eq!(check_log_reader(&Caller::Known(some)).is_ok(), scoped, "{role} of some topics");
+        }
+    }
+
+    #[test]
+    fn administrators_see_topics_that_they_may_not_read() {
+        let topic = topic(TopicRules::default());
+        for (role, sees) in
+            [(Role::User, false), (Role::Admin, true), (Role::Service, false), (Role::Edge, false)]
+        {
+            assert_eq!(may_see(&known("s", role), &topic), sees, "{role}");
+            assert!(!may_subscribe(&known("s", role), &topic), "{role}");
         }
     }
 

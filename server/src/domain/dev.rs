@@ -13,7 +13,7 @@ use v1::subscribe_response::Body;
 use super::topics::{Publication, Topics};
 use super::users::Users;
 use crate::error::{Error, Result};
-use crate::model::{Member, NewTopic, NewUser, Role, TopicRules};
+use crate::model::{Member, NewTopic, NewUser, Retention, Role, TopicRules};
 
 /// The password of all demo users.
 const PASSWORD: &str = "lastmile-dev";
@@ -49,7 +49,13 @@ pub async fn seed(users: &Users, topics: &Topics) -> Result<()> {
         ("ticks", "A tick every second.", open),
         ("staff", "Administrators only.", closed),
     ] {
-        let topic = NewTopic { name: name.to_owned(), description: description.to_owned(), rules };
+        let topic = NewTopic {
+            name: name.to_owned(),
+            description: description.to_owned(),
+            rules,
+            retention: Retention::default(),
+            owner: String::new(),
+        };
         topics.ensure(topic).await?;
     }
     Ok(())

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use lastmile_proto::v1;
 use prost::Message;
+use v1::tail_logs_response::Entry;
 use v1::watch_users_response::Change;
 
 use crate::error::{Error, Result};
 use crate::model::{Member, StoredEvent, Topic, User};
-use crate::store::UserChanged;
+use crate::store::{TopicChanged, UserChanged};
 
 /// The message of a user.
 pub fn user_message(user: &User) -> v1::User {
@@ -85,6 +86,28 @@ pub(super) fn user_change_event(changed: &UserChanged) -> (&'static str, Vec<u8>
         UserChanged::Deleted(id) => ("user:delete", Change::UserDeleted(v1::UserDeleted { id: *id })),
     };
     (kind, v1::WatchUsersResponse { change: Some(change), ..Default::default() }.encode_to_vec())
+}
+
+/// The kind and the body of the event that tells of a change of a topic.
+pub(super) fn topic_change_event(changed: &TopicChanged) -> (&'static str, Vec<u8>) {
+    match changed {
+        TopicChanged::Topic(topic) => ("topic:update", topic.name.clone().into_bytes()),
+        TopicChanged::Deleted(name) => ("topic:delete", name.clone().into_bytes()),
+    }
+}
+
+/// The message of a log record, without its cursors.
+///
+/// # Errors
+/// When the stored body is damaged.
+pub fn log_message(event: &StoredEvent) -> Result<v1::TailLogsResponse> {
+    v1::TailLogsResponse::decode(event.body.as_slice()).map_err(Error::internal)
+}
+
+/// The kind and the body of the event that carries a log record.
+pub(super) fn log_event(record: v1::LogRecord) -> (&'static str, Vec<u8>) {
+    let entry = Some(Entry::Record(record));
+    ("log:debug", v1::TailLogsResponse { entry, ..Default::default() }.encode_to_vec())
 }
 
 fn duration_message(duration: Duration) -> prost_types::Duration {

@@ -8,13 +8,17 @@ mod users;
 mod setup;
 mod topics;
 mod retention;
+mod topic_admin;
+mod logs;
 mod dev;
 
 pub use dev::{publish_ticks, seed};
-pub use message::{event_message, topic_message, user_change_message, user_message};
+pub use logs::{LogFilter, Logs};
+pub use message::{event_message, log_message, topic_message, user_change_message, user_message};
 pub use retention::keep_retention;
 pub use sessions::{Session, Sessions};
 pub use setup::{SetUp, administrator};
 pub use standing::Standing;
+pub use topic_admin::TopicAdmin;
 pub use topics::{Feed, History, Publication, Topics};
 pub use users::Users;

@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::error::Result;
 use crate::model::{Time, TopicId};
-use crate::store::{Change, Changed, Store, TopicChange, TopicChanged, Write};
+use crate::store::{Change, Changed, Store, Write};
 
 /// Deletes what topics do not keep, every so often, until dropped.
 pub async fn keep_retention(store: Arc<dyn Store>, every: Duration) {
@@ -33,7 +33,6 @@ async fn trim_all(store: &dyn Store) -> Result<()> {
 
 /// Deletes one slice; true when there is more.
 async fn trim(store: &dyn Store, topic: TopicId, now: Time) -> Result<bool> {
-    let change = Change::Topic(TopicChange::Trim { topic, now });
-    let changed = store.commit(Write::change(change)).await?.changed;
-    Ok(matches!(changed, Some(Changed::Topic(TopicChanged::Trimmed { more: true }))))
+    let changed = store.commit(Write::change(Change::Trim { topic, now })).await?.changed;
+    Ok(matches!(changed, Some(Changed::Trimmed { more: true })))
 }

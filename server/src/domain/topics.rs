@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::access::{check_publish, may_follow, may_subscribe, refuse_subscribe};
+use super::access::{check_publish, may_follow, may_see, may_subscribe, refuse_subscribe};
 use crate::auth::Caller;
 use crate::error::{Error, Result};
 use crate::log::{Log, Start, Tail};
@@ -42,7 +42,7 @@ pub enum History {
 #[derive(Debug)]
 pub struct Feed {
     /// The topics.
-    pub topics: Vec<Topic>,
+    pub topics: Arc<[Topic]>,
     /// What happens in them.
     pub tail: Tail,
 }
@@ -71,22 +71,22 @@ impl Topics {
         Ok(())
     }
 
-    /// One topic the caller may subscribe to.
+    /// One topic the caller may subscribe to, or administers.
     ///
     /// # Errors
     /// `NotFound`, `LoginRequired`, `Forbidden`.
     pub async fn get(&self, caller: &Caller, name: &str) -> Result<Topic> {
         let topic = self.known(name).await?;
-        if may_subscribe(caller, &topic) { Ok(topic) } else { Err(refuse_subscribe(caller, &topic)) }
+        if may_see(caller, &topic) { Ok(topic) } else { Err(refuse_subscribe(caller, &topic)) }
     }
 
-    /// The topics the caller may subscribe to, in the order of their names.
+    /// The topics the caller may subscribe to, or administers, in the order of their names.
     ///
     /// # Errors
     /// Only by a fault of the store.
     pub async fn list(&self, caller: &Caller) -> Result<Vec<Topic>> {
         let mut topics = self.store.topics().await?;
-        topics.retain(|topic| may_subscribe(caller, topic));
+        topics.retain(|topic| may_see(caller, topic));
         Ok(topics)
     }
 
@@ -98,7 +98,7 @@ impl Topics {
         let topic = self.known(name).await?;
         let identity = check_publish(caller, &topic)?;
         let subject = identity.subject.clone();
-        self.append(topic.id, subject, identity.name.clone(), publication).await
+        self.append(&topic, subject, identity.name.clone(), publication).await
     }
 
     /// Appends an event in the name of the server itself.
@@ -107,7 +107,7 @@ impl Topics {
     /// `NotFound`.
     pub async fn announce(&self, name: &str, publication: Publication) -> Result<Appended> {
         let topic = self.known(name).await?;
-        self.append(topic.id, String::new(), "lastmile".to_owned(), publication).await
+        self.append(&topic, String::new(), "lastmile".to_owned(), publication).await
     }
 
     /// A page of a topic's events, oldest first.
@@ -115,14 +115,18 @@ impl Topics {
     /// # Errors
     /// `NotFound`, `LoginRequired`, `Forbidden`, and the errors of a cursor that cannot go on.
     pub async fn history(&self, caller: &Caller, name: &str, page: History, size: usize) -> Result<Slice> {
-        let topic = self.get(caller, name).await?;
+        let topic = self.known(name).await?;
+        if !may_subscribe(caller, &topic) {
+            return Err(refuse_subscribe(caller, &topic));
+        }
         let topics: Arc<[TopicId]> = Arc::new([topic.id]);
         let (after, events) = match page {
             History::Oldest => (self.log.before_latest(Arc::clone(&topics), usize::MAX).await?, size),
             History::After(seq) => (seq, size),
             History::Latest(count) => (self.log.before_latest(Arc::clone(&topics), count).await?, count),
         };
-        self.log.read_after(topics, after, SliceLimit { events, bytes: PAGE_BYTES }).await
+        let slice = self.log.read_after(topics, after, SliceLimit { events, bytes: PAGE_BYTES }).await;
+        slice.map_err(|error| named(error, name))
     }
 
     /// The topics of these names, or all the caller may follow when there is none.
@@ -152,10 +156,30 @@ impl Topics {
     /// # Errors
     /// Those of [`Self::authorize`], and the errors of a cursor that cannot go on.
     pub async fn follow(&self, caller: &Caller, names: &[String], start: Start) -> Result<Feed> {
-        let topics = self.authorize(caller, names).await?;
+        let topics: Arc<[Topic]> = self.authorize(caller, names).await?.into();
         let ids = topics.iter().map(|topic| topic.id).collect();
-        let tail = Tail::open(self.log.clone(), ids, start).await?;
-        Ok(Feed { topics, tail })
+        let tail = Tail::open(self.log.clone(), ids, start).await;
+        if let Err(Error::NotFound { .. }) = tail {
+            // The log knows only the number of what is gone.
+            self.authorize_again(caller, &topics).await?;
+        }
+        Ok(Feed { topics, tail: tail? })
+    }
+
+    /// Admits a caller who may still follow all topics of a feed. A topic created anew under its name is another one.
+    ///
+    /// # Errors
+    /// `NotFound` when one of them was deleted, `LoginRequired`, `Forbidden`.
+    pub async fn authorize_again(&self, caller: &Caller, topics: &[Topic]) -> Result<()> {
+        let ids = topics.iter().map(|topic| topic.id).collect();
+        let there = self.store.topics_by_id(ids).await?;
+        for topic in topics {
+            let topic = there.iter().find(|each| each.id == topic.id).ok_or_else(|| gone(&topic.name))?;
+            if !may_follow(caller, topic) {
+                return Err(refuse_subscribe(caller, topic));
+            }
+        }
+        Ok(())
     }
 
     async fn all_readable(&self, caller: &Caller) -> Result<Vec<Topic>> {
@@ -174,21 +198,68 @@ impl Topics {
 
     async fn known(&self, name: &str) -> Result<Topic> {
         let topic = self.store.topic(name).await?;
-        topic.ok_or_else(|| Error::NotFound { kind: "topic", name: name.to_owned() })
+        topic.ok_or_else(|| gone(name))
     }
 
     async fn append(
         &self,
-        topic: TopicId,
+        topic: &Topic,
         subject: String,
         publisher: String,
         publication: Publication,
     ) -> Result<Appended> {
         let Publication { kind, body, key } = publication;
         let idempotency = key.map(|(key, digest)| Idempotency { subject, key, digest });
-        let event =
-            NewEvent { topic, kind, publisher, traceparent: current_traceparent(), body, idempotency };
-        let committed = self.store.commit(Write::events(vec![event])).await?;
+        let traceparent = current_traceparent();
+        let event = NewEvent { topic: topic.id, kind, publisher, traceparent, body, idempotency };
+        let committed = self.store.commit(Write::events(vec![event])).await;
+        let committed = committed.map_err(|error| named(error, &topic.name))?;
         committed.events.into_iter().next().ok_or_else(|| Error::internal("the store appended no event"))
+    }
+}
+
+/// The store knows only the number of a topic that went away in the meantime.
+fn named(error: Error, topic: &str) -> Error {
+    match error {
+        Error::NotFound { .. } => gone(topic),
+        other => other,
+    }
+}
+
+fn gone(name: &str) -> Error {
+    Error::NotFound { kind: "topic", name: name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Member, Retention, TopicPatch, TopicRules};
+    use crate::store::SqliteStore;
+
+    fn room() -> NewTopic {
+        let rules = TopicRules { publish: Vec::new(), subscribe: vec![Member::Anyone] };
+        let (description, owner) = (String::new(), String::new());
+        NewTopic { name: "room".to_owned(), description, rules, retention: Retention::default(), owner }
+    }
+
+    #[tokio::test]
+    async fn a_topic_created_anew_is_not_the_one_a_stream_began_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path(), false).unwrap());
+        let topics = Topics::new(Arc::clone(&store), Log::new(Arc::clone(&store) as _));
+        let change = async |change| store.commit(Write::change(Change::Topic(change))).await.unwrap();
+        let name = || "room".to_owned();
+        topics.ensure(room()).await.unwrap();
+        let old = topics.authorize(&Caller::Anonymous, &[name()]).await.unwrap();
+        let again = async || topics.authorize_again(&Caller::Anonymous, &old).await;
+        assert!(again().await.is_ok());
+
+        let patch = TopicPatch { subscribe: Some(vec![Member::SignedIn]), ..TopicPatch::default() };
+        change(TopicChange::Update { name: name(), patch, etag: None }).await;
+        assert!(matches!(again().await, Err(Error::LoginRequired)));
+        change(TopicChange::Delete { name: name(), etag: None }).await;
+        topics.ensure(room()).await.unwrap();
+        assert!(topics.authorize(&Caller::Anonymous, &[name()]).await.is_ok());
+        assert!(matches!(again().await, Err(Error::NotFound { name, .. }) if name == "room"));
     }
 }

@@ -2,7 +2,9 @@
 
 mod cursor;
 mod reader;
+mod filter;
 mod tail;
 
+pub use filter::Filter;
 pub use reader::Log;
 pub use tail::{Delivery, Start, Tail};

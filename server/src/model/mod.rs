@@ -12,7 +12,7 @@ pub use filter::{FilterField, Term, UserFilter};
 pub use role::{Role, UnknownRole};
 pub use time::Time;
 pub use topic::{
-    ACCESS_TOPIC, LOGS_TOPIC, Member, NewTopic, Retention, Topic, TopicId, TopicRules, USERS_TOPIC,
-    UnknownMember,
+    ACCESS_TOPIC, LOGS_TOPIC, Member, NewTopic, Retention, Topic, TopicId, TopicPatch, TopicRules,
+    USERS_TOPIC, UnknownMember, is_subject,
 };
 pub use user::{NewUser, User, UserPatch};

@@ -59,6 +59,27 @@ pub struct NewTopic {
     pub description: String,
     /// Who may do what.
     pub rules: TopicRules,
+    /// How long events are kept.
+    pub retention: Retention,
+    /// Subject of the owner; may be empty.
+    pub owner: String,
+}
+
+/// The fields of a topic to change; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TopicPatch {
+    /// What it is for.
+    pub description: Option<String>,
+    /// Who may publish.
+    pub publish: Option<Vec<Member>>,
+    /// Who may subscribe and read the history.
+    pub subscribe: Option<Vec<Member>>,
+    /// Oldest age.
+    pub max_age: Option<Duration>,
+    /// Bytes of all events together.
+    pub max_bytes: Option<u64>,
+    /// Subject of the owner; may be empty.
+    pub owner: Option<String>,
 }
 
 /// Who may do what with a topic.
@@ -83,6 +104,12 @@ impl Default for Retention {
     fn default() -> Self {
         Self { max_age: Duration::from_secs(7 * 24 * 60 * 60), max_bytes: 1 << 30 }
     }
+}
+
+/// Whether a text can be the subject of a caller: `[A-Za-z0-9._~-]{1,128}`.
+pub fn is_subject(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
+    (1..=128).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 /// Whom a rule admits.
@@ -130,7 +157,7 @@ impl FromStr for Member {
                 _ => Err(unknown()),
             },
             Some(("role", role)) => role.parse().map(Self::Role).map_err(|_| unknown()),
-            Some(("user", subject)) if !subject.is_empty() => Ok(Self::User(subject.to_owned())),
+            Some(("user", subject)) if is_subject(subject) => Ok(Self::User(subject.to_owned())),
             Some(_) => Err(unknown()),
         }
     }
@@ -145,7 +172,7 @@ mod tests {
         for text in ["anyone", "signed-in", "owner", "role:admin", "user:7"] {
             assert_eq!(text.parse::<Member>().map(|member| member.to_string()), Ok(text.to_owned()));
         }
-        for text in ["", "all", "role:king", "user:", "group:x"] {
+        for text in ["", "all", "role:king", "user:", "user:a b", "user:a:b", "group:x", "anyone "] {
             assert!(text.parse::<Member>().is_err(), "{text}");
         }
     }

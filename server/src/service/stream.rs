@@ -58,7 +58,13 @@ impl Streams {
                         Ok(()) => continue,
                         Err(error) => Err(error),
                     },
-                    delivery = tail.next() => delivery.and_then(&render),
+                    delivery = tail.next() => match delivery {
+                        // The tail knows only the number of what is gone; the watch knows its name.
+                        Err(gone @ Error::NotFound { .. }) => {
+                            guard.allow(Stirred::AccessChanged).await.and(Err(gone))
+                        }
+                        other => other.and_then(&render),
+                    },
                 };
                 let last = message.is_err();
                 if sender.send(message.map_err(Status::from)).await.is_err() || last {

@@ -1,5 +1,7 @@
 //! TopicService.
 
+use std::sync::Arc;
+
 use futures_util::FutureExt;
 use lastmile_proto::v1;
 use tonic::{Request, Response, Status, async_trait};
@@ -8,30 +10,37 @@ use v1::topic_service_server::TopicService;
 use super::call::caller;
 use super::stream::{Messages, Streams, Watch};
 use super::{page, parse};
-use crate::domain::{Feed, Topics, event_message, topic_message};
+use crate::domain::{Feed, TopicAdmin, Topics, event_message, topic_message};
 use crate::error::{Error, Result};
 use crate::log::{Delivery, Log};
 use crate::model::{StoredEvent, Topic};
 
-/// Publishes to topics and follows them.
+/// Administers topics, publishes to them and follows them.
 #[derive(Debug, Clone)]
 pub struct TopicApi {
     topics: Topics,
+    admin: TopicAdmin,
     log: Log,
     streams: Streams,
 }
 
 impl TopicApi {
     /// The service over its domain.
-    pub fn new(topics: Topics, log: Log, streams: Streams) -> Self {
-        Self { topics, log, streams }
+    pub fn new(topics: Topics, admin: TopicAdmin, log: Log, streams: Streams) -> Self {
+        Self { topics, admin, log, streams }
     }
 }
 
 #[async_trait]
 impl TopicService for TopicApi {
-    async fn create_topic(&self, _: Request<v1::CreateTopicRequest>) -> Result<Response<v1::Topic>, Status> {
-        Err(Error::Unimplemented("lastmile.v1.TopicService/CreateTopic").into())
+    async fn create_topic(
+        &self,
+        request: Request<v1::CreateTopicRequest>,
+    ) -> Result<Response<v1::Topic>, Status> {
+        let caller = caller(&request);
+        let topic = parse::create_topic(request.into_inner())?;
+        let topic = self.admin.create(&caller, topic).await?;
+        Ok(Response::new(topic_message(&topic)))
     }
 
     async fn get_topic(&self, request: Request<v1::GetTopicRequest>) -> Result<Response<v1::Topic>, Status> {
@@ -58,12 +67,21 @@ impl TopicService for TopicApi {
         }))
     }
 
-    async fn update_topic(&self, _: Request<v1::UpdateTopicRequest>) -> Result<Response<v1::Topic>, Status> {
-        Err(Error::Unimplemented("lastmile.v1.TopicService/UpdateTopic").into())
+    async fn update_topic(
+        &self,
+        request: Request<v1::UpdateTopicRequest>,
+    ) -> Result<Response<v1::Topic>, Status> {
+        let caller = caller(&request);
+        let (name, patch, etag) = parse::update_topic(request.into_inner())?;
+        let topic = self.admin.update(&caller, name, patch, etag).await?;
+        Ok(Response::new(topic_message(&topic)))
     }
 
-    async fn delete_topic(&self, _: Request<v1::DeleteTopicRequest>) -> Result<Response<()>, Status> {
-        Err(Error::Unimplemented("lastmile.v1.TopicService/DeleteTopic").into())
+    async fn delete_topic(&self, request: Request<v1::DeleteTopicRequest>) -> Result<Response<()>, Status> {
+        let caller = caller(&request);
+        let (name, etag) = parse::delete_topic(request.into_inner())?;
+        self.admin.delete(&caller, name, etag).await?;
+        Ok(Response::new(()))
     }
 
     async fn publish_event(
@@ -100,13 +118,13 @@ impl TopicService for TopicApi {
         let caller = caller(&request);
         let (names, start) = parse::subscribe(&self.log, request.into_inner())?;
         let Feed { topics, tail } = self.topics.follow(&caller, &names, start).await?;
+        let (domain, watched) = (self.topics.clone(), Arc::clone(&topics));
+        let watch = Watch::new(caller.clone(), move || {
+            let (domain, caller, topics) = (domain.clone(), caller.clone(), Arc::clone(&watched));
+            async move { domain.authorize_again(&caller, &topics).await }.boxed()
+        });
         let log = self.log.clone();
         let render = move |delivery| render(&log, &topics, delivery);
-        let domain = self.topics.clone();
-        let watch = Watch::new(caller.clone(), move || {
-            let (domain, caller, names) = (domain.clone(), caller.clone(), names.clone());
-            async move { domain.authorize(&caller, &names).await.map(drop) }.boxed()
-        });
         Ok(Response::new(self.streams.deliver(tail, watch, render)))
     }
 

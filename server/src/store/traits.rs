@@ -54,6 +54,9 @@ pub trait Store: LogReads {
     /// The topic of a name.
     fn topic(&self, name: &str) -> Answer<Option<Topic>>;
 
+    /// Those of the topics that are still there, in no order.
+    fn topics_by_id(&self, ids: Arc<[TopicId]>) -> Answer<Vec<Topic>>;
+
     /// All topics but the internal ones, in the order of their names.
     fn topics(&self) -> Answer<Vec<Topic>>;
 }

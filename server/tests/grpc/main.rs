@@ -6,6 +6,8 @@ mod harness;
 mod identities;
 mod users;
 mod topics;
+mod topic_admin;
+mod logs;
 mod streams;
 mod process;
 mod faces;

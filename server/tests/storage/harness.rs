@@ -35,10 +35,16 @@ pub(crate) fn log(store: &Arc<SqliteStore>) -> Log {
 
 /// A topic that keeps what it is told to.
 pub(crate) async fn topic(store: &SqliteStore, name: &str, retention: Retention) -> Topic {
-    let topic = NewTopic { name: name.into(), description: String::new(), rules: TopicRules::default() };
+    let topic = NewTopic {
+        name: name.into(),
+        description: String::new(),
+        rules: TopicRules::default(),
+        retention,
+        owner: String::new(),
+    };
     let change = Change::Topic(TopicChange::Create(topic));
     match store.commit(Write::change(change)).await.unwrap().changed {
-        Some(Changed::Topic(TopicChanged::Topic(topic))) => Topic { retention, ..topic },
+        Some(Changed::Topic(TopicChanged::Topic(topic))) => topic,
         other => panic!("{other:?}"),
     }
 }

@@ -7,9 +7,7 @@ use lastmile_server::domain::keep_retention;
 use lastmile_server::error::Error;
 use lastmile_server::log::{Delivery, Start, Tail};
 use lastmile_server::model::{Retention, Seq, Time, TopicId, USERS_TOPIC};
-use lastmile_server::store::{
-    Change, Changed, LogReads, SliceLimit, SqliteStore, Store, TopicChange, TopicChanged, Write,
-};
+use lastmile_server::store::{Change, Changed, LogReads, SliceLimit, SqliteStore, Store, Write};
 
 use super::harness::{FOREVER, append, assert_sound, kept, log, open, soon, sql, topic};
 
@@ -21,10 +19,9 @@ async fn trim_all(store: &SqliteStore, now: Time) -> usize {
     for topic in store.overdue(now).await.unwrap() {
         loop {
             slices += 1;
-            let change = Change::Topic(TopicChange::Trim { topic, now });
-            match store.commit(Write::change(change)).await.unwrap().changed {
-                Some(Changed::Topic(TopicChanged::Trimmed { more: true })) => {}
-                Some(Changed::Topic(TopicChanged::Trimmed { more: false })) => break,
+            match store.commit(Write::change(Change::Trim { topic, now })).await.unwrap().changed {
+                Some(Changed::Trimmed { more: true }) => {}
+                Some(Changed::Trimmed { more: false }) => break,
                 other => panic!("{other:?}"),
             }
         }

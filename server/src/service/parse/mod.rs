@@ -1,10 +1,15 @@
 //! Turns requests into what the domain takes; each message is checked in one place, all its fields at once.
 
 mod check;
+mod value;
 mod auth;
 mod user;
 mod topic;
+mod topic_admin;
+mod log;
 
 pub(super) use auth::{login, refresh_token, set_up};
+pub(super) use log::{log_record, tail_logs};
 pub(super) use topic::{list_events, list_topics, publish_event, subscribe, topic_name};
+pub(super) use topic_admin::{create_topic, delete_topic, update_topic};
 pub(super) use user::{create_user, delete_user, list_users, update_user, user_id, watch_users};

@@ -1,18 +1,28 @@
 //! Changes of topics.
 
-use crate::model::{NewTopic, Time, Topic, TopicId};
+use crate::model::{NewTopic, Topic, TopicPatch};
 
 /// A change of a topic.
 #[derive(Debug)]
 pub enum TopicChange {
     /// Creates a topic.
     Create(NewTopic),
-    /// Deletes the oldest events that the topic does not keep, a slice of them.
-    Trim {
+    /// Changes fields of a topic, unless the etag given is not the topic's.
+    Update {
         /// Which topic.
-        topic: TopicId,
-        /// The time that ages count to.
-        now: Time,
+        name: String,
+        /// What to change.
+        patch: TopicPatch,
+        /// The etag the caller knows.
+        etag: Option<String>,
+    },
+    /// Deletes a topic, unless the etag given is not the topic's. Its events are out of reach at once; retention
+    /// removes them.
+    Delete {
+        /// Which topic.
+        name: String,
+        /// The etag the caller knows.
+        etag: Option<String>,
     },
 }
 
@@ -21,9 +31,6 @@ pub enum TopicChange {
 pub enum TopicChanged {
     /// The topic as it now is.
     Topic(Topic),
-    /// Events were deleted.
-    Trimmed {
-        /// There are more to delete.
-        more: bool,
-    },
+    /// Name of the topic that is gone.
+    Deleted(String),
 }

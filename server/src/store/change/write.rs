@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::session::{SessionChange, SessionChanged};
 use super::topic::{TopicChange, TopicChanged};
 use super::user::{UserChange, UserChanged};
-use crate::model::{NewEvent, Seq};
+use crate::model::{NewEvent, Seq, Time, TopicId};
 
 /// A change of the records.
 #[derive(Debug)]
@@ -18,6 +18,13 @@ pub enum Change {
     Topic(TopicChange),
     /// Of a session.
     Session(SessionChange),
+    /// Deletes the oldest events that a topic does not keep, a slice of them.
+    Trim {
+        /// Which topic.
+        topic: TopicId,
+        /// The time that ages count to.
+        now: Time,
+    },
 }
 
 /// What a change has made.
@@ -29,6 +36,11 @@ pub enum Changed {
     Topic(TopicChanged),
     /// Of a session.
     Session(SessionChanged),
+    /// Events were deleted.
+    Trimmed {
+        /// There are more to delete.
+        more: bool,
+    },
 }
 
 /// Makes the events that tell of the changes, once they are made.

@@ -117,6 +117,10 @@ impl Store for SqliteStore {
         self.read(move |db| topics::find(db, &name))
     }
 
+    fn topics_by_id(&self, ids: Arc<[TopicId]>) -> Answer<Vec<Topic>> {
+        self.read(move |db| topics::list_by_id(db, &ids))
+    }
+
     fn topics(&self) -> Answer<Vec<Topic>> {
         self.read(topics::list)
     }

@@ -38,7 +38,9 @@ pub(super) fn append(db: &Connection, event: &NewEvent, last: Seq) -> Result<App
     let appended = Appended { seq: last + 1, id: Uuid::now_v7() };
     let previous: Seq = db
         .prepare_cached("SELECT last FROM topic WHERE id = ?1")?
-        .query_row([event.topic.0], |row| row.get(0))?;
+        .query_row([event.topic.0], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| gone(event.topic))?;
     db.prepare_cached(
         "INSERT INTO event (seq, topic, previous, id, kind, time, publisher, traceparent, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -166,14 +168,25 @@ pub(super) fn before_latest(db: &Connection, topics: &[TopicId], count: usize) -
     Ok(before.unwrap_or(trimmed))
 }
 
-/// The last position of any of the topics, kept or not, and the last one deleted.
+/// The last position of any of the topics, kept or not, and the last one deleted. All of them must be there still:
+/// what is left of a deleted topic may have holes.
 fn ends(db: &Connection, topics: &[TopicId]) -> Result<(Seq, Seq)> {
     let sql = format!(
-        "SELECT coalesce(max(last), 0), coalesce(max(trimmed), 0) FROM topic WHERE id IN ({})",
+        "SELECT coalesce(max(last), 0), coalesce(max(trimmed), 0), count(*) FROM topic WHERE id IN ({})",
         placeholders(topics)
     );
     let ids = params_from_iter(topics.iter().map(|topic| topic.0));
-    Ok(db.prepare_cached(&sql)?.query_row(ids, |row| Ok((row.get(0)?, row.get(1)?)))?)
+    let (last, trimmed, there): (Seq, Seq, usize) =
+        db.prepare_cached(&sql)?.query_row(ids, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    match topics {
+        [first, ..] if there < topics.len() => Err(gone(*first)),
+        _ => Ok((last, trimmed)),
+    }
+}
+
+/// Whoever asked knows the name.
+fn gone(topic: TopicId) -> Error {
+    Error::NotFound { kind: "topic", name: topic.0.to_string() }
 }
 
 /// Position of the last event of the topics up to `position`, kept or not; nothing after `position` may be deleted yet.

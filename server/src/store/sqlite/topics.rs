@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
-use super::retention;
 use crate::error::{Error, Result};
-use crate::model::{Member, NewTopic, Retention, Seq, Time, Topic, TopicId, TopicRules};
+use crate::model::{Member, NewTopic, Retention, Seq, Time, Topic, TopicId, TopicPatch, TopicRules};
 use crate::store::change::{TopicChange, TopicChanged};
 
 const COLUMNS: &str =
@@ -23,25 +22,37 @@ pub(super) fn list(db: &Connection) -> Result<Vec<Topic>> {
     Ok(topics)
 }
 
+/// Those of the topics that are still there, in no order.
+pub(super) fn list_by_id(db: &Connection, ids: &[TopicId]) -> Result<Vec<Topic>> {
+    let places = vec!["?"; ids.len()].join(", ");
+    let sql = format!("SELECT {COLUMNS} FROM topic WHERE id IN ({places})");
+    let ids = params_from_iter(ids.iter().map(|id| id.0));
+    let topics = db.prepare_cached(&sql)?.query_map(ids, from_row)?.collect::<Result<_, _>>()?;
+    Ok(topics)
+}
+
 /// Makes a change of a topic; `next` is the position of the event that comes next.
 pub(super) fn apply(db: &Connection, change: TopicChange, next: Seq) -> Result<TopicChanged> {
-    match change {
-        TopicChange::Create(topic) => create(db, &topic, next - 1).map(TopicChanged::Topic),
-        TopicChange::Trim { topic, now } => {
-            retention::trim(db, topic, now).map(|more| TopicChanged::Trimmed { more })
+    Ok(match change {
+        TopicChange::Create(topic) => TopicChanged::Topic(create(db, &topic, next - 1)?),
+        TopicChange::Update { name, patch, etag } => {
+            TopicChanged::Topic(update(db, &name, &patch, etag.as_deref())?)
         }
-    }
+        TopicChange::Delete { name, etag } => {
+            delete(db, &name, etag.as_deref())?;
+            TopicChanged::Deleted(name)
+        }
+    })
 }
 
 /// A topic of a name that was used before begins at `last`: its history is not that of the old one.
 fn create(db: &Connection, topic: &NewTopic, last: Seq) -> Result<Topic> {
-    let retention = Retention::default();
     let created = db
         .prepare_cached(
             "INSERT INTO topic (name, internal, description, publish, subscribe, owner, max_age, max_bytes,
                                 created, updated, version, last, trimmed)
-             SELECT ?1, 0, ?2, ?3, ?4, '', ?5, ?6, ?7, ?7, 1, begin, begin
-             FROM (SELECT CASE WHEN ?1 IN (SELECT name FROM former_topic) THEN ?8 ELSE 0 END AS begin) WHERE true
+             SELECT ?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 1, begin, begin
+             FROM (SELECT CASE WHEN ?1 IN (SELECT name FROM former_topic) THEN ?9 ELSE 0 END AS begin) WHERE true
              ON CONFLICT (name) DO NOTHING",
         )?
         .execute(params![
@@ -49,14 +60,59 @@ fn create(db: &Connection, topic: &NewTopic, last: Seq) -> Result<Topic> {
             topic.description,
             join(&topic.rules.publish),
             join(&topic.rules.subscribe),
-            retention.max_age.as_secs(),
-            retention.max_bytes,
+            topic.owner,
+            topic.retention.max_age.as_secs(),
+            topic.retention.max_bytes,
             Time::now().micros(),
             last,
         ])?;
     match find(db, &topic.name)? {
         Some(topic) if created == 1 => Ok(topic),
         _ => Err(Error::TopicExists(topic.name.clone())),
+    }
+}
+
+fn update(db: &Connection, name: &str, patch: &TopicPatch, etag: Option<&str>) -> Result<Topic> {
+    check_etag(&known(db, name)?, etag)?;
+    db.prepare_cached(
+        "UPDATE topic SET description = coalesce(?2, description), publish = coalesce(?3, publish),
+                subscribe = coalesce(?4, subscribe), max_age = coalesce(?5, max_age),
+                max_bytes = coalesce(?6, max_bytes), owner = coalesce(?7, owner), updated = ?8, version = version + 1
+         WHERE name = ?1",
+    )?
+    .execute(params![
+        name,
+        patch.description,
+        patch.publish.as_deref().map(join),
+        patch.subscribe.as_deref().map(join),
+        patch.max_age.map(|age| age.as_secs()),
+        patch.max_bytes,
+        patch.owner,
+        Time::now().micros(),
+    ])?;
+    known(db, name)
+}
+
+/// Leaves the events, and the idempotency keys that age anyway: to delete millions here would hold up every write.
+fn delete(db: &Connection, name: &str, etag: Option<&str>) -> Result<()> {
+    let topic = known(db, name)?;
+    check_etag(&topic, etag)?;
+    db.prepare_cached("INSERT INTO former_topic (name) VALUES (?1) ON CONFLICT (name) DO NOTHING")?
+        .execute([name])?;
+    db.prepare_cached("DELETE FROM topic WHERE id = ?1")?.execute([topic.id.0])?;
+    Ok(())
+}
+
+fn known(db: &Connection, name: &str) -> Result<Topic> {
+    find(db, name)?.ok_or_else(|| Error::NotFound { kind: "topic", name: name.to_owned() })
+}
+
+fn check_etag(topic: &Topic, etag: Option<&str>) -> Result<()> {
+    match etag {
+        Some(etag) if etag != topic.etag() => {
+            Err(Error::EtagMismatch { kind: "topic", name: topic.name.clone() })
+        }
+        _ => Ok(()),
     }
 }
 
