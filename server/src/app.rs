@@ -27,7 +27,9 @@ use tower::util::BoxCloneSyncService;
 
 use crate::auth::{PASSWORD_RULE, Passwords, SigningKey, Tokens, keeps_password_rule};
 use crate::config::CoreConfig;
-use crate::domain::{Sessions, SetUp, Standing, Topics, Users, administrator, publish_ticks, seed};
+use crate::domain::{
+    Documents, Sessions, SetUp, Standing, Topics, Users, administrator, publish_ticks, seed,
+};
 use crate::error::Error;
 use crate::layer::{DeadlineLayer, IdentifyLayer, TraceLayer};
 use crate::log::Log;
@@ -64,8 +66,9 @@ impl Core {
         let log = Log::new(Arc::clone(&store) as _);
         let users = Users::new(Arc::clone(&store), log.clone(), passwords.clone());
         let topics = Topics::new(Arc::clone(&store), log.clone());
+        let documents = Documents::new(Arc::clone(&store), log.clone());
         let sessions = Sessions::new(Arc::clone(&store), tokens.clone(), passwords);
-        let setup = first_start(config, &*store, &users, &topics).await.map_err(cause)?;
+        let setup = first_start(config, &*store, &users, &topics, &documents).await.map_err(cause)?;
 
         let drain = CancellationToken::new();
         let streams = Streams::new(drain.clone(), Standing::new());
@@ -82,8 +85,8 @@ impl Core {
         let routes = Routes::new(health_service)
             .add_service(AuthServiceServer::new(AuthApi::new(sessions, users.clone(), setup)))
             .add_service(UserServiceServer::new(UserApi::new(users, log.clone(), streams.clone())))
-            .add_service(TopicServiceServer::new(TopicApi::new(topics, log, streams)))
-            .add_service(DocumentServiceServer::new(DocumentApi))
+            .add_service(TopicServiceServer::new(TopicApi::new(topics, log.clone(), streams.clone())))
+            .add_service(DocumentServiceServer::new(DocumentApi::new(documents, log, streams)))
             .add_service(LogServiceServer::new(LogApi))
             .add_service(EdgeIdentityServiceServer::new(EdgeIdentityApi::new(tokens.clone())))
             .add_service(reflection().build_v1()?)
@@ -147,6 +150,7 @@ async fn first_start(
     store: &dyn Store,
     users: &Users,
     topics: &Topics,
+    documents: &Documents,
 ) -> Result<SetUp, Error> {
     let closed = SetUp::closed(users.clone());
     if config.dev {
@@ -154,7 +158,7 @@ async fn first_start(
             "DEVELOPMENT MODE: users alice, bob and admin have the password `lastmile-dev`, and `ticks` is \
              published to; never let strangers reach this server"
         );
-        seed(users, topics).await?;
+        seed(users, topics, documents).await?;
         return Ok(closed);
     }
     let anyone = UserQuery { filter: UserFilter::default(), after: 0, limit: 1 };

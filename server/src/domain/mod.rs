@@ -1,15 +1,19 @@
 //! What the core does, whoever asks: sign in, keep users, carry events.
 
 mod message;
+mod document_message;
 mod access;
 mod standing;
 mod sessions;
 mod users;
 mod setup;
 mod topics;
+mod documents;
 mod dev;
 
 pub use dev::{publish_ticks, seed};
+pub use document_message::{document_change_message, document_message};
+pub use documents::{DocumentVersion, Documents};
 pub use message::{event_message, topic_message, user_change_message, user_message};
 pub use sessions::{Session, Sessions};
 pub use setup::{SetUp, administrator};

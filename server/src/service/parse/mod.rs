@@ -1,10 +1,15 @@
 //! Turns requests into what the domain takes; each message is checked in one place, all its fields at once.
 
 mod check;
+mod value;
 mod auth;
 mod user;
 mod topic;
+mod document;
 
 pub(super) use auth::{login, refresh_token, set_up};
+pub(super) use document::{
+    SyncFrame, commit_document, delete_document, document_id, list_documents, sync_document, watch_document,
+};
 pub(super) use topic::{list_events, list_topics, publish_event, subscribe, topic_name};
 pub(super) use user::{create_user, delete_user, list_users, update_user, user_id, watch_users};

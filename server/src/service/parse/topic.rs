@@ -2,13 +2,13 @@
 
 use lastmile_proto::v1;
 use prost::Message;
-use prost_types::value::Kind;
-use prost_types::{Any, Value};
+use prost_types::Any;
 use sha2::{Digest, Sha256};
 use v1::publish_event_request::Body;
 use v1::subscribe_response::Body as StoredBody;
 
 use super::check::{Check, start};
+use super::value::is_json;
 use crate::domain::{History, Publication};
 use crate::error::Result;
 use crate::log::{Log, Start};
@@ -127,16 +127,6 @@ fn check_type(check: &mut Check, name: &str) {
     check.require(!reserved, "type", "is reserved: choose another name than open, error, message and lm-*");
 }
 
-fn is_json(value: &Value) -> bool {
-    match &value.kind {
-        Some(Kind::NumberValue(number)) => number.is_finite(),
-        Some(Kind::StructValue(object)) => object.fields.values().all(is_json),
-        Some(Kind::ListValue(list)) => list.values.iter().all(is_json),
-        Some(Kind::NullValue(_) | Kind::BoolValue(_) | Kind::StringValue(_)) => true,
-        None => false,
-    }
-}
-
 fn is_typed(message: &Any) -> bool {
     matches!(message.type_url.rsplit_once('/'), Some((_, name)) if !name.is_empty())
 }
@@ -147,6 +137,9 @@ fn content_digest(kind: &str, body: &[u8]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use prost_types::Value;
+    use prost_types::value::Kind;
+
     use super::*;
     use crate::error::Error;
 

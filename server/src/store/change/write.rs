@@ -4,6 +4,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use super::document::{DocumentChange, DocumentChanged};
 use super::session::{SessionChange, SessionChanged};
 use super::topic::{TopicChange, TopicChanged};
 use super::user::{UserChange, UserChanged};
@@ -18,6 +19,8 @@ pub enum Change {
     Topic(TopicChange),
     /// Of a session.
     Session(SessionChange),
+    /// Of a document.
+    Document(DocumentChange),
 }
 
 /// What a change has made.
@@ -29,6 +32,8 @@ pub enum Changed {
     Topic(TopicChanged),
     /// Of a session.
     Session(SessionChanged),
+    /// Of a document.
+    Document(DocumentChanged),
 }
 
 /// Makes the events that tell of the changes, once they are made.

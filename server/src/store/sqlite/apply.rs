@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{events, sessions, topics, users};
+use super::{documents, events, sessions, topics, users};
 use crate::error::Result;
 use crate::model::{NewEvent, Seq, TopicId};
 use crate::store::change::{Change, Changed, Committed, Write};
@@ -47,5 +47,6 @@ fn make(db: &Connection, change: Change, next: Seq) -> Result<Changed> {
         Change::User(change) => Changed::User(users::apply(db, change)?),
         Change::Topic(change) => Changed::Topic(topics::apply(db, change, next)?),
         Change::Session(change) => Changed::Session(sessions::apply(db, &change)?),
+        Change::Document(change) => Changed::Document(documents::apply(db, change, next)?),
     })
 }

@@ -7,6 +7,7 @@ mod users;
 mod sessions;
 mod topics;
 mod events;
+mod documents;
 mod apply;
 mod writer;
 mod readers;

@@ -16,11 +16,14 @@ CREATE TABLE document_path (
     version  INTEGER NOT NULL,
     PRIMARY KEY (document, path)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX document_path_by_version ON document_path (document, version);
 
+-- Operations that may be sent again: `base` is the version they were made on, `version` the one they made.
 CREATE TABLE document_op (
     document INTEGER NOT NULL REFERENCES document (number),
     op       TEXT NOT NULL,
     digest   BLOB NOT NULL,
+    base     INTEGER NOT NULL,
     version  INTEGER NOT NULL,
     seq      INTEGER NOT NULL,
     expires  INTEGER NOT NULL,
