@@ -100,21 +100,17 @@ pub(in crate::service) fn commit_document(request: v1::CommitDocumentRequest) ->
 fn document_op(check: &mut Check, op: v1::DocumentOp, at: &str) -> DocumentOp {
     check.id(&op.op_id, &format!("{at}.op_id"));
     let path = document_path(check, &op.path, &format!("{at}.path"));
-    let above = path.members().count();
+    let (is_root, above) = (op.path.is_empty(), path.members().count());
     let action = match op.action {
         Some(Asked::Set(value)) => {
             check_value(check, &value, above, &format!("{at}.set"));
             let is_object = matches!(value.kind, Some(Kind::StructValue(_)));
-            check.require(
-                !path.is_root() || is_object,
-                &format!("{at}.set"),
-                "must be an object at path \"\"",
-            );
+            check.require(!is_root || is_object, &format!("{at}.set"), "must be an object at path \"\"");
             Action::Set(value)
         }
         Some(Asked::Delete(())) => {
             let what = "must not be \"\": DeleteDocument deletes the whole document";
-            check.require(!op.path.is_empty(), &format!("{at}.path"), what);
+            check.require(!is_root, &format!("{at}.path"), what);
             Action::Delete
         }
         None => {

@@ -32,7 +32,9 @@ fn apply_commit(db: &Connection, mut commit: DocumentCommit, next: Seq) -> Resul
     }
     check_base(record.as_ref(), &commit)?;
     let record = record.map_or_else(|| create(db, &commit.id), Ok)?;
-    check_conflicts(db, &record, commit.base, &operations)?;
+    // Who knows no version has last seen that there was none.
+    let base = if commit.base == 0 { record.absent } else { commit.base };
+    check_conflicts(db, &record, base, &operations)?;
 
     let Record { number, topic, .. } = record;
     let version = next_version(&record)?;
@@ -42,7 +44,7 @@ fn apply_commit(db: &Connection, mut commit: DocumentCommit, next: Seq) -> Resul
     for op in &ops {
         history::record(db, number, &op.path, version)?;
     }
-    known::record(db, number, &ops, Outcome { base: commit.base, version, seq: next })?;
+    known::record(db, number, &ops, Outcome { base, version, seq: next })?;
     Ok(DocumentChanged::Committed { topic, version, ops })
 }
 

@@ -67,10 +67,6 @@ pub(super) fn check_conflicts(
     base: u32,
     operations: &Operations,
 ) -> Result<()> {
-    // Creating what was deleted overwrites nothing.
-    let Some(content) = &record.content else {
-        return Ok(());
-    };
     // The maker knows what the repeated operations did, unless they were made on something newer than this commit.
     let own: BTreeSet<u32> =
         operations.known.iter().filter(|known| known.base <= base).map(|known| known.version).collect();
@@ -83,7 +79,7 @@ pub(super) fn check_conflicts(
         if paths.iter().any(|conflict| conflict.path == path) {
             continue;
         }
-        let current = value_at(content, &op.path);
+        let current = record.content.as_ref().and_then(|content| value_at(content, &op.path));
         let size = current.as_ref().map_or(0, Message::encoded_len);
         let fits = told + size <= MAX_TOLD;
         told += if fits { size } else { 0 };

@@ -16,6 +16,8 @@ pub(super) struct Record {
     pub(super) number: i64,
     pub(super) topic: TopicId,
     pub(super) version: u32,
+    /// The last version in which there was no such document.
+    pub(super) absent: u32,
     /// `None` when the document was deleted.
     pub(super) content: Option<Struct>,
 }
@@ -72,11 +74,12 @@ pub(super) fn find_record(db: &Connection, id: &str) -> Result<Option<Record>> {
             number: row.get("number")?,
             topic: TopicId(row.get("topic")?),
             version: row.get("version")?,
+            absent: row.get("absent")?,
             content: content.map(|bytes| decode(row, &bytes)).transpose()?,
         })
     };
     Ok(db
-        .prepare_cached("SELECT number, topic, version, content FROM document WHERE id = ?1")?
+        .prepare_cached("SELECT number, topic, version, absent, content FROM document WHERE id = ?1")?
         .query_row([id], record)
         .optional()?)
 }
@@ -94,11 +97,12 @@ pub(super) fn create(db: &Connection, id: &str) -> Result<Record> {
         .query_row(params![id, retention.max_age.as_secs(), retention.max_bytes, now], |row| row.get(0))?;
     let number = db
         .prepare_cached(
-            "INSERT INTO document (id, topic, version, content, created, updated) VALUES (?1, ?2, 0, NULL, ?3, ?3)
+            "INSERT INTO document (id, topic, version, absent, content, created, updated)
+             VALUES (?1, ?2, 0, 0, NULL, ?3, ?3)
              RETURNING number",
         )?
         .query_row(params![id, topic, now], |row| row.get(0))?;
-    Ok(Record { number, topic: TopicId(topic), version: 0, content: None })
+    Ok(Record { number, topic: TopicId(topic), version: 0, absent: 0, content: None })
 }
 
 /// Stores the next version of a document; what was deleted before is created now.
@@ -114,8 +118,10 @@ pub(super) fn store(db: &Connection, number: i64, version: u32, content: &Struct
 
 /// Stores the next version of a document, in which there is none.
 pub(super) fn store_deleted(db: &Connection, number: i64, version: u32) -> Result<()> {
-    db.prepare_cached("UPDATE document SET version = ?2, updated = ?3, content = NULL WHERE number = ?1")?
-        .execute(params![number, version, Time::now().micros()])?;
+    db.prepare_cached(
+        "UPDATE document SET version = ?2, absent = ?2, updated = ?3, content = NULL WHERE number = ?1",
+    )?
+    .execute(params![number, version, Time::now().micros()])?;
     Ok(())
 }
 

@@ -1,10 +1,12 @@
 -- Version 4: documents. Each has a topic of its own; a deleted one keeps its row, so that its versions go on.
+-- `absent` is the last version in which there was none.
 CREATE TABLE document (
     number  INTEGER PRIMARY KEY,
     id      TEXT NOT NULL UNIQUE,
     topic   INTEGER NOT NULL,
     version INTEGER NOT NULL,
     content BLOB,
+    absent  INTEGER NOT NULL,
     created INTEGER NOT NULL,
     updated INTEGER NOT NULL
 ) STRICT;
