@@ -58,10 +58,10 @@ impl World {
             Step::Repeat => self.send(writer, base, unsettled, Vec::new()).await,
             // With nothing settled: what was sent on a newer version counts as unseen.
             Step::SendOnOlder(drafts) => {
-                self.send(writer, base.saturating_sub(2).max(1), unsettled, drafts).await
+                self.send(writer, base.saturating_sub(2).max(1), unsettled, drafts).await;
             }
             Step::SendAhead(draft) => {
-                self.send(writer, self.model.version() + 1, Vec::new(), vec![draft]).await
+                self.send(writer, self.model.version() + 1, Vec::new(), vec![draft]).await;
             }
             Step::ReuseId((path, to)) => {
                 if let Some(known) = unsettled.first() {

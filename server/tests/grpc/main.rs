@@ -7,5 +7,8 @@ mod identities;
 mod users;
 mod topics;
 mod streams;
+mod documents;
+mod document_watch;
+mod document_sync;
 mod process;
 mod faces;

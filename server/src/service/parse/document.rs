@@ -23,8 +23,8 @@ const PAGE_BYTES: usize = 1 << 20;
 /// Operations of one commit.
 const MAX_OPS: usize = 256;
 
-/// Bytes of the operations of one commit: with document, version and publisher they are an event of 64 KiB.
-const MAX_OPS_BYTES: usize = 64 * 1024 - 512;
+/// Bytes of a commit: with its version and its publisher it is an event of 64 KiB.
+const MAX_COMMIT: usize = 64 * 1024 - 512;
 
 /// Bytes of a path.
 const MAX_PATH: usize = 1024;
@@ -84,8 +84,8 @@ pub(in crate::service) fn commit_document(request: v1::CommitDocumentRequest) ->
     check.id(&request.id, "id");
     let count = request.ops.len();
     check.require((1..=MAX_OPS).contains(&count), "ops", "must have 1-256 operations");
-    let bytes: usize = request.ops.iter().map(Message::encoded_len).sum();
-    check.require(bytes <= MAX_OPS_BYTES, "ops", "must have at most 65,024 bytes together as protobuf");
+    let fits = request.encoded_len() <= MAX_COMMIT;
+    check.require(fits, "ops", "must have at most 65,024 bytes, the whole commit as protobuf");
     let mut ids = HashSet::new();
     let ops = request.ops.into_iter().enumerate().map(|(index, op)| {
         let at = format!("ops[{index}]");
@@ -253,7 +253,7 @@ mod tests {
     fn bad_operations_name_their_fields() {
         check(vec![], &["ops"]);
         check((0..257).map(|n| op(&n.to_string(), "/a", Some(Asked::Delete(())))).collect(), &["ops"]);
-        check(vec![set("/a", text(&"x".repeat(MAX_OPS_BYTES)))], &["ops"]);
+        check(vec![set("/a", text(&"x".repeat(MAX_COMMIT)))], &["ops"]);
         check(vec![set("/a", text("x")), set("/b", text("x"))], &["ops[1].op_id"]);
         check(vec![op("", "/a", Some(Asked::Delete(())))], &["ops[0].op_id"]);
         check(vec![op("op", "/a", None)], &["ops[0].set"]);
