@@ -11,7 +11,7 @@ use super::history;
 use super::known::{self, Outcome};
 use super::records::Record;
 use crate::error::{Error, Result, Violation};
-use crate::model::{DocumentCommit, DocumentOp, UnseenChanges, apply_op, json_size, value_at};
+use crate::model::{DocumentCommit, DocumentOp, Pointer, UnseenChanges, apply_op, json_size, value_at};
 
 /// Bytes of a document as JSON.
 const MAX_JSON: usize = 1 << 20;
@@ -72,29 +72,28 @@ pub(super) fn check_conflicts(
         operations.known.iter().filter(|known| known.base <= base).map(|known| known.version).collect();
     let unseen = UnseenChanges::new(history::changed_after(db, record.number, base)?, base, &own);
     let mut paths: Vec<v1::ConflictingPath> = Vec::new();
-    let mut told = 0;
+    let mut room = MAX_TOLD;
     for (_, op) in &operations.new {
         let Some(version) = unseen.touching(&op.path) else { continue };
-        let path = op.path.to_string();
-        if paths.iter().any(|conflict| conflict.path == path) {
-            continue;
+        if paths.iter().all(|told| told.path != op.path.as_str()) {
+            paths.push(conflict(record, &op.path, version, &mut room));
         }
-        let current = record.content.as_ref().and_then(|content| value_at(content, &op.path));
-        let size = current.as_ref().map_or(0, Message::encoded_len);
-        let fits = told + size <= MAX_TOLD;
-        told += if fits { size } else { 0 };
-        paths.push(v1::ConflictingPath {
-            path,
-            version,
-            current: current.filter(|_| fits),
-            current_omitted: !fits,
-        });
     }
     if paths.is_empty() {
         return Ok(());
     }
     let version = record.version;
     Err(Error::DocumentConflict(v1::DocumentConflict { version, paths, omitted_paths: 0 }))
+}
+
+/// What to tell of a path that a version has changed; `room` is left for values.
+fn conflict(record: &Record, path: &Pointer, version: u32, room: &mut usize) -> v1::ConflictingPath {
+    let current = record.content.as_ref().and_then(|content| value_at(content, path));
+    let size = current.as_ref().map_or(0, Message::encoded_len);
+    let fits = size <= *room;
+    *room -= if fits { size } else { 0 };
+    let current = current.filter(|_| fits);
+    v1::ConflictingPath { path: path.to_string(), version, current, current_omitted: !fits }
 }
 
 /// The content after the operations.
