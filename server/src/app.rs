@@ -25,8 +25,8 @@ use tower::util::BoxCloneSyncService;
 use crate::auth::{PASSWORD_RULE, Passwords, SigningKey, Tokens, keeps_password_rule};
 use crate::config::CoreConfig;
 use crate::domain::{
-    Logs, Sessions, SetUp, Standing, TopicAdmin, Topics, Users, administrator, keep_retention, publish_ticks,
-    seed,
+    Documents, Logs, Sessions, SetUp, Standing, TopicAdmin, Topics, Users, administrator, keep_retention,
+    publish_ticks, seed,
 };
 use crate::error::Error;
 use crate::folder::DataFolder;
@@ -65,8 +65,9 @@ impl Core {
         let log = Log::new(Arc::clone(&store) as _);
         let users = Users::new(Arc::clone(&store), log.clone(), passwords.clone());
         let topics = Topics::new(Arc::clone(&store), log.clone());
+        let documents = Documents::new(Arc::clone(&store), log.clone());
         let sessions = Sessions::new(Arc::clone(&store), tokens.clone(), passwords);
-        let setup = first_start(config, &*store, &users, &topics).await.map_err(cause)?;
+        let setup = first_start(config, &*store, &users, &topics, &documents).await.map_err(cause)?;
 
         let drain = CancellationToken::new();
         let standing = Standing::new();
@@ -94,7 +95,11 @@ impl Core {
                 log.clone(),
                 streams.clone(),
             )))
-            .add_service(DocumentServiceServer::new(DocumentApi))
+            .add_service(DocumentServiceServer::new(DocumentApi::new(
+                documents,
+                log.clone(),
+                streams.clone(),
+            )))
             .add_service(LogServiceServer::new(LogApi::new(logs, log, streams)))
             .add_service(EdgeIdentityServiceServer::new(EdgeIdentityApi::new(tokens.clone())))
             .add_service(reflection().build_v1()?)
@@ -139,6 +144,7 @@ async fn first_start(
     store: &dyn Store,
     users: &Users,
     topics: &Topics,
+    documents: &Documents,
 ) -> Result<SetUp, Error> {
     let closed = SetUp::closed(users.clone());
     if config.dev {
@@ -146,7 +152,7 @@ async fn first_start(
             "DEVELOPMENT MODE: users alice, bob and admin have the password `lastmile-dev`, and `ticks` is \
              published to; never let strangers reach this server"
         );
-        seed(users, topics).await?;
+        seed(users, topics, documents).await?;
         return Ok(closed);
     }
     let anyone = UserQuery { filter: UserFilter::default(), after: 0, limit: 1 };

@@ -133,6 +133,18 @@ impl Error {
         Self::Internal(cause.into())
     }
 
+    /// The same error of a message that is a field of the request.
+    #[must_use]
+    pub fn within(self, field: &str) -> Self {
+        match self {
+            Self::Invalid(violations) => {
+                let outer = |each: Violation| Violation { field: format!("{field}.{}", each.field), ..each };
+                Self::Invalid(violations.into_iter().map(outer).collect())
+            }
+            other => other,
+        }
+    }
+
     /// The gRPC code.
     pub fn code(&self) -> Code {
         match self {
@@ -217,6 +229,9 @@ impl Error {
                 details.set_resource_info("topic", name, "", self.to_string());
                 details.add_bad_request_violation("topic.name", self.to_string());
             }
+            Self::OpIdReused(_) => {
+                details.add_bad_request_violation("ops", self.to_string());
+            }
             Self::IdempotencyKeyReused(_) => {
                 details.add_bad_request_violation("idempotency_key", self.to_string());
             }
@@ -227,8 +242,15 @@ impl Error {
 }
 
 fn paths(conflict: &DocumentConflict) -> String {
-    let each: Vec<_> = conflict.paths.iter().map(|each| format!("{:?}", each.path)).collect();
-    each.join(", ")
+    // The message travels in a header, which has little room.
+    let told: Vec<_> = conflict.paths.iter().take(3).map(|each| format!("{:?}", head(&each.path))).collect();
+    let more = conflict.paths.len() - told.len() + conflict.omitted_paths as usize;
+    if more == 0 { told.join(", ") } else { format!("{} and {more} more paths", told.join(", ")) }
+}
+
+/// The first characters of a text that may be long.
+fn head(text: &str) -> &str {
+    text.char_indices().nth(64).map_or(text, |(end, _)| &text[..end])
 }
 
 /// `google.rpc.Status` carries details of any type; the helpers above know only the standard ones.

@@ -1,4 +1,4 @@
-//! What `--dev` adds: demo users, demo topics, a publisher that ticks.
+//! What `--dev` adds: demo users, demo topics, a demo document, a publisher that ticks.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use prost_types::{Struct, Value};
 use tokio::time::{MissedTickBehavior, interval};
 use v1::subscribe_response::Body;
 
+use super::documents::Documents;
 use super::topics::{Publication, Topics};
 use super::users::Users;
 use crate::error::{Error, Result};
@@ -18,11 +19,11 @@ use crate::model::{Member, NewTopic, NewUser, Retention, Role, TopicRules};
 /// The password of all demo users.
 const PASSWORD: &str = "lastmile-dev";
 
-/// Creates the demo users and topics that are not there yet.
+/// Creates the demo users, topics and the document `board` that are not there yet.
 ///
 /// # Errors
 /// Only by a fault of the store.
-pub async fn seed(users: &Users, topics: &Topics) -> Result<()> {
+pub async fn seed(users: &Users, topics: &Topics, documents: &Documents) -> Result<()> {
     for (username, name, tags, role) in [
         ("alice", "Alice", &["frontend", "vue"][..], Role::User),
         ("bob", "Bob", &["backend"][..], Role::User),
@@ -58,7 +59,13 @@ pub async fn seed(users: &Users, topics: &Topics) -> Result<()> {
         };
         topics.ensure(topic).await?;
     }
-    Ok(())
+    documents.ensure("board", board()).await
+}
+
+fn board() -> Struct {
+    let title = Value { kind: Some(Kind::StringValue("Board".to_owned())) };
+    let notes = Value { kind: Some(Kind::StructValue(Struct::default())) };
+    Struct { fields: BTreeMap::from([("title".to_owned(), title), ("notes".to_owned(), notes)]) }
 }
 
 /// Publishes a tick every second, until dropped.

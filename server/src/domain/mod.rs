@@ -1,6 +1,7 @@
 //! What the core does, whoever asks: sign in, keep users, carry events.
 
 mod message;
+mod document_message;
 mod access;
 mod standing;
 mod sessions;
@@ -9,10 +10,13 @@ mod setup;
 mod topics;
 mod retention;
 mod topic_admin;
+mod documents;
 mod logs;
 mod dev;
 
 pub use dev::{publish_ticks, seed};
+pub use document_message::{document_change_message, document_message};
+pub use documents::{DocumentVersion, Documents};
 pub use logs::{LogFilter, Logs};
 pub use message::{event_message, log_message, topic_message, user_change_message, user_message};
 pub use retention::keep_retention;

@@ -1,4 +1,4 @@
-//! The nouns of the core: users, topics and events, as the rest of the crate speaks of them.
+//! The nouns of the core: users, topics, events and documents, as the rest of the crate speaks of them.
 
 mod time;
 mod role;
@@ -6,9 +6,19 @@ mod user;
 mod filter;
 mod topic;
 mod event;
+mod pointer;
+mod document;
+mod edit;
+mod conflict;
+mod json_size;
 
+pub use conflict::UnseenChanges;
+pub use document::{Action, Document, DocumentCommit, DocumentLog, DocumentOp};
+pub use edit::{NoObject, apply_op, value_at};
 pub use event::{Idempotency, NewEvent, Seq, StoredEvent};
 pub use filter::{FilterField, Term, UserFilter};
+pub use json_size::json_size;
+pub use pointer::{InvalidPointer, Pointer};
 pub use role::{Role, UnknownRole};
 pub use time::Time;
 pub use topic::{

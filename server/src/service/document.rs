@@ -1,64 +1,172 @@
-//! DocumentService, which a later version fills in.
+//! DocumentService.
 
+use futures_util::FutureExt;
+use futures_util::future::ready;
 use lastmile_proto::v1;
+use prost::Message;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 use v1::document_service_server::DocumentService;
 
-use crate::error::Error;
+use super::call::caller;
+use super::stream::{Messages, Streams, Watch};
+use super::sync::{DocumentSync, committed, render};
+use super::{page, parse};
+use crate::domain::{Documents, document_message};
+use crate::error::{Error, Result};
+use crate::log::Log;
 
-/// Answers UNIMPLEMENTED by the name of each method.
-#[derive(Debug, Clone, Copy)]
-pub struct DocumentApi;
+/// Bytes of the conflicts in an error: it travels in a header, for which clients have little room.
+const MAX_DETAIL: usize = 4 * 1024;
+
+/// Reads, changes and watches documents.
+#[derive(Debug, Clone)]
+pub struct DocumentApi {
+    documents: Documents,
+    log: Log,
+    streams: Streams,
+}
+
+impl DocumentApi {
+    /// The service over its domain.
+    pub fn new(documents: Documents, log: Log, streams: Streams) -> Self {
+        Self { documents, log, streams }
+    }
+}
 
 #[async_trait]
 impl DocumentService for DocumentApi {
     async fn list_documents(
         &self,
-        _: Request<v1::ListDocumentsRequest>,
+        request: Request<v1::ListDocumentsRequest>,
     ) -> Result<Response<v1::ListDocumentsResponse>, Status> {
-        Err(Error::Unimplemented("lastmile.v1.DocumentService/ListDocuments").into())
+        let caller = caller(&request);
+        let query = parse::list_documents(request.get_ref())?;
+        let found = self.documents.list(&caller, query).await?;
+        let next = found.documents.last().filter(|_| found.more);
+        Ok(Response::new(v1::ListDocumentsResponse {
+            next_page_token: next.map(|document| page::token("", &document.id)).unwrap_or_default(),
+            documents: found.documents.into_iter().map(document_message).collect(),
+        }))
     }
 
     async fn get_document(
         &self,
-        _: Request<v1::GetDocumentRequest>,
+        request: Request<v1::GetDocumentRequest>,
     ) -> Result<Response<v1::GetDocumentResponse>, Status> {
-        Err(Error::Unimplemented("lastmile.v1.DocumentService/GetDocument").into())
+        let caller = caller(&request);
+        let id = parse::document_id(request.into_inner().id)?;
+        let (document, seq) = self.documents.get(&caller, &id).await?;
+        let document = Some(document_message(document));
+        Ok(Response::new(v1::GetDocumentResponse { document, cursor: self.log.cursor(seq) }))
     }
 
-    async fn delete_document(&self, _: Request<v1::DeleteDocumentRequest>) -> Result<Response<()>, Status> {
-        Err(Error::Unimplemented("lastmile.v1.DocumentService/DeleteDocument").into())
+    async fn delete_document(
+        &self,
+        request: Request<v1::DeleteDocumentRequest>,
+    ) -> Result<Response<()>, Status> {
+        let caller = caller(&request);
+        let (id, version) = parse::delete_document(request.into_inner())?;
+        self.documents.delete(&caller, id, version).await?;
+        Ok(Response::new(()))
     }
 
     async fn commit_document(
         &self,
-        _: Request<v1::CommitDocumentRequest>,
+        request: Request<v1::CommitDocumentRequest>,
     ) -> Result<Response<v1::CommitDocumentResponse>, Status> {
-        Err(Error::Unimplemented("lastmile.v1.DocumentService/CommitDocument").into())
+        let caller = caller(&request);
+        let commit = parse::commit_document(request.into_inner())?;
+        let made = self.documents.commit(&caller, commit).await.map_err(shorten)?;
+        Ok(Response::new(committed(&self.log, made)))
     }
 
-    type WatchDocumentStream = tokio_stream::Empty<Result<v1::WatchDocumentResponse, Status>>;
+    type WatchDocumentStream = Messages<v1::WatchDocumentResponse>;
 
     async fn watch_document(
         &self,
-        _: Request<v1::WatchDocumentRequest>,
+        request: Request<v1::WatchDocumentRequest>,
     ) -> Result<Response<Self::WatchDocumentStream>, Status> {
-        Err(Error::Unimplemented("lastmile.v1.DocumentService/WatchDocument").into())
+        let caller = caller(&request);
+        let (id, start) = parse::watch_document(&self.log, request.into_inner())?;
+        let tail = self.documents.watch(&caller, &id, start).await?;
+        let log = self.log.clone();
+        let render = move |delivery| render(&log, delivery);
+        let watch = Watch::new(caller.clone(), move || ready(Documents::authorize_follow(&caller)).boxed());
+        Ok(Response::new(self.streams.deliver(tail, watch, render)))
     }
 
     async fn authorize_watch_document(
         &self,
-        _: Request<v1::WatchDocumentRequest>,
+        request: Request<v1::WatchDocumentRequest>,
     ) -> Result<Response<()>, Status> {
-        Err(Error::Unimplemented("lastmile.v1.DocumentService/AuthorizeWatchDocument").into())
+        let caller = caller(&request);
+        let (id, start) = parse::watch_document(&self.log, request.into_inner())?;
+        self.documents.authorize_watch(&caller, &id, start).await?;
+        Ok(Response::new(()))
     }
 
-    type SyncDocumentStream = tokio_stream::Empty<Result<v1::SyncDocumentResponse, Status>>;
+    type SyncDocumentStream = Messages<v1::SyncDocumentResponse>;
 
     async fn sync_document(
         &self,
-        _: Request<Streaming<v1::SyncDocumentRequest>>,
+        request: Request<Streaming<v1::SyncDocumentRequest>>,
     ) -> Result<Response<Self::SyncDocumentStream>, Status> {
-        Err(Error::Unimplemented("lastmile.v1.DocumentService/SyncDocument").into())
+        let caller = caller(&request);
+        Documents::authorize_sync(&caller)?;
+        let subject = caller.clone();
+        let watch = Watch::new(caller.clone(), move || ready(Documents::authorize_sync(&subject)).boxed());
+        let guard = self.streams.guard(watch);
+        let sync = DocumentSync::new(self.documents.clone(), self.log.clone(), caller, request.into_inner());
+        Ok(Response::new(sync.start(guard)))
+    }
+}
+
+/// Leaves out of a conflict what has no room in an error: values first, then paths.
+fn shorten(error: Error) -> Error {
+    let Error::DocumentConflict(conflict) = error else {
+        return error;
+    };
+    let mut short = v1::DocumentConflict { version: conflict.version, ..Default::default() };
+    for mut path in conflict.paths {
+        if path.encoded_len() > room(&short) && path.current.take().is_some() {
+            path.current_omitted = true;
+        }
+        if path.encoded_len() > room(&short) {
+            short.omitted_paths += 1;
+        } else {
+            short.paths.push(path);
+        }
+    }
+    Error::DocumentConflict(short)
+}
+
+fn room(conflict: &v1::DocumentConflict) -> usize {
+    MAX_DETAIL.saturating_sub(conflict.encoded_len())
+}
+
+#[cfg(test)]
+mod tests {
+    use prost_types::Value;
+    use prost_types::value::Kind;
+
+    use super::*;
+
+    fn path(path: &str, bytes: usize) -> v1::ConflictingPath {
+        let current = Some(Value { kind: Some(Kind::StringValue("x".repeat(bytes))) });
+        v1::ConflictingPath { path: path.to_owned(), version: 1, current, ..Default::default() }
+    }
+
+    #[test]
+    fn conflicts_in_errors_leave_out_values_then_paths() {
+        let mut paths = vec![path("/small", 10), path("/large", 5000), path("/also-small", 10)];
+        paths.extend((0..300).map(|n| path(&format!("/{n}{}", "y".repeat(100)), 0)));
+        let whole = v1::DocumentConflict { version: 7, paths: paths.clone(), omitted_paths: 0 };
+        let Error::DocumentConflict(short) = shorten(Error::DocumentConflict(whole)) else { unreachable!() };
+        assert!(short.encoded_len() <= MAX_DETAIL + 16);
+        assert_eq!(short.paths[0], paths[0]);
+        assert_eq!((short.paths[1].current.as_ref(), short.paths[1].current_omitted), (None, true));
+        assert_eq!(short.paths[2], paths[2]);
+        assert!(short.paths.len() > 20);
+        assert_eq!(short.paths.len() + short.omitted_paths as usize, paths.len());
     }
 }

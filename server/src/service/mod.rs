@@ -7,6 +7,7 @@ mod stream;
 mod auth;
 mod user;
 mod topic;
+mod sync;
 mod document;
 mod log;
 mod edge_identity;

@@ -9,8 +9,10 @@ mod sqlite;
 
 pub use bells::{Bell, Bells};
 pub use change::{
-    Appended, Change, Changed, Committed, Rotation, SessionChange, SessionChanged, TokenHash, TopicChange,
-    TopicChanged, UserChange, UserChanged, Write,
+    Appended, Change, Changed, Committed, DocumentChange, DocumentChanged, Rotation, SessionChange,
+    SessionChanged, TokenHash, TopicChange, TopicChanged, UserChange, UserChanged, Write,
 };
 pub use sqlite::{FILE as DATABASE_FILE, Report, SqliteStore, backup, check, restore};
-pub use traits::{Answer, LogReads, Slice, SliceLimit, Store, UserPage, UserQuery};
+pub use traits::{
+    Answer, DocumentPage, DocumentQuery, LogReads, Slice, SliceLimit, Store, UserPage, UserQuery,
+};

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use super::bells::Bells;
 use super::change::{Committed, Write};
 use crate::error::Result;
-use crate::model::{Seq, StoredEvent, Time, Topic, TopicId, User, UserFilter};
+use crate::model::{Document, DocumentLog, Seq, StoredEvent, Time, Topic, TopicId, User, UserFilter};
 
 /// An answer of the store, some time later.
 pub type Answer<T> = BoxFuture<'static, Result<T>>;
@@ -59,6 +59,15 @@ pub trait Store: LogReads {
 
     /// All topics but the internal ones, in the order of their names.
     fn topics(&self) -> Answer<Vec<Topic>>;
+
+    /// The document of an id, unless it was deleted, and where the log of its changes stood.
+    fn document(&self, id: &str) -> Answer<Option<(Document, Seq)>>;
+
+    /// Documents in the order of their ids.
+    fn documents(&self, query: DocumentQuery) -> Answer<DocumentPage>;
+
+    /// The log of a document's changes; there is one as soon as the document was created once.
+    fn document_log(&self, id: &str) -> Answer<Option<DocumentLog>>;
 }
 
 /// How much one slice may hold; a slice always holds at least one event.
@@ -108,4 +117,24 @@ pub struct UserPage {
     pub more: bool,
     /// Position of the last change of any user in the same snapshot.
     pub position: Seq,
+}
+
+/// Which documents.
+#[derive(Debug, Clone)]
+pub struct DocumentQuery {
+    /// Documents after this id.
+    pub after: String,
+    /// At most so many.
+    pub limit: usize,
+    /// At most so many bytes of content, encoded; a page holds at least one document.
+    pub bytes: usize,
+}
+
+/// Documents of one snapshot.
+#[derive(Debug, Clone)]
+pub struct DocumentPage {
+    /// The documents.
+    pub documents: Vec<Document>,
+    /// More documents follow.
+    pub more: bool,
 }

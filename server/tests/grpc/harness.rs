@@ -6,8 +6,8 @@ use lastmile_proto::v1;
 use lastmile_server::app::Core;
 use lastmile_server::config::CoreConfig;
 use lastmile_server::serve::{Listeners, serve};
-use prost_types::Value;
 use prost_types::value::Kind;
+use prost_types::{Struct, Value};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
 use tonic_types::StatusExt;
 use v1::auth_service_client::AuthServiceClient;
+use v1::document_service_client::DocumentServiceClient;
 use v1::topic_service_client::TopicServiceClient;
 use v1::user_service_client::UserServiceClient;
 
@@ -74,6 +75,10 @@ impl Server {
         TopicServiceClient::new(self.channel())
     }
 
+    pub(crate) fn documents(&self) -> DocumentServiceClient<Channel> {
+        DocumentServiceClient::new(self.channel())
+    }
+
     pub(crate) async fn login(&self, username: &str) -> v1::LoginResponse {
         let request = v1::LoginRequest { username: username.into(), password: PASSWORD.into() };
         self.auth().login(request).await.unwrap().into_inner()
@@ -117,6 +122,26 @@ pub(crate) fn publication(topic: &str, kind: &str, text: &str) -> v1::PublishEve
         body: Some(v1::publish_event_request::Body::Data(data)),
         ..Default::default()
     }
+}
+
+/// Operations on a document that set texts.
+pub(crate) fn commit(id: &str, base_version: u32, ops: &[(&str, &str, &str)]) -> v1::CommitDocumentRequest {
+    let ops = ops.iter().map(|(op_id, path, text)| set(op_id, path, Kind::StringValue((*text).into())));
+    v1::CommitDocumentRequest { id: id.into(), base_version, ops: ops.collect() }
+}
+
+pub(crate) fn set(op_id: &str, path: &str, kind: Kind) -> v1::DocumentOp {
+    let action = Some(v1::document_op::Action::Set(Value { kind: Some(kind) }));
+    v1::DocumentOp { op_id: op_id.into(), path: path.into(), action }
+}
+
+/// Objects within each other, so many, and a text in the innermost.
+pub(crate) fn nested(levels: usize) -> Value {
+    let text = Value { kind: Some(Kind::StringValue("deep".into())) };
+    (0..levels).fold(text, |value, _| {
+        let fields = [("a".to_owned(), value)].into();
+        Value { kind: Some(Kind::StructValue(Struct { fields })) }
+    })
 }
 
 pub(crate) fn text_of(event: &v1::SubscribeResponse) -> String {

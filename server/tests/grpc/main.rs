@@ -9,5 +9,8 @@ mod topics;
 mod topic_admin;
 mod logs;
 mod streams;
+mod documents;
+mod document_watch;
+mod document_sync;
 mod process;
 mod faces;

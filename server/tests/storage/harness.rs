@@ -64,10 +64,13 @@ pub(crate) async fn append(store: &SqliteStore, topic: TopicId, bytes: usize) ->
     committed.events.first().map(|appended| appended.seq).ok_or_else(|| Error::internal("nothing appended"))
 }
 
-/// Everything a topic keeps.
+/// Everything a topic keeps; nothing when it is gone.
 pub(crate) async fn kept(store: &SqliteStore, topic: TopicId) -> Vec<StoredEvent> {
     let topics: Arc<[TopicId]> = Arc::new([topic]);
-    let begin = store.before_latest(Arc::clone(&topics), usize::MAX).await.unwrap();
+    let begin = match store.before_latest(Arc::clone(&topics), usize::MAX).await {
+        Err(Error::NotFound { .. }) => return Vec::new(),
+        begin => begin.unwrap(),
+    };
     let limit = SliceLimit { events: usize::MAX >> 1, bytes: usize::MAX };
     store.read_after(topics, begin, limit).await.unwrap().events
 }

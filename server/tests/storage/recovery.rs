@@ -46,7 +46,7 @@ async fn a_torn_write_ahead_log_leaves_a_whole_beginning() {
         let seqs: Vec<_> = kept(&store, news).await.iter().map(|event| event.seq).collect();
         assert_eq!(seqs, (1..=last).collect::<Vec<_>>(), "cut at {cut}");
         ends.push(last);
-        if last > 0 {
+        if seqs.contains(&1) {
             assert_eq!(append(&store, news, 1).await.unwrap(), last + 1);
         }
         drop(store);

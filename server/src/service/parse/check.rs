@@ -50,8 +50,13 @@ impl Check {
 
     /// The name of a topic.
     pub(super) fn topic_name(&mut self, name: &str, field: &str) {
+        self.id(name, field);
+    }
+
+    /// An id that callers choose.
+    pub(super) fn id(&mut self, id: &str, field: &str) {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
-        let fits = (1..=128).contains(&name.len()) && name.bytes().all(allowed);
+        let fits = (1..=128).contains(&id.len()) && id.bytes().all(allowed);
         self.require(fits, field, "must match [A-Za-z0-9._~-]{1,128}");
     }
 }

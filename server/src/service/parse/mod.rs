@@ -6,9 +6,13 @@ mod auth;
 mod user;
 mod topic;
 mod topic_admin;
+mod document;
 mod log;
 
 pub(super) use auth::{login, refresh_token, set_up};
+pub(super) use document::{
+    SyncFrame, commit_document, delete_document, document_id, list_documents, sync_document, watch_document,
+};
 pub(super) use log::{log_record, tail_logs};
 pub(super) use topic::{list_events, list_topics, publish_event, subscribe, topic_name};
 pub(super) use topic_admin::{create_topic, delete_topic, update_topic};

@@ -3,8 +3,10 @@
 mod user;
 mod topic;
 mod session;
+mod document;
 mod write;
 
+pub use document::{DocumentChange, DocumentChanged};
 pub use session::{Rotation, SessionChange, SessionChanged, TokenHash};
 pub use topic::{TopicChange, TopicChanged};
 pub use user::{UserChange, UserChanged};

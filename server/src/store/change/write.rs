@@ -4,6 +4,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use super::document::{DocumentChange, DocumentChanged};
 use super::session::{SessionChange, SessionChanged};
 use super::topic::{TopicChange, TopicChanged};
 use super::user::{UserChange, UserChanged};
@@ -18,6 +19,8 @@ pub enum Change {
     Topic(TopicChange),
     /// Of a session.
     Session(SessionChange),
+    /// Of a document.
+    Document(DocumentChange),
     /// Deletes the oldest events that a topic does not keep, a slice of them.
     Trim {
         /// Which topic.
@@ -36,6 +39,8 @@ pub enum Changed {
     Topic(TopicChanged),
     /// Of a session.
     Session(SessionChanged),
+    /// Of a document.
+    Document(DocumentChanged),
     /// Events were deleted.
     Trimmed {
         /// There are more to delete.

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{events, retention, sessions, topics, users};
+use super::{documents, events, retention, sessions, topics, users};
 use crate::error::Result;
 use crate::model::{NewEvent, Seq, TopicId};
 use crate::store::change::{Change, Changed, Committed, Write};
@@ -48,5 +48,6 @@ fn make(db: &Connection, change: Change, next: Seq) -> Result<Changed> {
         Change::Topic(change) => Changed::Topic(topics::apply(db, change, next)?),
         Change::Session(change) => Changed::Session(sessions::apply(db, &change)?),
         Change::Trim { topic, now } => Changed::Trimmed { more: retention::trim(db, topic, now)? },
+        Change::Document(change) => Changed::Document(documents::apply(db, change, next)?),
     })
 }

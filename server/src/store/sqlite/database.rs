@@ -8,12 +8,14 @@ use rusqlite::Connection;
 
 use super::readers::Readers;
 use super::writer::Writer;
-use super::{events, retention, schema, topics, users};
+use super::{documents, events, retention, schema, topics, users};
 use crate::error::{Error, Result};
-use crate::model::{Seq, Time, Topic, TopicId, USERS_TOPIC, User};
+use crate::model::{Document, DocumentLog, Seq, Time, Topic, TopicId, USERS_TOPIC, User};
 use crate::store::bells::Bells;
 use crate::store::change::{Committed, Write};
-use crate::store::traits::{Answer, LogReads, Slice, SliceLimit, Store, UserPage, UserQuery};
+use crate::store::traits::{
+    Answer, DocumentPage, DocumentQuery, LogReads, Slice, SliceLimit, Store, UserPage, UserQuery,
+};
 
 /// Name of the database in the data folder.
 pub const FILE: &str = "lastmile.db";
@@ -123,6 +125,20 @@ impl Store for SqliteStore {
 
     fn topics(&self) -> Answer<Vec<Topic>> {
         self.read(topics::list)
+    }
+
+    fn document(&self, id: &str) -> Answer<Option<(Document, Seq)>> {
+        let id = id.to_owned();
+        self.read(move |db| documents::find(db, &id))
+    }
+
+    fn documents(&self, query: DocumentQuery) -> Answer<DocumentPage> {
+        self.read(move |db| documents::list(db, &query))
+    }
+
+    fn document_log(&self, id: &str) -> Answer<Option<DocumentLog>> {
+        let id = id.to_owned();
+        self.read(move |db| documents::find_log(db, &id))
     }
 }
 

@@ -8,6 +8,7 @@ mod sessions;
 mod topics;
 mod events;
 mod retention;
+mod documents;
 mod apply;
 mod writer;
 mod readers;

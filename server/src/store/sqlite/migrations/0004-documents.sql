@@ -1,10 +1,12 @@
 -- Version 4: documents. Each has a topic of its own; a deleted one keeps its row, so that its versions go on.
+-- `absent` is the last version in which there was none.
 CREATE TABLE document (
     number  INTEGER PRIMARY KEY,
     id      TEXT NOT NULL UNIQUE,
     topic   INTEGER NOT NULL,
     version INTEGER NOT NULL,
     content BLOB,
+    absent  INTEGER NOT NULL,
     created INTEGER NOT NULL,
     updated INTEGER NOT NULL
 ) STRICT;
@@ -16,11 +18,14 @@ CREATE TABLE document_path (
     version  INTEGER NOT NULL,
     PRIMARY KEY (document, path)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX document_path_by_version ON document_path (document, version);
 
+-- Operations that may be sent again: `base` is the version they were made on, `version` the one they made.
 CREATE TABLE document_op (
     document INTEGER NOT NULL REFERENCES document (number),
     op       TEXT NOT NULL,
     digest   BLOB NOT NULL,
+    base     INTEGER NOT NULL,
     version  INTEGER NOT NULL,
     seq      INTEGER NOT NULL,
     expires  INTEGER NOT NULL,

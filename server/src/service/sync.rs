@@ -1,0 +1,153 @@
+//! SyncDocument: watches and commits one document over one call.
+
+use lastmile_proto::v1;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, Streaming};
+use tracing::Instrument;
+use v1::sync_document_response::Frame;
+
+use super::parse::{self, SyncFrame};
+use super::stream::{Guard, Messages};
+use crate::auth::Caller;
+use crate::domain::{DocumentVersion, Documents, document_change_message};
+use crate::error::{Error, Result};
+use crate::log::{Delivery, Log, Tail};
+use crate::model::DocumentCommit;
+
+/// Messages on their way to one slow caller; the rest waits in the log, and in the caller.
+const IN_FLIGHT: usize = 4;
+
+/// One SyncDocument call.
+pub(super) struct DocumentSync {
+    documents: Documents,
+    log: Log,
+    caller: Caller,
+    requests: Streaming<v1::SyncDocumentRequest>,
+    watched: Option<Watched>,
+}
+
+struct Watched {
+    id: String,
+    tail: Tail,
+}
+
+impl DocumentSync {
+    pub(super) fn new(
+        documents: Documents,
+        log: Log,
+        caller: Caller,
+        requests: Streaming<v1::SyncDocumentRequest>,
+    ) -> Self {
+        Self { documents, log, caller, requests, watched: None }
+    }
+
+    /// Answers until the caller has said and heard everything, something fails, or the stream has to end.
+    pub(super) fn start(mut self, mut guard: Guard) -> Messages<v1::SyncDocumentResponse> {
+        let (sender, receiver) = mpsc::channel(IN_FLIGHT);
+        let task = async move {
+            loop {
+                let step = tokio::select! {
+                    biased;
+                    () = sender.closed() => return,
+                    stirred = guard.stirred() => match guard.allow(stirred).await {
+                        Ok(()) => continue,
+                        Err(error) => Err(error.into()),
+                    },
+                    event = self.next() => self.answer(event).await,
+                };
+                let last = step.is_err();
+                let message = match step {
+                    Ok(Step::Say(frame)) => Ok(v1::SyncDocumentResponse { frame: Some(frame) }),
+                    Ok(Step::Listen) => continue,
+                    Ok(Step::End) => return,
+                    Err(status) => Err(status),
+                };
+                if sender.send(message).await.is_err() || last {
+                    return;
+                }
+            }
+        };
+        tokio::spawn(task.in_current_span());
+        ReceiverStream::new(receiver)
+    }
+
+    /// Waits for what happens next. It may be dropped at any time: nothing is lost.
+    async fn next(&mut self) -> Event {
+        let Some(watched) = &mut self.watched else {
+            return Event::Said(self.requests.message().await);
+        };
+        // Not biased: who commits without pause still hears of changes.
+        tokio::select! {
+            said = self.requests.message() => Event::Said(said),
+            delivery = watched.tail.next() => Event::Changed(delivery),
+        }
+    }
+
+    /// The next message is read after this answer is sent, so that a caller cannot be ahead of the disk.
+    async fn answer(&mut self, event: Event) -> Result<Step, Status> {
+        let request = match event {
+            Event::Changed(delivery) => {
+                return Ok(Step::Say(Frame::Change(render(&self.log, delivery?)?)));
+            }
+            Event::Said(said) => match said? {
+                Some(request) => request,
+                None => return Ok(Step::End),
+            },
+        };
+        let watched = self.watched.as_ref().map(|watched| watched.id.as_str());
+        match parse::sync_document(&self.log, watched, request)? {
+            SyncFrame::Watch(id, start) => {
+                let tail = self.documents.watch(&self.caller, &id, start).await?;
+                self.watched = Some(Watched { id, tail });
+                Ok(Step::Listen)
+            }
+            SyncFrame::Commit(commit) => Ok(Step::Say(self.commit(commit).await?)),
+        }
+    }
+
+    async fn commit(&self, commit: DocumentCommit) -> Result<Frame> {
+        match self.documents.commit(&self.caller, commit).await {
+            Ok(made) => Ok(Frame::Committed(committed(&self.log, made))),
+            Err(Error::DocumentConflict(conflict)) => Ok(Frame::Conflict(conflict)),
+            Err(error) => Err(error.within("commit")),
+        }
+    }
+}
+
+/// What can happen next.
+enum Event {
+    /// The caller said something, or nothing more.
+    Said(Result<Option<v1::SyncDocumentRequest>, Status>),
+    /// The document changed.
+    Changed(Result<Delivery>),
+}
+
+/// What to do about it.
+enum Step {
+    /// Send this.
+    Say(Frame),
+    /// Go on.
+    Listen,
+    /// End well.
+    End,
+}
+
+/// The answer to a commit.
+pub(super) fn committed(log: &Log, made: DocumentVersion) -> v1::CommitDocumentResponse {
+    v1::CommitDocumentResponse { version: made.version, cursor: log.cursor(made.seq) }
+}
+
+/// The message of a change or a position.
+pub(super) fn render(log: &Log, delivery: Delivery) -> Result<v1::WatchDocumentResponse> {
+    Ok(match delivery {
+        Delivery::Position(seq) => {
+            v1::WatchDocumentResponse { cursor: log.cursor(seq), position: true, ..Default::default() }
+        }
+        Delivery::Event(event) => v1::WatchDocumentResponse {
+            cursor: log.cursor(event.seq),
+            previous: log.cursor(event.previous),
+            ..document_change_message(&event)?
+        },
+    })
+}

@@ -1,0 +1,10 @@
+//! Documents in SQL. Their changes are made in the one thread that writes, so the check for conflicts needs no lock.
+
+mod records;
+mod history;
+mod known;
+mod commit;
+mod apply;
+
+pub(super) use apply::apply;
+pub(super) use records::{find, find_log, list};
