@@ -6,10 +6,11 @@ use std::fmt;
 use lastmile_proto::v1;
 use lastmile_tests::CoreProcess;
 use prost_types::value::Kind;
+use v1::document_service_client::DocumentServiceClient;
 use v1::topic_service_client::TopicServiceClient;
 use v1::user_service_client::UserServiceClient;
 
-use crate::writers::{Fate, Work, Writer, sign_in};
+use crate::writers::{DOCUMENT, Fate, Work, Writer, sign_in};
 
 /// What was compared.
 #[derive(Debug, Default, Clone, Copy)]
@@ -30,26 +31,49 @@ impl fmt::Display for Totals {
     }
 }
 
-/// Compares; the first difference is the fault. `begin` is the cursor of the users before the first write.
-pub(crate) async fn compare(core: &CoreProcess, begin: &str, writers: &[Writer]) -> Result<Totals, String> {
+/// Where the logs stood before the first write.
+pub(crate) struct Begin {
+    users: String,
+    document: String,
+}
+
+/// Makes the document that writers change.
+pub(crate) async fn begin(core: &CoreProcess) -> Result<Begin, String> {
+    let (_, users) = users(core).await?;
+    let object = prost_types::Value { kind: Some(Kind::StructValue(prost_types::Struct::default())) };
+    let op = v1::DocumentOp {
+        op_id: "begin".into(),
+        path: String::new(),
+        action: Some(v1::document_op::Action::Set(object)),
+    };
+    let request = v1::CommitDocumentRequest { id: DOCUMENT.into(), base_version: 0, ops: vec![op] };
+    let made = DocumentServiceClient::new(sign_in(core).await).commit_document(request).await;
+    Ok(Begin { users, document: made.map_err(|status| format!("{status:?}"))?.into_inner().cursor })
+}
+
+/// Compares; the first difference is the fault.
+pub(crate) async fn compare(core: &CoreProcess, begin: &Begin, writers: &[Writer]) -> Result<Totals, String> {
     let events = events(core).await?;
+    let operations = operations(core, &begin.document).await?;
     let (users, end) = users(core).await?;
-    let told = users_told_of(core, begin, &end).await?;
+    let told = users_told_of(core, &begin.users, &end).await?;
     if users != told {
         return Err(format!("{} users, and {} events that tell of them", users.len(), told.len()));
     }
     let mut totals = Totals::default();
     for writer in writers {
-        let there = if writer.work == Work::Users { &users } else { &events };
+        let there = match writer.work {
+            Work::Users => &users,
+            Work::Operations => &operations,
+            Work::Events | Work::KeyedEvents => &events,
+        };
         check(writer, there, &mut totals)?;
     }
     let known: usize = writers.iter().map(|writer| writer.fates.len()).sum();
-    let there = totals.acknowledged + totals.unknown_and_there;
-    if events.len() + users.len() != there {
-        return Err(format!(
-            "{} writes of {known} are there, by {there} that were sent",
-            events.len() + users.len()
-        ));
+    let (found, there) =
+        (events.len() + users.len() + operations.len(), totals.acknowledged + totals.unknown_and_there);
+    if found != there {
+        return Err(format!("{found} writes of {known} are there, and only {there} were sent"));
     }
     Ok(totals)
 }
@@ -109,11 +133,6 @@ async fn events(core: &CoreProcess) -> Result<Vec<String>, String> {
     }
 }
 
-/// Where the log of the users stands.
-pub(crate) async fn users_cursor(core: &CoreProcess) -> Result<String, String> {
-    users(core).await.map(|(_, cursor)| cursor)
-}
-
 /// The usernames but for the demo users, in the order of their ids, and where the log of their changes stands.
 async fn users(core: &CoreProcess) -> Result<(Vec<String>, String), String> {
     let mut client = UserServiceClient::new(sign_in(core).await);
@@ -145,4 +164,37 @@ async fn users_told_of(core: &CoreProcess, begin: &str, end: &str) -> Result<Vec
         cursor = message.cursor;
     }
     Ok(names)
+}
+
+/// The operations in the document's log, which must make its content.
+async fn operations(core: &CoreProcess, begin: &str) -> Result<Vec<String>, String> {
+    let mut client = DocumentServiceClient::new(sign_in(core).await);
+    let request = v1::GetDocumentRequest { id: DOCUMENT.into() };
+    let document = client.get_document(request).await.map_err(|status| format!("{status:?}"))?.into_inner();
+    let request = v1::WatchDocumentRequest { id: DOCUMENT.into(), cursor: begin.to_owned() };
+    let mut stream =
+        client.watch_document(request).await.map_err(|status| format!("{status:?}"))?.into_inner();
+    let (mut names, mut cursor) = (Vec::new(), begin.to_owned());
+    while cursor != document.cursor {
+        let message = stream.message().await.map_err(|status| format!("{status:?}"))?;
+        let message = message.ok_or("the stream of the document has ended")?;
+        if let Some(v1::watch_document_response::Change::DocumentChanged(changed)) = message.change {
+            names.extend(changed.ops.into_iter().map(|op| op.op_id));
+        }
+        cursor = message.cursor;
+    }
+    let members = |value: prost_types::Value| match value.kind {
+        Some(Kind::StructValue(object)) => object.fields.into_keys().collect(),
+        _ => Vec::new(),
+    };
+    let content = document.document.and_then(|document| document.content).unwrap_or_default();
+    let mut set: Vec<String> = content.fields.into_values().flat_map(members).collect();
+    let mut sorted = names.clone();
+    set.sort_unstable();
+    sorted.sort_unstable();
+    if set == sorted {
+        Ok(names)
+    } else {
+        Err(format!("{} members by {} operations", set.len(), names.len()))
+    }
 }

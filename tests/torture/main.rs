@@ -30,7 +30,7 @@ async fn every_acknowledged_write_is_there_once_and_no_other_twice() {
     let data = tempfile::tempdir().expect("a folder");
     let mut core = CoreProcess::start(data.path(), &[]).await;
     let mut writers = Writer::all(&core).await;
-    let begin = ledger::users_cursor(&core).await.expect("a list of users");
+    let begin = ledger::begin(&core).await.expect("a beginning");
     let mut totals = Totals::default();
     for round in 1..=rounds {
         let lifetime = Duration::from_millis(random.random_range(50..1200));

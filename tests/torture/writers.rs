@@ -9,6 +9,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 use v1::auth_service_client::AuthServiceClient;
+use v1::document_service_client::DocumentServiceClient;
 use v1::topic_service_client::TopicServiceClient;
 use v1::user_service_client::UserServiceClient;
 
@@ -35,6 +36,9 @@ pub(crate) async fn sign_in(core: &CoreProcess) -> Signed {
     InterceptedService::new(core.channel(), Credential(answer.into_inner().access_token))
 }
 
+/// The document that writers change.
+pub(crate) const DOCUMENT: &str = "torture";
+
 /// What a writer writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
@@ -44,6 +48,8 @@ pub(crate) enum Work {
     KeyedEvents,
     /// Users, each with an event that tells of it.
     Users,
+    /// Operations on one document: what was not answered is sent again, under the same op_id.
+    Operations,
 }
 
 /// What became of a write.
@@ -70,9 +76,12 @@ impl Writer {
     pub(crate) async fn all(core: &CoreProcess) -> Vec<Self> {
         let signed = sign_in(core).await;
         let mut writers = Vec::new();
-        for (work, letter, count) in
-            [(Work::Events, 'e', 8), (Work::KeyedEvents, 'k', 8), (Work::Users, 'u', 2)]
-        {
+        for (work, letter, count) in [
+            (Work::Events, 'e', 8),
+            (Work::KeyedEvents, 'k', 8),
+            (Work::Users, 'u', 2),
+            (Work::Operations, 'o', 4),
+        ] {
             for number in 0..count {
                 let name = format!("{letter}{number}");
                 writers.push(Self { work, name, fates: Vec::new(), signed: signed.clone() });
@@ -103,7 +112,8 @@ impl Writer {
         let Some(number) = self.fates.iter().rposition(|fate| *fate == Fate::Unknown) else {
             return Ok(());
         };
-        if self.work != Work::KeyedEvents || number + 1 != self.fates.len() {
+        let again = matches!(self.work, Work::KeyedEvents | Work::Operations);
+        if !again || number + 1 != self.fates.len() {
             return Ok(());
         }
         let again = tokio::time::timeout(Duration::from_secs(20), self.write(number)).await;
@@ -121,6 +131,7 @@ impl Writer {
             Work::Events => self.publish(number, String::new()).await,
             Work::KeyedEvents => self.publish(number, format!("{}-{number}", self.name)).await,
             Work::Users => self.create_user(number).await,
+            Work::Operations => self.commit(number).await,
         }
     }
 
@@ -140,5 +151,18 @@ impl Writer {
         let user = v1::User { name: username.clone(), username, ..v1::User::default() };
         let request = v1::CreateUserRequest { user: Some(user), password: "a long password".into() };
         UserServiceClient::new(self.signed.clone()).create_user(request).await.map(drop)
+    }
+
+    /// Each writer has members of its own, so that no operation waits for another.
+    async fn commit(&self, number: usize) -> Result<(), Status> {
+        let op_id = format!("{}-{number}", self.name);
+        let set = prost_types::Value { kind: Some(Kind::BoolValue(true)) };
+        let op = v1::DocumentOp {
+            path: format!("/{}/{op_id}", self.name),
+            op_id,
+            action: Some(v1::document_op::Action::Set(set)),
+        };
+        let request = v1::CommitDocumentRequest { id: DOCUMENT.into(), base_version: 1, ops: vec![op] };
+        DocumentServiceClient::new(self.signed.clone()).commit_document(request).await.map(drop)
     }
 }
