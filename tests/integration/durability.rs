@@ -1,6 +1,8 @@
 //! What was acknowledged is there after a power cut.
 
-use lastmile_tests::{App, Browser, Publisher, SseStream, Topology};
+use std::path::Path;
+
+use lastmile_tests::{App, Browser, Process, Publisher, SseStream, Topology, binary};
 
 const NEWS: &str = "/api/v1/topics/news/events";
 
@@ -70,6 +72,46 @@ async fn a_page_that_only_reconnects_misses_nothing_across_a_restart_of_the_core
     }
     let received = page.await.expect("no panic");
     assert_eq!(received, (received[0]..=40).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn who_knows_more_than_a_restored_backup_is_told_of_the_gap() {
+    let mut app = App::start(Topology::Two).await;
+    let publisher = Publisher::login(app.grpc(), "bob").await;
+    publisher.publish("news", 1).await.expect("published");
+    let backup = app.data().join("backup");
+    maintain(&app, "backup", &backup).await;
+    let mut stream = app.browser().subscribe(NEWS, None).await;
+    stream.id().await;
+    publisher.publish("news", 2).await.expect("published");
+    stream.event().await;
+    let known = stream.last_id().map(String::from).expect("an id");
+
+    app.core().kill().await;
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(app.data().join(format!("lastmile.db{suffix}")));
+    }
+    maintain(&app, "restore", &backup).await;
+    app.restart_core().await;
+    // The same position as the event that is lost.
+    let publisher = Publisher::login(app.grpc(), "bob").await;
+    publisher.publish("news", 3).await.expect("published");
+    let mut stream = app.browser().subscribe(NEWS, Some(&known)).await;
+    assert_eq!(stream.outcomes().await, ["GAP epoch_changed"]);
+    let history = app.browser().get("/api/v1/topics/news/history").await.json();
+    let numbers: Vec<_> =
+        history["events"].as_array().expect("events").iter().map(|event| &event["data"]).collect();
+    assert_eq!(numbers, [1, 3]);
+}
+
+/// `lastmile-server COMMAND FILE` on the data folder.
+async fn maintain(app: &App, command: &str, file: &Path) {
+    let mut process = Process::start(
+        binary("lastmile-server"),
+        [Path::new(command), file, Path::new("--data"), app.data()],
+        &[],
+    );
+    assert!(process.ended().await.success(), "{command}: {:?}", process.lines());
 }
 
 /// What EventSource does: connects again with the last id, whenever the stream ends.
