@@ -25,9 +25,12 @@ use tonic_health::ServingStatus;
 use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
 
-use crate::auth::{PASSWORD_RULE, Passwords, SigningKey, Tokens, keeps_password_rule};
+use crate::auth::{PASSWORD_RULE, Passwords, Revocations, Tokens, keeps_password_rule};
 use crate::config::CoreConfig;
-use crate::domain::{Sessions, SetUp, Standing, Topics, Users, administrator, publish_ticks, seed};
+use crate::domain::{
+    RevocationLog, ServiceTokens, Sessions, SetUp, SigningKeys, Standing, Topics, Users, administrator,
+    publish_ticks, seed,
+};
 use crate::error::Error;
 use crate::layer::{DeadlineLayer, IdentifyLayer, TraceLayer};
 use crate::log::Log;
@@ -55,21 +58,31 @@ impl Core {
     /// When the folder cannot be used, another process uses it, a newer server wrote it, or only one of it and the
     /// settings is for development.
     pub async fn open(config: &CoreConfig) -> anyhow::Result<Self> {
+        config.check()?;
         let lock = lock_folder(&config.data)?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data, config.dev).map_err(cause)?);
-        let tokens =
-            Tokens::new(SigningKey::load(&config.data).map_err(cause)?, config.access_token_lifetime);
+        let keys = SigningKeys::open(Arc::clone(&store), &config.data, config.signing_key_lifetime);
+        let keys = keys.await.map_err(cause)?;
+        let tokens = Tokens::new(keys.ring(), config.access_token_lifetime);
         let passwords = Passwords::new().map_err(cause)?;
+        let revoked = Revocations::default();
+        let standing = Standing::new(revoked.clone());
 
         let log = Log::new(Arc::clone(&store) as _);
-        let users = Users::new(Arc::clone(&store), log.clone(), passwords.clone());
+        let revocations = RevocationLog::new(Arc::clone(&store), log.clone(), standing.clone());
+        let revocation_tail = revocations.load().await.map_err(cause)?;
+        let users = Users::new(Arc::clone(&store), log.clone(), passwords.clone(), standing.clone());
         let topics = Topics::new(Arc::clone(&store), log.clone());
-        let sessions = Sessions::new(Arc::clone(&store), tokens.clone(), passwords);
+        let sessions = Sessions::new(Arc::clone(&store), tokens.clone(), passwords, standing.clone());
+        let service_tokens = ServiceTokens::new(Arc::clone(&store), tokens.clone(), standing.clone());
         let setup = first_start(config, &*store, &users, &topics).await.map_err(cause)?;
 
         let drain = CancellationToken::new();
-        let streams = Streams::new(drain.clone(), Standing::new());
+        let streams = Streams::new(drain.clone(), standing);
         let tasks = TaskTracker::new();
+        tasks.spawn(drain.clone().run_until_cancelled_owned(keys.rotate()));
+        let follow = revocations.clone().follow(revocation_tail);
+        tasks.spawn(drain.clone().run_until_cancelled_owned(follow));
         if config.dev {
             tasks.spawn(drain.clone().run_until_cancelled_owned(publish_ticks(topics.clone())));
         }
@@ -79,13 +92,14 @@ impl Core {
             health.set_service_status("", ServingStatus::NotServing).await;
         }));
 
+        let edge_identity = EdgeIdentityApi::new(tokens.clone(), revocations, streams.clone());
         let routes = Routes::new(health_service)
-            .add_service(AuthServiceServer::new(AuthApi::new(sessions, users.clone(), setup)))
+            .add_service(AuthServiceServer::new(AuthApi::new(sessions, users.clone(), setup, service_tokens)))
             .add_service(UserServiceServer::new(UserApi::new(users, log.clone(), streams.clone())))
-            .add_service(TopicServiceServer::new(TopicApi::new(topics, log, streams)))
+            .add_service(TopicServiceServer::new(TopicApi::new(topics, log, streams.clone())))
             .add_service(DocumentServiceServer::new(DocumentApi))
             .add_service(LogServiceServer::new(LogApi))
-            .add_service(EdgeIdentityServiceServer::new(EdgeIdentityApi::new(tokens.clone())))
+            .add_service(EdgeIdentityServiceServer::new(edge_identity))
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?)
             .prepare();
@@ -93,7 +107,7 @@ impl Core {
         let service = ServiceBuilder::new()
             .layer(TraceLayer)
             .layer(DeadlineLayer)
-            .layer(IdentifyLayer::new(tokens))
+            .layer(IdentifyLayer::new(tokens, revoked))
             .service(routes);
         let service = BoxCloneSyncService::new(service);
         Ok(Self { service, drain, tasks, _lock: Arc::new(lock) })
@@ -124,7 +138,7 @@ impl Core {
 
 fn lock_folder(folder: &Path) -> anyhow::Result<File> {
     let name = folder.display();
-    // Passwords' hashes and the signing key are in it.
+    // Passwords' hashes and the signing keys are in it.
     let private = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     private.with_context(|| format!("the data folder {name} cannot be made"))?;
     let file = File::create(folder.join("lock")).with_context(|| format!("{name}/lock cannot be written"))?;

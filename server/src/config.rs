@@ -13,17 +13,25 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 
+/// A longer life of access tokens would outlast the refresh tokens they are known by.
+const LONGEST_ACCESS_TOKEN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// A key needs some time to become known before it signs.
+const SHORTEST_SIGNING_KEY: Duration = Duration::from_secs(1);
+
 /// Settings of the core, whichever process it lives in.
 #[derive(Debug, Clone)]
 pub struct CoreConfig {
-    /// Folder of the database and the signing key.
+    /// Folder of the database.
     pub data: PathBuf,
     /// Adds demo users, topics and a demo publisher. Not for strangers.
     pub dev: bool,
     /// Password of the first administrator.
     pub admin_password: Option<SecretString>,
-    /// How long an access token is valid.
+    /// How long an access token is valid; at most 30 days.
     pub access_token_lifetime: Duration,
+    /// After this time the next key signs; at least a second. What was signed before stays valid.
+    pub signing_key_lifetime: Duration,
 }
 
 impl Default for CoreConfig {
@@ -33,7 +41,25 @@ impl Default for CoreConfig {
             dev: false,
             admin_password: None,
             access_token_lifetime: Duration::from_secs(15 * 60),
+            signing_key_lifetime: Duration::from_secs(90 * 24 * 60 * 60),
         }
+    }
+}
+
+impl CoreConfig {
+    /// Whether the core can work with these settings.
+    ///
+    /// # Errors
+    /// One line for each that it cannot.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let mut errors = Vec::new();
+        if self.access_token_lifetime > LONGEST_ACCESS_TOKEN {
+            errors.push("access_token_lifetime must be at most 30d".to_owned());
+        }
+        if self.signing_key_lifetime < SHORTEST_SIGNING_KEY {
+            errors.push("signing_key_lifetime must be at least 1s".to_owned());
+        }
+        if errors.is_empty() { Ok(()) } else { Err(ConfigError(errors)) }
     }
 }
 
@@ -54,6 +80,9 @@ pub struct ServerConfig {
     /// See [`CoreConfig::access_token_lifetime`].
     #[serde(with = "humantime_serde")]
     pub access_token_lifetime: Duration,
+    /// See [`CoreConfig::signing_key_lifetime`].
+    #[serde(with = "humantime_serde")]
+    pub signing_key_lifetime: Duration,
 }
 
 impl Default for ServerConfig {
@@ -66,6 +95,7 @@ impl Default for ServerConfig {
             dev: core.dev,
             admin_password: core.admin_password,
             access_token_lifetime: core.access_token_lifetime,
+            signing_key_lifetime: core.signing_key_lifetime,
         }
     }
 }
@@ -78,6 +108,7 @@ impl ServerConfig {
             dev: self.dev,
             admin_password: self.admin_password,
             access_token_lifetime: self.access_token_lifetime,
+            signing_key_lifetime: self.signing_key_lifetime,
         }
     }
 }

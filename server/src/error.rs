@@ -102,6 +102,9 @@ pub enum Error {
         /// Which one.
         name: String,
     },
+    /// A stream without a cursor was read so slowly that its next events are deleted.
+    #[error("the stream fell too far behind; open it again")]
+    FellBehind,
     /// The server is about to stop.
     #[error("the server is shutting down; connect again and resume from the last cursor")]
     ShuttingDown,
@@ -152,7 +155,9 @@ impl Error {
             | Self::IdempotencyKeyReused(_) => Code::AlreadyExists,
             Self::LastAdmin => Code::FailedPrecondition,
             Self::EtagMismatch { .. } | Self::DocumentConflict(_) => Code::Aborted,
-            Self::ShuttingDown | Self::StorageReadOnly | Self::StorageFailed => Code::Unavailable,
+            Self::FellBehind | Self::ShuttingDown | Self::StorageReadOnly | Self::StorageFailed => {
+                Code::Unavailable
+            }
             Self::StorageFull => Code::ResourceExhausted,
             Self::Unimplemented(_) => Code::Unimplemented,
             Self::Internal(_) => Code::Internal,
@@ -184,6 +189,7 @@ impl Error {
             Self::UsernameTaken(_) => "USERNAME_TAKEN",
             Self::IdempotencyKeyReused(_) => "IDEMPOTENCY_KEY_REUSED",
             Self::EtagMismatch { .. } => "ETAG_MISMATCH",
+            Self::FellBehind => "FELL_BEHIND",
             Self::ShuttingDown => "SHUTTING_DOWN",
             Self::StorageFull => "STORAGE_FULL",
             Self::StorageReadOnly => "STORAGE_READ_ONLY",

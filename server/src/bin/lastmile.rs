@@ -53,6 +53,8 @@ struct Settings {
     admin_password: Option<SecretString>,
     #[serde(with = "humantime_serde")]
     access_token_lifetime: Duration,
+    #[serde(with = "humantime_serde")]
+    signing_key_lifetime: Duration,
     auth: AuthConfig,
     cors: CorsConfig,
     limits: LimitsConfig,
@@ -73,6 +75,7 @@ impl Default for Settings {
             dev: core.dev,
             admin_password: core.admin_password,
             access_token_lifetime: core.access_token_lifetime,
+            signing_key_lifetime: core.signing_key_lifetime,
             auth: edge.auth,
             cors: edge.cors,
             limits: edge.limits,
@@ -123,6 +126,7 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         dev: settings.dev,
         admin_password: settings.admin_password,
         access_token_lifetime: settings.access_token_lifetime,
+        signing_key_lifetime: settings.signing_key_lifetime,
     })
     .await?;
     let edge = EdgeConfig {

@@ -3,6 +3,10 @@
 mod message;
 mod access;
 mod standing;
+mod revoking;
+mod key_file;
+mod signing_keys;
+mod service_tokens;
 mod sessions;
 mod users;
 mod setup;
@@ -10,9 +14,14 @@ mod topics;
 mod dev;
 
 pub use dev::{publish_ticks, seed};
-pub use message::{event_message, topic_message, user_change_message, user_message};
+pub use message::{
+    event_message, read_revocation, revocation_message, topic_message, user_change_message, user_message,
+};
+pub use revoking::RevocationLog;
+pub use service_tokens::{NewServiceToken, ServiceTokens};
 pub use sessions::{Session, Sessions};
 pub use setup::{SetUp, administrator};
+pub use signing_keys::SigningKeys;
 pub use standing::Standing;
 pub use topics::{Feed, History, Publication, Topics};
 pub use users::Users;

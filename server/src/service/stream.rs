@@ -72,10 +72,13 @@ impl Streams {
 
     /// Watches whether a stream has to end.
     pub(super) fn guard(&self, watch: Watch) -> Guard {
+        let mut changes = self.standing.changes();
+        // Something may have changed between the caller's admission and this line.
+        changes.mark_changed();
         Guard {
             drain: self.drain.clone(),
             standing: self.standing.clone(),
-            changes: self.standing.changes(),
+            changes,
             expired: Box::pin(grace_over(watch.caller.clone())),
             watch,
         }

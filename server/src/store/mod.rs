@@ -9,8 +9,9 @@ mod sqlite;
 
 pub use bells::{Bell, Bells};
 pub use change::{
-    Appended, Change, Changed, Committed, Rotation, SessionChange, SessionChanged, TokenHash, TopicChange,
-    TopicChanged, UserChange, UserChanged, Write,
+    Appended, Change, Changed, Committed, KeyChange, Rotation, ServiceTokenChange, ServiceTokenChanged,
+    SessionChange, SessionChanged, TokenHash, TokenPair, TopicChange, TopicChanged, UserChange, UserChanged,
+    Write,
 };
 pub use sqlite::SqliteStore;
-pub use traits::{Answer, LogReads, Slice, SliceLimit, Store, UserPage, UserQuery};
+pub use traits::{Answer, LogReads, RevocationList, Slice, SliceLimit, Store, UserPage, UserQuery};

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use super::bells::Bells;
 use super::change::{Committed, Write};
 use crate::error::Result;
-use crate::model::{Seq, StoredEvent, Topic, TopicId, User, UserFilter};
+use crate::model::{Revocation, Seq, StoredEvent, StoredKey, Time, Topic, TopicId, User, UserFilter};
 
 /// An answer of the store, some time later.
 pub type Answer<T> = BoxFuture<'static, Result<T>>;
@@ -53,6 +53,12 @@ pub trait Store: LogReads {
 
     /// All topics but the internal ones, in the order of their names.
     fn topics(&self) -> Answer<Vec<Topic>>;
+
+    /// The signing keys, in the order in which they sign.
+    fn signing_keys(&self) -> Answer<Vec<StoredKey>>;
+
+    /// The revocations in force at a time, and where the log of access stood.
+    fn revocations(&self, now: Time) -> Answer<RevocationList>;
 }
 
 /// How much one slice may hold; a slice always holds at least one event.
@@ -101,5 +107,14 @@ pub struct UserPage {
     /// More users follow.
     pub more: bool,
     /// Position of the last change of any user in the same snapshot.
+    pub position: Seq,
+}
+
+/// Revocations of one snapshot.
+#[derive(Debug, Clone)]
+pub struct RevocationList {
+    /// Those in force, oldest first.
+    pub revocations: Vec<Revocation>,
+    /// Position of the last event of access in the same snapshot.
     pub position: Seq,
 }

@@ -4,6 +4,10 @@
 
 mod harness;
 mod identities;
+mod passwords;
+mod service_tokens;
+mod revocations;
+mod signing_keys;
 mod users;
 mod topics;
 mod streams;

@@ -4,10 +4,12 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use super::session::{SessionChange, SessionChanged};
+use super::service_token::{ServiceTokenChange, ServiceTokenChanged};
+use super::session::{Rotation, SessionChange, SessionChanged};
+use super::signing_key::KeyChange;
 use super::topic::{TopicChange, TopicChanged};
 use super::user::{UserChange, UserChanged};
-use crate::model::{NewEvent, Seq};
+use crate::model::{NewEvent, Revocation, Seq, StoredKey};
 
 /// A change of the records.
 #[derive(Debug)]
@@ -18,6 +20,10 @@ pub enum Change {
     Topic(TopicChange),
     /// Of a session.
     Session(SessionChange),
+    /// Of the signing keys.
+    Key(KeyChange),
+    /// Of a service token.
+    ServiceToken(ServiceTokenChange),
 }
 
 /// What a change has made.
@@ -29,6 +35,28 @@ pub enum Changed {
     Topic(TopicChanged),
     /// Of a session.
     Session(SessionChanged),
+    /// Of the signing keys: all that are there now, in the order in which they sign.
+    Keys(Vec<StoredKey>),
+    /// Of a service token.
+    ServiceToken(ServiceTokenChanged),
+}
+
+impl Changed {
+    /// The tokens that are no longer good.
+    pub fn revoked(&self) -> &[Revocation] {
+        match self {
+            Self::User(
+                UserChanged::User { revoked, .. }
+                | UserChanged::Deleted { revoked, .. }
+                | UserChanged::PasswordSet { revoked },
+            )
+            | Self::Session(
+                SessionChanged::Ended(revoked) | SessionChanged::Rotated(Rotation::Reused(revoked)),
+            ) => revoked,
+            Self::ServiceToken(ServiceTokenChanged::Revoked(revoked)) => std::slice::from_ref(revoked),
+            _ => &[],
+        }
+    }
 }
 
 /// Makes the events that tell of the changes, once they are made.

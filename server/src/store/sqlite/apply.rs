@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{events, sessions, topics, users};
+use super::{events, service_tokens, sessions, signing_keys, topics, users};
 use crate::error::Result;
 use crate::model::{NewEvent, Seq, TopicId};
 use crate::store::change::{Change, Changed, Committed, Write};
@@ -47,5 +47,7 @@ fn make(db: &Connection, change: Change, next: Seq) -> Result<Changed> {
         Change::User(change) => Changed::User(users::apply(db, change)?),
         Change::Topic(change) => Changed::Topic(topics::apply(db, change, next)?),
         Change::Session(change) => Changed::Session(sessions::apply(db, &change)?),
+        Change::Key(change) => Changed::Keys(signing_keys::apply(db, &change)?),
+        Change::ServiceToken(change) => Changed::ServiceToken(service_tokens::apply(db, &change)?),
     })
 }

@@ -8,12 +8,12 @@ use rusqlite::Connection;
 
 use super::readers::Readers;
 use super::writer::Writer;
-use super::{events, schema, topics, users};
+use super::{events, revocations, schema, signing_keys, topics, users};
 use crate::error::{Error, Result};
-use crate::model::{Seq, Topic, TopicId, USERS_TOPIC, User};
+use crate::model::{ACCESS_TOPIC, Seq, StoredKey, Time, Topic, TopicId, USERS_TOPIC, User};
 use crate::store::bells::Bells;
 use crate::store::change::{Committed, Write};
-use crate::store::traits::{Answer, LogReads, Slice, SliceLimit, Store, UserPage, UserQuery};
+use crate::store::traits::{Answer, LogReads, RevocationList, Slice, SliceLimit, Store, UserPage, UserQuery};
 
 /// Name of the database in the data folder.
 const FILE: &str = "lastmile.db";
@@ -115,6 +115,17 @@ impl Store for SqliteStore {
 
     fn topics(&self) -> Answer<Vec<Topic>> {
         self.read(topics::list)
+    }
+
+    fn signing_keys(&self) -> Answer<Vec<StoredKey>> {
+        self.read(signing_keys::list)
+    }
+
+    fn revocations(&self, now: Time) -> Answer<RevocationList> {
+        self.read(move |db| {
+            let position = events::before_latest(db, &[ACCESS_TOPIC], 0)?;
+            Ok(RevocationList { revocations: revocations::list(db, now)?, position })
+        })
     }
 }
 
