@@ -22,6 +22,6 @@ pub use service_tokens::{NewServiceToken, ServiceTokens};
 pub use sessions::{Session, Sessions};
 pub use setup::{SetUp, administrator};
 pub use signing_keys::SigningKeys;
-pub use standing::Standing;
+pub use standing::{Revision, Standing};
 pub use topics::{Feed, History, Publication, Topics};
 pub use users::Users;

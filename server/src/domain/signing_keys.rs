@@ -40,16 +40,23 @@ impl SigningKeys {
         let pem = file.read().map_err(|error| named(error.to_string()))?;
         let now = Time::now();
         let imported = pem.map(|pem| import_key(pem, now)).transpose();
-        let imported = imported.map_err(|error| named(format!("{error:?}")))?;
+        let imported = imported.map_err(|error| named(cause(&error)))?;
 
         let mut keys = store.signing_keys().await?;
         if keys.is_empty() {
             let key = imported.clone().map_or_else(|| generate_key(now), Ok)?;
             keys = commit(&*store, KeyChange::Add { key, after: None }).await?;
         }
-        // Also after a crash between the import and this line.
-        if imported.is_some_and(|imported| keys.iter().any(|key| key.id == imported.id)) {
-            file.delete().map_err(|error| named(error.to_string()))?;
+        match imported {
+            // Also after a crash between the import and this line.
+            Some(imported) if keys.iter().any(|key| key.id == imported.id) => {
+                file.delete().map_err(|error| named(error.to_string()))?;
+            }
+            Some(_) => tracing::warn!(
+                file = %file.path().display(),
+                "the key in this file is not used: the database has others; delete the file"
+            ),
+            None => {}
         }
         let keys = Self { store, ring: Keyring::new(&keys)?, lifetime };
         keys.refresh(Time::now()).await?;
@@ -91,6 +98,11 @@ async fn commit(store: &dyn Store, change: KeyChange) -> Result<Vec<StoredKey>> 
         Some(Changed::Keys(keys)) => Ok(keys),
         other => Err(Error::internal(format!("the store answered {other:?} to a change of keys"))),
     }
+}
+
+/// At the start the operator sees why.
+fn cause(error: &Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// How long a new key is known before it signs.
