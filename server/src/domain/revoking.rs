@@ -103,9 +103,11 @@ impl RevocationLog {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
     use crate::auth::{Caller, Identity};
-    use crate::model::{Role, ServiceToken};
+    use crate::model::{RevocationTarget, Role, ServiceToken};
     use crate::store::{ServiceTokenChange, SqliteStore};
 
     fn caller(token: &ServiceToken) -> Caller {
@@ -147,8 +149,38 @@ mod tests {
         let mut changes = theirs.changes();
         let follow = tokio::spawn(following.follow(tail));
         let late = revoked_token(&*store, &ours, "late").await;
-        changes.changed().await.unwrap();
+        timeout(PAUSE * 20, changes.changed()).await.expect("was not told").unwrap();
         assert!(matches!(theirs.check(&late), Err(Error::TokenRevoked)));
         follow.abort();
+    }
+
+    #[tokio::test]
+    async fn between_what_was_and_what_follows_nothing_is_missing() {
+        const ALL: usize = 200;
+        let folder = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path(), false).unwrap());
+        let log =
+            RevocationLog::new(Arc::clone(&store), Log::new(Arc::clone(&store) as _), Standing::default());
+        let writer = tokio::spawn(async move {
+            for n in 0..ALL {
+                revoked_token(&*store, &Standing::default(), &n.to_string()).await;
+            }
+        });
+        let mut watchers = Vec::new();
+        while !writer.is_finished() {
+            watchers.push(log.watch().await.unwrap());
+        }
+        assert!(watchers.iter().any(|(before, _)| (1..ALL).contains(&before.len())));
+        for (mut seen, mut tail) in watchers {
+            while seen.len() < ALL {
+                let delivery = timeout(PAUSE * 20, tail.next()).await.expect("one is missing").unwrap();
+                if let Delivery::Event(event) = delivery {
+                    seen.extend(read_revocation(&event).unwrap());
+                }
+            }
+            let targets: Vec<_> = seen.iter().map(|each| each.target.clone()).collect();
+            let expected: Vec<_> = (0..ALL).map(|n| RevocationTarget::Token(n.to_string())).collect();
+            assert_eq!(targets, expected);
+        }
     }
 }
