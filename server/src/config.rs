@@ -224,6 +224,18 @@ mod tests {
     }
 
     #[test]
+    fn lifetimes_that_cannot_work_are_named_together() {
+        CoreConfig::default().check().unwrap();
+        let config = CoreConfig {
+            access_token_lifetime: LONGEST_ACCESS_TOKEN + Duration::from_secs(1),
+            signing_key_lifetime: Duration::ZERO,
+            ..CoreConfig::default()
+        };
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.contains("access_token_lifetime") && error.contains("signing_key_lifetime"), "{error}");
+    }
+
+    #[test]
     fn missing_file_is_an_error() {
         assert!(load(ServerConfig::default(), Some(Path::new("/nowhere.toml")), json!({})).is_err());
     }
