@@ -22,11 +22,11 @@ use tonic_health::ServingStatus;
 use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
 
-use crate::auth::{PASSWORD_RULE, Passwords, SigningKey, Tokens, keeps_password_rule};
+use crate::auth::{PASSWORD_RULE, Passwords, Revocations, Tokens, keeps_password_rule};
 use crate::config::CoreConfig;
 use crate::domain::{
-    Documents, Logs, Sessions, SetUp, Standing, TopicAdmin, Topics, Users, administrator, keep_retention,
-    publish_ticks, seed,
+    Documents, Logs, RevocationLog, ServiceTokens, Sessions, SetUp, SigningKeys, Standing, TopicAdmin,
+    Topics, Users, administrator, keep_retention, publish_ticks, seed,
 };
 use crate::error::Error;
 use crate::folder::DataFolder;
@@ -56,25 +56,34 @@ impl Core {
     /// When the folder cannot be used, another process uses it, a newer server wrote it, or only one of it and the
     /// settings is for development.
     pub async fn open(config: &CoreConfig) -> anyhow::Result<Self> {
+        config.check()?;
         let folder = DataFolder::take(&config.data)?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data, config.dev).map_err(cause)?);
-        let tokens =
-            Tokens::new(SigningKey::load(&config.data).map_err(cause)?, config.access_token_lifetime);
+        let keys = SigningKeys::open(Arc::clone(&store), &config.data, config.signing_key_lifetime);
+        let keys = keys.await.map_err(cause)?;
+        let tokens = Tokens::new(keys.ring(), config.access_token_lifetime);
         let passwords = Passwords::new().map_err(cause)?;
+        let revoked = Revocations::default();
+        let standing = Standing::new(revoked.clone());
 
         let log = Log::new(Arc::clone(&store) as _);
-        let users = Users::new(Arc::clone(&store), log.clone(), passwords.clone());
+        let revocations = RevocationLog::new(Arc::clone(&store), log.clone(), standing.clone());
+        let revocation_tail = revocations.load().await.map_err(cause)?;
+        let users = Users::new(Arc::clone(&store), log.clone(), passwords.clone(), standing.clone());
         let topics = Topics::new(Arc::clone(&store), log.clone());
         let documents = Documents::new(Arc::clone(&store), log.clone());
-        let sessions = Sessions::new(Arc::clone(&store), tokens.clone(), passwords);
+        let sessions = Sessions::new(Arc::clone(&store), tokens.clone(), passwords, standing.clone());
+        let service_tokens = ServiceTokens::new(Arc::clone(&store), tokens.clone(), standing.clone());
         let setup = first_start(config, &*store, &users, &topics, &documents).await.map_err(cause)?;
 
         let drain = CancellationToken::new();
-        let standing = Standing::new();
         let topic_admin = TopicAdmin::new(Arc::clone(&store), standing.clone());
         let logs = Logs::new(Arc::clone(&store), log.clone());
         let streams = Streams::new(drain.clone(), standing);
         let tasks = TaskTracker::new();
+        tasks.spawn(drain.clone().run_until_cancelled_owned(keys.rotate()));
+        let follow = revocations.clone().follow(revocation_tail);
+        tasks.spawn(drain.clone().run_until_cancelled_owned(follow));
         if config.dev {
             tasks.spawn(drain.clone().run_until_cancelled_owned(publish_ticks(topics.clone())));
         }
@@ -86,8 +95,9 @@ impl Core {
             health.set_service_status("", ServingStatus::NotServing).await;
         }));
 
+        let edge_identity = EdgeIdentityApi::new(tokens.clone(), revocations, streams.clone());
         let routes = Routes::new(health_service)
-            .add_service(AuthServiceServer::new(AuthApi::new(sessions, users.clone(), setup)))
+            .add_service(AuthServiceServer::new(AuthApi::new(sessions, users.clone(), setup, service_tokens)))
             .add_service(UserServiceServer::new(UserApi::new(users, log.clone(), streams.clone())))
             .add_service(TopicServiceServer::new(TopicApi::new(
                 topics,
@@ -101,7 +111,7 @@ impl Core {
                 streams.clone(),
             )))
             .add_service(LogServiceServer::new(LogApi::new(logs, log, streams)))
-            .add_service(EdgeIdentityServiceServer::new(EdgeIdentityApi::new(tokens.clone())))
+            .add_service(EdgeIdentityServiceServer::new(edge_identity))
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?)
             .prepare();
@@ -109,7 +119,7 @@ impl Core {
         let service = ServiceBuilder::new()
             .layer(TraceLayer)
             .layer(DeadlineLayer)
-            .layer(IdentifyLayer::new(tokens))
+            .layer(IdentifyLayer::new(tokens, revoked))
             .service(routes);
         let service = BoxCloneSyncService::new(service);
         Ok(Self { service, drain, tasks, _folder: Arc::new(folder) })

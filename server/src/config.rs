@@ -13,19 +13,27 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 
+/// A longer life of access tokens would outlast the refresh tokens they are known by.
+const LONGEST_ACCESS_TOKEN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// A key needs some time to become known before it signs.
+const SHORTEST_SIGNING_KEY: Duration = Duration::from_secs(1);
+
 /// Settings of the core, whichever process it lives in.
 #[derive(Debug, Clone)]
 pub struct CoreConfig {
-    /// Folder of the database and the signing key.
+    /// Folder of the database.
     pub data: PathBuf,
     /// Adds demo users, topics and a demo publisher. Not for strangers.
     pub dev: bool,
     /// Password of the first administrator.
     pub admin_password: Option<SecretString>,
-    /// How long an access token is valid.
+    /// How long an access token is valid; at most 30 days.
     pub access_token_lifetime: Duration,
     /// How often old events are deleted.
     pub retention_interval: Duration,
+    /// After this time the next key signs; at least a second. What was signed before stays valid.
+    pub signing_key_lifetime: Duration,
 }
 
 impl Default for CoreConfig {
@@ -36,7 +44,25 @@ impl Default for CoreConfig {
             admin_password: None,
             access_token_lifetime: Duration::from_secs(15 * 60),
             retention_interval: Duration::from_secs(10),
+            signing_key_lifetime: Duration::from_secs(90 * 24 * 60 * 60),
         }
+    }
+}
+
+impl CoreConfig {
+    /// Whether the core can work with these settings.
+    ///
+    /// # Errors
+    /// One line for each that it cannot.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let mut errors = Vec::new();
+        if self.access_token_lifetime > LONGEST_ACCESS_TOKEN {
+            errors.push("access_token_lifetime must be at most 30d".to_owned());
+        }
+        if self.signing_key_lifetime < SHORTEST_SIGNING_KEY {
+            errors.push("signing_key_lifetime must be at least 1s".to_owned());
+        }
+        if errors.is_empty() { Ok(()) } else { Err(ConfigError(errors)) }
     }
 }
 
@@ -60,6 +86,9 @@ pub struct ServerConfig {
     /// See [`CoreConfig::retention_interval`].
     #[serde(with = "humantime_serde")]
     pub retention_interval: Duration,
+    /// See [`CoreConfig::signing_key_lifetime`].
+    #[serde(with = "humantime_serde")]
+    pub signing_key_lifetime: Duration,
 }
 
 impl Default for ServerConfig {
@@ -73,6 +102,7 @@ impl Default for ServerConfig {
             admin_password: core.admin_password,
             access_token_lifetime: core.access_token_lifetime,
             retention_interval: core.retention_interval,
+            signing_key_lifetime: core.signing_key_lifetime,
         }
     }
 }
@@ -86,6 +116,7 @@ impl ServerConfig {
             admin_password: self.admin_password,
             access_token_lifetime: self.access_token_lifetime,
             retention_interval: self.retention_interval,
+            signing_key_lifetime: self.signing_key_lifetime,
         }
     }
 }
@@ -198,6 +229,18 @@ mod tests {
     fn wrong_type_names_the_key() {
         let error = load_toml("dev = 'yes'", json!({})).unwrap_err();
         assert!(error.contains("dev"), "{error}");
+    }
+
+    #[test]
+    fn lifetimes_that_cannot_work_are_named_together() {
+        CoreConfig::default().check().unwrap();
+        let config = CoreConfig {
+            access_token_lifetime: LONGEST_ACCESS_TOKEN + Duration::from_secs(1),
+            signing_key_lifetime: Duration::ZERO,
+            ..CoreConfig::default()
+        };
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.contains("access_token_lifetime") && error.contains("signing_key_lifetime"), "{error}");
     }
 
     #[test]

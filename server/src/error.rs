@@ -102,6 +102,9 @@ pub enum Error {
         /// Which one.
         name: String,
     },
+    /// A stream without a cursor was read so slowly that its next events are deleted.
+    #[error("the stream fell too far behind; open it again")]
+    FellBehind,
     /// The server is about to stop.
     #[error("the server is shutting down; connect again and resume from the last cursor")]
     ShuttingDown,
@@ -114,9 +117,6 @@ pub enum Error {
     /// The disk failed; nothing was answered as written that is not.
     #[error("the server's disk failed; it is unknown whether this was written, read it before trying again")]
     StorageFailed,
-    /// The RPC is part of the contract, and of a later version.
-    #[error("{0} is not available in this version")]
-    Unimplemented(&'static str),
     /// A fault of the server.
     #[error("internal error; the server's log has the cause under this trace id")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -164,9 +164,10 @@ impl Error {
             | Self::IdempotencyKeyReused(_) => Code::AlreadyExists,
             Self::LastAdmin => Code::FailedPrecondition,
             Self::EtagMismatch { .. } | Self::DocumentConflict(_) => Code::Aborted,
-            Self::ShuttingDown | Self::StorageReadOnly | Self::StorageFailed => Code::Unavailable,
+            Self::FellBehind | Self::ShuttingDown | Self::StorageReadOnly | Self::StorageFailed => {
+                Code::Unavailable
+            }
             Self::StorageFull => Code::ResourceExhausted,
-            Self::Unimplemented(_) => Code::Unimplemented,
             Self::Internal(_) => Code::Internal,
         }
     }
@@ -196,11 +197,11 @@ impl Error {
             Self::UsernameTaken(_) => "USERNAME_TAKEN",
             Self::IdempotencyKeyReused(_) => "IDEMPOTENCY_KEY_REUSED",
             Self::EtagMismatch { .. } => "ETAG_MISMATCH",
+            Self::FellBehind => "FELL_BEHIND",
             Self::ShuttingDown => "SHUTTING_DOWN",
             Self::StorageFull => "STORAGE_FULL",
             Self::StorageReadOnly => "STORAGE_READ_ONLY",
             Self::StorageFailed => "STORAGE_FAILED",
-            Self::Unimplemented(_) => "NOT_IMPLEMENTED",
             Self::Internal(_) => "INTERNAL",
         }
     }

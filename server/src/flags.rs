@@ -17,7 +17,7 @@ pub struct CoreFlags {
     #[arg(long, env = "LASTMILE_ADMIN", value_name = "ADDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin: Option<String>,
-    /// Folder of the database and the signing key [default: ./data]
+    /// Folder of the database [default: ./data]
     #[arg(long, env = "LASTMILE_DATA", value_name = "DIR", global = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
@@ -38,6 +38,10 @@ pub struct CoreFlags {
     #[arg(long, env = "LASTMILE_RETENTION_INTERVAL", value_name = "DURATION")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention_interval: Option<String>,
+    /// After this time the next key signs tokens [default: 90d]
+    #[arg(long, env = "LASTMILE_SIGNING_KEY_LIFETIME", value_name = "DURATION")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signing_key_lifetime: Option<String>,
     /// TOML file with the same settings
     #[arg(long, env = "LASTMILE_CONFIG", value_name = "FILE", global = true)]
     #[serde(skip)]

@@ -19,6 +19,9 @@ pub struct Passwords {
     permits: Arc<Semaphore>,
     /// Verified against for unknown users, so that they take the same time.
     decoy: Arc<str>,
+    /// Passwords compared with a hash so far.
+    #[cfg(test)]
+    pub(crate) compared: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl Passwords {
@@ -27,7 +30,12 @@ impl Passwords {
     /// # Errors
     /// When the system gives no randomness.
     pub fn new() -> Result<Self> {
-        Ok(Self { permits: Arc::new(Semaphore::new(AT_ONCE)), decoy: hash("decoy")?.into() })
+        Ok(Self {
+            permits: Arc::new(Semaphore::new(AT_ONCE)),
+            decoy: hash("decoy")?.into(),
+            #[cfg(test)]
+            compared: Arc::default(),
+        })
     }
 
     /// Hashes a password with a fresh salt, in PHC format.
@@ -43,13 +51,19 @@ impl Passwords {
     /// # Errors
     /// Only by a fault of the server.
     pub async fn verify(&self, password: String, known: Option<String>) -> Result<bool> {
-        let decoy = Arc::clone(&self.decoy);
+        let this = self.clone();
         self.run(move || {
-            let hash = known.as_deref().unwrap_or(&decoy);
-            let fits = Argon2::default().verify_password(password.as_bytes(), hash).is_ok();
+            let hash = known.as_deref().unwrap_or(&this.decoy);
+            let fits = this.fits(&password, hash);
             Ok(fits && known.is_some())
         })
         .await
+    }
+
+    fn fits(&self, password: &str, hash: &str) -> bool {
+        #[cfg(test)]
+        self.compared.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Argon2::default().verify_password(password.as_bytes(), hash).is_ok()
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
@@ -95,6 +109,15 @@ mod tests {
         ] {
             assert_eq!(passwords.verify(password.to_owned(), known).await.unwrap(), fits, "{password}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_decoy_costs_as_much_as_any_password() {
+        let passwords = Passwords::new().unwrap();
+        let real = passwords.hash("correct horse".to_owned()).await.unwrap();
+        let cost = |hash: &str| hash.split('$').take(4).collect::<Vec<_>>().join("$");
+        assert_eq!(cost(&passwords.decoy), cost(&real));
+        assert!(cost(&real).contains("m="), "{}", cost(&real));
     }
 
     #[tokio::test]

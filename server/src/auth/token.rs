@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::identity::Identity;
-use super::keys::SigningKey;
+use super::keyring::Keyring;
 use crate::error::{Error, Result};
 use crate::model::{Role, Time};
 
@@ -22,7 +22,7 @@ pub const AUDIENCE: &str = "lastmile";
 /// Issues and verifies access tokens.
 #[derive(Debug, Clone)]
 pub struct Tokens {
-    key: Arc<SigningKey>,
+    keys: Keyring,
     validation: Arc<Validation>,
     lifetime: Duration,
 }
@@ -34,6 +34,39 @@ pub struct IssuedToken {
     pub text: String,
     /// When it expires.
     pub expires: Time,
+}
+
+/// Id and times of a token that is about to be issued: the store has to know them before anybody has the token.
+#[derive(Debug, Clone)]
+pub struct TokenDraft {
+    /// The `jti` claim.
+    pub id: String,
+    /// When it is issued.
+    pub issued: Time,
+    /// When it expires.
+    pub expires: Time,
+}
+
+impl TokenDraft {
+    /// A token that is valid from now on for a lifetime; the claims count in seconds.
+    pub fn new(lifetime: Duration) -> Self {
+        let issued = Time::now();
+        let expires = from_seconds(issued.plus(lifetime).seconds());
+        Self { id: Uuid::new_v4().to_string(), issued, expires }
+    }
+}
+
+/// Whom a token speaks for.
+#[derive(Debug)]
+pub struct TokenHolder {
+    /// The `sub` claim.
+    pub subject: String,
+    /// Name for people.
+    pub name: String,
+    /// What the holder is.
+    pub role: Role,
+    /// The topics that the token is for; none when it is for everything its role may do.
+    pub topics: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,32 +84,36 @@ struct Claims {
 }
 
 impl Tokens {
-    /// Tokens signed by a key, valid for a lifetime.
-    pub fn new(key: SigningKey, lifetime: Duration) -> Self {
-        Self { key: Arc::new(key), validation: Arc::new(validation()), lifetime }
+    /// Tokens signed by the keys of a ring; access tokens are valid for a lifetime.
+    pub fn new(keys: Keyring, lifetime: Duration) -> Self {
+        Self { keys, validation: Arc::new(validation()), lifetime }
     }
 
-    /// Issues a token for a caller.
+    /// The next access token of a session.
+    pub fn draft(&self) -> TokenDraft {
+        TokenDraft::new(self.lifetime)
+    }
+
+    /// Issues a token.
     ///
     /// # Errors
     /// Only by a fault of the server.
-    pub fn issue(&self, subject: String, name: String, role: Role) -> Result<IssuedToken> {
-        let now = Time::now();
-        let exp = now.plus(self.lifetime).seconds();
+    pub fn issue(&self, draft: TokenDraft, holder: TokenHolder) -> Result<IssuedToken> {
         let claims = Claims {
             iss: ISSUER.to_owned(),
-            sub: subject,
+            sub: holder.subject,
             aud: AUDIENCE.to_owned(),
-            exp,
-            iat: now.seconds(),
-            jti: Uuid::new_v4().to_string(),
-            role: role.as_str().to_owned(),
-            name,
-            topics: Vec::new(),
+            exp: draft.expires.seconds(),
+            iat: draft.issued.seconds(),
+            jti: draft.id,
+            role: holder.role.as_str().to_owned(),
+            name: holder.name,
+            topics: holder.topics,
         };
-        let header = Header { kid: Some(self.key.id.clone()), ..Header::new(Algorithm::EdDSA) };
-        let text = encode(&header, &claims, &self.key.encoding).map_err(Error::internal)?;
-        Ok(IssuedToken { text, expires: from_seconds(exp) })
+        let key = self.keys.signing(draft.issued)?;
+        let header = Header { kid: Some(key.id.clone()), ..Header::new(Algorithm::EdDSA) };
+        let text = encode(&header, &claims, &key.encoding).map_err(Error::internal)?;
+        Ok(IssuedToken { text, expires: draft.expires })
     }
 
     /// Whom a token speaks for.
@@ -86,10 +123,11 @@ impl Tokens {
     pub fn verify(&self, token: &str) -> Result<Identity> {
         let header = decode_header(token).map_err(|_| Error::TokenInvalid)?;
         // The library reads over `crit`: extensions that must be understood (RFC 7515, 4.1.11).
-        if header.crit.is_some() || header.kid.as_deref() != Some(&self.key.id) {
+        if header.crit.is_some() {
             return Err(Error::TokenInvalid);
         }
-        let claims = decode::<Claims>(token, &self.key.decoding, &self.validation)
+        let key = header.kid.and_then(|id| self.keys.find(&id)).ok_or(Error::TokenInvalid)?;
+        let claims = decode::<Claims>(token, &key.decoding, &self.validation)
             .map_err(|error| match error.kind() {
                 ErrorKind::ExpiredSignature => Error::TokenExpired,
                 _ => Error::TokenInvalid,
@@ -114,7 +152,7 @@ impl Tokens {
     /// # Errors
     /// Only by a fault of the server.
     pub fn jwks(&self) -> Result<String> {
-        self.key.jwks()
+        self.keys.jwks()
     }
 }
 
@@ -139,10 +177,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::auth::keys::generate_key;
 
     fn tokens() -> Tokens {
-        let folder = tempfile::tempdir().unwrap();
-        Tokens::new(SigningKey::load(folder.path()).unwrap(), Duration::from_secs(60))
+        let key = generate_key(Time::from_micros(0)).unwrap();
+        Tokens::new(Keyring::new(&[key]).unwrap(), Duration::from_secs(60))
     }
 
     fn claims() -> Value {
@@ -152,19 +191,25 @@ mod tests {
     }
 
     fn sign(tokens: &Tokens, change: impl FnOnce(&mut Header, &mut Value)) -> String {
-        let mut header = Header { kid: Some(tokens.key.id.clone()), ..Header::new(Algorithm::EdDSA) };
+        let key = tokens.keys.signing(Time::now()).unwrap();
+        let mut header = Header { kid: Some(key.id.clone()), ..Header::new(Algorithm::EdDSA) };
         let mut claims = claims();
         change(&mut header, &mut claims);
-        encode(&header, &claims, &tokens.key.encoding).unwrap()
+        encode(&header, &claims, &key.encoding).unwrap()
     }
 
     #[test]
     fn issued_tokens_are_verified() {
         let tokens = tokens();
-        let issued = tokens.issue("7".to_owned(), "bob".to_owned(), Role::Admin).unwrap();
+        let (subject, name, topics) = ("7".to_owned(), "bob".to_owned(), vec!["news".to_owned()]);
+        let draft = tokens.draft();
+        let holder = TokenHolder { subject, name, role: Role::Admin, topics };
+        let issued = tokens.issue(draft.clone(), holder).unwrap();
         let identity = tokens.verify(&issued.text).unwrap();
         assert_eq!((identity.subject.as_str(), identity.role), ("7", Role::Admin));
-        assert_eq!(identity.expires, issued.expires);
+        assert_eq!((identity.expires, identity.token), (issued.expires, draft.id));
+        assert_eq!(identity.issued.seconds(), draft.issued.seconds());
+        assert_eq!(identity.topics, ["news"]);
         assert!(tokens.verify(&sign(&tokens, |_, _| {})).is_ok());
     }
 
@@ -201,14 +246,15 @@ mod tests {
     #[test]
     fn forged_tokens_are_invalid() {
         let (ours, theirs) = (tokens(), tokens());
+        let kid = ours.keys.signing(Time::now()).unwrap().id.clone();
         let good = sign(&ours, |_, _| {});
         let (head, _) = good.rsplit_once('.').unwrap();
         let (_, payload) = head.split_once('.').unwrap();
         let none = |alg: &str| {
-            let header = json!({"alg": alg, "kid": ours.key.id}).to_string();
+            let header = json!({"alg": alg, "kid": kid}).to_string();
             format!("{}.{payload}.", URL_SAFE_NO_PAD.encode(header))
         };
-        let foreign = sign(&theirs, |header, _| header.kid = Some(ours.key.id.clone()));
+        let foreign = sign(&theirs, |header, _| header.kid = Some(kid.clone()));
         let unsigned = format!("{head}.");
         for token in
             [foreign, unsigned, none("none"), none("None"), none("HS256"), "a.b.c".into(), String::new()]

@@ -64,6 +64,8 @@ struct Settings {
     access_token_lifetime: Duration,
     #[serde(with = "humantime_serde")]
     retention_interval: Duration,
+    #[serde(with = "humantime_serde")]
+    signing_key_lifetime: Duration,
     auth: AuthConfig,
     cors: CorsConfig,
     limits: LimitsConfig,
@@ -85,6 +87,7 @@ impl Default for Settings {
             admin_password: core.admin_password,
             access_token_lifetime: core.access_token_lifetime,
             retention_interval: core.retention_interval,
+            signing_key_lifetime: core.signing_key_lifetime,
             auth: edge.auth,
             cors: edge.cors,
             limits: edge.limits,
@@ -142,6 +145,7 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         admin_password: settings.admin_password,
         access_token_lifetime: settings.access_token_lifetime,
         retention_interval: settings.retention_interval,
+        signing_key_lifetime: settings.signing_key_lifetime,
     })
     .await?;
     let edge = EdgeConfig {

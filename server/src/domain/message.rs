@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use edge::watch_revocations_response::Target;
+use lastmile_proto::edge::v1 as edge;
 use lastmile_proto::v1;
 use prost::Message;
 use v1::tail_logs_response::Entry;
 use v1::watch_users_response::Change;
 
 use crate::error::{Error, Result};
-use crate::model::{Member, StoredEvent, Topic, User};
+use crate::model::{ACCESS_TOPIC, Member, NewEvent, Revocation, RevocationTarget, StoredEvent, Topic, User};
 use crate::store::{TopicChanged, UserChanged};
+
+/// The kind of the events that tell of revocations.
+const REVOCATION: &str = "revocation";
 
 /// The message of a user.
 pub fn user_message(user: &User) -> v1::User {
@@ -72,10 +77,10 @@ pub fn user_change_message(event: &StoredEvent) -> Result<v1::WatchUsersResponse
     v1::WatchUsersResponse::decode(event.body.as_slice()).map_err(Error::internal)
 }
 
-/// The kind and the body of the event that tells of a change of users.
-pub(super) fn user_change_event(changed: &UserChanged) -> (&'static str, Vec<u8>) {
+/// The kind and the body of the event that tells of a change of users; a new password concerns nobody else.
+pub(super) fn user_change_event(changed: &UserChanged) -> Option<(&'static str, Vec<u8>)> {
     let (kind, change) = match changed {
-        UserChanged::User(user) => {
+        UserChanged::User { user, .. } => {
             let message = Some(user_message(user));
             if user.version == 1 {
                 ("user:create", Change::UserCreated(v1::UserCreated { user: message }))
@@ -83,9 +88,54 @@ pub(super) fn user_change_event(changed: &UserChanged) -> (&'static str, Vec<u8>
                 ("user:update", Change::UserUpdated(v1::UserUpdated { user: message }))
             }
         }
-        UserChanged::Deleted(id) => ("user:delete", Change::UserDeleted(v1::UserDeleted { id: *id })),
+        UserChanged::Deleted { id, .. } => ("user:delete", Change::UserDeleted(v1::UserDeleted { id: *id })),
+        UserChanged::PasswordSet { .. } => return None,
     };
-    (kind, v1::WatchUsersResponse { change: Some(change), ..Default::default() }.encode_to_vec())
+    Some((kind, v1::WatchUsersResponse { change: Some(change), ..Default::default() }.encode_to_vec()))
+}
+
+/// The message of a revocation.
+pub fn revocation_message(revocation: &Revocation) -> edge::WatchRevocationsResponse {
+    edge::WatchRevocationsResponse {
+        target: Some(match &revocation.target {
+            RevocationTarget::Token(id) => Target::TokenId(id.clone()),
+            RevocationTarget::Subject(subject) => Target::Subject(subject.clone()),
+        }),
+        time: Some(revocation.time.into()),
+        expire_time: Some(revocation.expires.into()),
+    }
+}
+
+/// The event that tells of a revocation.
+pub(super) fn revocation_event(revocation: &Revocation, traceparent: &str) -> NewEvent {
+    NewEvent {
+        topic: ACCESS_TOPIC,
+        kind: REVOCATION.to_owned(),
+        publisher: String::new(),
+        traceparent: traceparent.to_owned(),
+        body: revocation_message(revocation).encode_to_vec(),
+        idempotency: None,
+    }
+}
+
+/// The revocation that an event of the access topic tells of; `None` for events of other kinds.
+///
+/// # Errors
+/// When the stored body is damaged.
+pub fn read_revocation(event: &StoredEvent) -> Result<Option<Revocation>> {
+    if event.kind != REVOCATION {
+        return Ok(None);
+    }
+    let message = edge::WatchRevocationsResponse::decode(event.body.as_slice()).map_err(Error::internal)?;
+    let (Some(target), Some(time), Some(expires)) = (message.target, message.time, message.expire_time)
+    else {
+        return Err(Error::internal("an event of a revocation lacks fields"));
+    };
+    let target = match target {
+        Target::TokenId(id) => RevocationTarget::Token(id),
+        Target::Subject(subject) => RevocationTarget::Subject(subject),
+    };
+    Ok(Some(Revocation { target, time: time.into(), expires: expires.into() }))
 }
 
 /// The kind and the body of the event that tells of a change of a topic.

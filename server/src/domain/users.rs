@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::access::{check_follower, check_member};
 use super::message::user_change_event;
+use super::revoking;
+use super::standing::Standing;
 use crate::auth::{Caller, Passwords};
 use crate::error::{Error, Result};
 use crate::log::{Log, Start, Tail};
 use crate::model::{NewEvent, NewUser, Role, USERS_TOPIC, User, UserPatch};
-use crate::store::{Change, Changed, Store, UserChange, UserChanged, UserPage, UserQuery, Write};
+use crate::store::{Change, Changed, Store, UserChange, UserChanged, UserPage, UserQuery};
 use crate::telemetry::current_traceparent;
 
 /// Reads, changes and watches users.
@@ -17,12 +19,13 @@ pub struct Users {
     store: Arc<dyn Store>,
     log: Log,
     passwords: Passwords,
+    standing: Standing,
 }
 
 impl Users {
     /// Users of a store.
-    pub fn new(store: Arc<dyn Store>, log: Log, passwords: Passwords) -> Self {
-        Self { store, log, passwords }
+    pub fn new(store: Arc<dyn Store>, log: Log, passwords: Passwords, standing: Standing) -> Self {
+        Self { store, log, passwords, standing }
     }
 
     /// A page of users, and where the log of their changes stood.
@@ -76,10 +79,10 @@ impl Users {
         self.change(publisher, UserChange::Create(NewUser { password, ..user })).await
     }
 
-    /// Changes fields of a user.
+    /// Changes fields of a user; a new role revokes the tokens of the old one, and Refresh gives new ones.
     ///
     /// # Errors
-    /// `LoginRequired`, `Forbidden`, `NotFound`, `EtagMismatch`.
+    /// `LoginRequired`, `Forbidden`, `NotFound`, `EtagMismatch`, `LastAdmin`.
     pub async fn update(
         &self,
         caller: &Caller,
@@ -99,10 +102,10 @@ impl Users {
         self.change(identity.name.clone(), UserChange::Update { id, patch, etag }).await
     }
 
-    /// Deletes a user and the user's sessions.
+    /// Deletes a user and the user's sessions, and revokes the user's tokens.
     ///
     /// # Errors
-    /// `LoginRequired`, `Forbidden`, `NotFound`, `EtagMismatch`.
+    /// `LoginRequired`, `Forbidden`, `NotFound`, `EtagMismatch`, `LastAdmin`.
     pub async fn delete(&self, caller: &Caller, id: i32, etag: Option<String>) -> Result<()> {
         let publisher = caller.admin("delete users")?.name.clone();
         self.commit(publisher, UserChange::Delete { id, etag }).await?;
@@ -133,21 +136,23 @@ impl Users {
 
     async fn change(&self, publisher: String, change: UserChange) -> Result<User> {
         match self.commit(publisher, change).await? {
-            Some(Changed::User(UserChanged::User(user))) => Ok(user),
+            Changed::User(UserChanged::User { user, .. }) => Ok(user),
             other => Err(Error::internal(format!("the store answered {other:?} to a change of a user"))),
         }
     }
 
-    async fn commit(&self, publisher: String, change: UserChange) -> Result<Option<Changed>> {
+    async fn commit(&self, publisher: String, change: UserChange) -> Result<Changed> {
         let traceparent = current_traceparent();
-        let write = Write::telling(Change::User(change), |changed| {
+        let tell = |changed: &Changed| {
             let Changed::User(changed) = changed else {
                 return Vec::new();
             };
-            let (kind, body) = user_change_event(changed);
-            let kind = kind.to_owned();
-            vec![NewEvent { topic: USERS_TOPIC, kind, publisher, traceparent, body, idempotency: None }]
-        });
-        Ok(self.store.commit(write).await?.changed)
+            let event = user_change_event(changed).map(|(kind, body)| {
+                let kind = kind.to_owned();
+                NewEvent { topic: USERS_TOPIC, kind, publisher, traceparent, body, idempotency: None }
+            });
+            event.into_iter().collect()
+        };
+        revoking::commit(&*self.store, &self.standing, Change::User(change), tell).await
     }
 }

@@ -10,19 +10,24 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use crate::auth::{Caller, Tokens};
+use crate::auth::{Caller, Revocations, Tokens};
 use crate::error::Error;
+
+/// Methods whose credential is in the request: a session goes on, or ends, though its access token is revoked.
+const WITHOUT_CALLER: [&str; 3] =
+    ["/lastmile.v1.AuthService/Login", "/lastmile.v1.AuthService/Refresh", "/lastmile.v1.AuthService/Logout"];
 
 /// Puts the [`Caller`] into the extensions of every request; refuses bad tokens.
 #[derive(Debug, Clone)]
 pub struct IdentifyLayer {
     tokens: Tokens,
+    revocations: Revocations,
 }
 
 impl IdentifyLayer {
-    /// Verifies with these keys.
-    pub fn new(tokens: Tokens) -> Self {
-        Self { tokens }
+    /// Verifies with the keys of `tokens`, and refuses what is revoked.
+    pub fn new(tokens: Tokens, revocations: Revocations) -> Self {
+        Self { tokens, revocations }
     }
 }
 
@@ -30,7 +35,7 @@ impl<S> Layer<S> for IdentifyLayer {
     type Service = Identify<S>;
 
     fn layer(&self, inner: S) -> Identify<S> {
-        Identify { inner, tokens: self.tokens.clone() }
+        Identify { inner, guard: self.clone() }
     }
 }
 
@@ -38,7 +43,7 @@ impl<S> Layer<S> for IdentifyLayer {
 #[derive(Debug, Clone)]
 pub struct Identify<S> {
     inner: S,
-    tokens: Tokens,
+    guard: IdentifyLayer,
 }
 
 impl<S> Service<Request<Body>> for Identify<S>
@@ -54,7 +59,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        match identify(&self.tokens, request.headers()) {
+        let identified = match self.guard.identify(request.headers()) {
+            Err(Error::TokenRevoked) if WITHOUT_CALLER.contains(&request.uri().path()) => {
+                Ok(Caller::Anonymous)
+            }
+            identified => identified,
+        };
+        match identified {
             Ok(caller) => {
                 request.extensions_mut().insert(caller);
                 Either::Left(self.inner.call(request))
@@ -64,16 +75,20 @@ where
     }
 }
 
-fn identify(tokens: &Tokens, headers: &HeaderMap) -> Result<Caller, Error> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(Caller::Anonymous),
-        (Some(value), None) => {
-            let token = value.to_str().ok().and_then(bearer).ok_or(Error::TokenInvalid)?;
-            tokens.verify(token).map(Caller::Known)
+impl IdentifyLayer {
+    fn identify(&self, headers: &HeaderMap) -> Result<Caller, Error> {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Ok(Caller::Anonymous),
+            (Some(value), None) => {
+                let token = value.to_str().ok().and_then(bearer).ok_or(Error::TokenInvalid)?;
+                let identity = self.tokens.verify(token)?;
+                self.revocations.check(&identity)?;
+                Ok(Caller::Known(identity))
+            }
+            // Two credentials: nobody knows which one was meant.
+            (Some(_), Some(_)) => Err(Error::TokenInvalid),
         }
-        // Two credentials: nobody knows which one was meant.
-        (Some(_), Some(_)) => Err(Error::TokenInvalid),
     }
 }
 

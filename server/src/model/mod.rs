@@ -11,6 +11,9 @@ mod document;
 mod edit;
 mod conflict;
 mod json_size;
+mod revocation;
+mod signing_key;
+mod token;
 
 pub use conflict::UnseenChanges;
 pub use document::{Action, Document, DocumentCommit, DocumentLog, DocumentOp};
@@ -19,8 +22,11 @@ pub use event::{Idempotency, NewEvent, Seq, StoredEvent};
 pub use filter::{FilterField, Term, UserFilter};
 pub use json_size::json_size;
 pub use pointer::{InvalidPointer, Pointer};
+pub use revocation::{Revocation, RevocationTarget};
 pub use role::{Role, UnknownRole};
+pub use signing_key::StoredKey;
 pub use time::Time;
+pub use token::{LONGEST_SERVICE_TOKEN, LONGEST_SESSION_TOKEN, ServiceToken};
 pub use topic::{
     ACCESS_TOPIC, LOGS_TOPIC, Member, NewTopic, Retention, Topic, TopicId, TopicPatch, TopicRules,
     USERS_TOPIC, UnknownMember, is_subject,

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A point in time: microseconds since 1970 UTC, the precision in which times are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(i64);
 
 impl Time {
@@ -33,6 +33,12 @@ impl Time {
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
+
+    /// The time so much earlier.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
 }
 
 impl From<Time> for prost_types::Timestamp {
@@ -40,5 +46,12 @@ impl From<Time> for prost_types::Timestamp {
         let nanos = time.0.rem_euclid(1_000_000) * 1_000;
         // Below 1,000,000,000 by the line above.
         Self { seconds: time.0.div_euclid(1_000_000), nanos: i32::try_from(nanos).unwrap_or_default() }
+    }
+}
+
+impl From<prost_types::Timestamp> for Time {
+    fn from(timestamp: prost_types::Timestamp) -> Self {
+        let whole = timestamp.seconds.saturating_mul(1_000_000);
+        Self(whole.saturating_add(i64::from(timestamp.nanos / 1_000)))
     }
 }

@@ -6,8 +6,8 @@ use v1::auth_service_server::AuthService;
 
 use super::call::caller;
 use super::parse;
-use crate::domain::{Session, Sessions, SetUp, Users, user_message};
-use crate::error::Error;
+use crate::auth::IssuedToken;
+use crate::domain::{ServiceTokens, Session, Sessions, SetUp, Users, user_message};
 
 /// Signs people in and out.
 #[derive(Debug, Clone)]
@@ -15,12 +15,13 @@ pub struct AuthApi {
     sessions: Sessions,
     users: Users,
     setup: SetUp,
+    service_tokens: ServiceTokens,
 }
 
 impl AuthApi {
     /// The service over its domain.
-    pub fn new(sessions: Sessions, users: Users, setup: SetUp) -> Self {
-        Self { sessions, users, setup }
+    pub fn new(sessions: Sessions, users: Users, setup: SetUp, service_tokens: ServiceTokens) -> Self {
+        Self { sessions, users, setup, service_tokens }
     }
 }
 
@@ -75,8 +76,14 @@ impl AuthService for AuthApi {
         }))
     }
 
-    async fn change_password(&self, _: Request<v1::ChangePasswordRequest>) -> Result<Response<()>, Status> {
-        Err(Error::Unimplemented("lastmile.v1.AuthService/ChangePassword").into())
+    async fn change_password(
+        &self,
+        request: Request<v1::ChangePasswordRequest>,
+    ) -> Result<Response<()>, Status> {
+        let caller = caller(&request);
+        let (current, next) = parse::change_password(request.into_inner())?;
+        self.sessions.change_password(&caller, current, next).await?;
+        Ok(Response::new(()))
     }
 
     async fn set_up(&self, request: Request<v1::SetUpRequest>) -> Result<Response<v1::User>, Status> {
@@ -87,15 +94,22 @@ impl AuthService for AuthApi {
 
     async fn create_service_token(
         &self,
-        _: Request<v1::CreateServiceTokenRequest>,
+        request: Request<v1::CreateServiceTokenRequest>,
     ) -> Result<Response<v1::CreateServiceTokenResponse>, Status> {
-        Err(Error::Unimplemented("lastmile.v1.AuthService/CreateServiceToken").into())
+        let caller = caller(&request);
+        let new = parse::create_service_token(request.into_inner())?;
+        let (id, IssuedToken { text, expires }) = self.service_tokens.create(&caller, new).await?;
+        let expire_time = Some(expires.into());
+        Ok(Response::new(v1::CreateServiceTokenResponse { id, token: text, expire_time }))
     }
 
     async fn revoke_service_token(
         &self,
-        _: Request<v1::RevokeServiceTokenRequest>,
+        request: Request<v1::RevokeServiceTokenRequest>,
     ) -> Result<Response<()>, Status> {
-        Err(Error::Unimplemented("lastmile.v1.AuthService/RevokeServiceToken").into())
+        let caller = caller(&request);
+        let id = parse::service_token_id(request.into_inner().id)?;
+        self.service_tokens.revoke(&caller, id).await?;
+        Ok(Response::new(()))
     }
 }

@@ -12,7 +12,7 @@ use tonic::Status;
 use tracing::Instrument;
 
 use crate::auth::Caller;
-use crate::domain::Standing;
+use crate::domain::{Revision, Standing};
 use crate::error::{Error, Result};
 use crate::log::{Delivery, Tail};
 use crate::model::Time;
@@ -78,10 +78,14 @@ impl Streams {
 
     /// Watches whether a stream has to end.
     pub(super) fn guard(&self, watch: Watch) -> Guard {
+        let mut changes = self.standing.changes();
+        // Something may have changed between the caller's admission and this line.
+        changes.mark_changed();
         Guard {
             drain: self.drain.clone(),
             standing: self.standing.clone(),
-            changes: self.standing.changes(),
+            changes,
+            rules: None,
             expired: Box::pin(grace_over(watch.caller.clone())),
             watch,
         }
@@ -95,7 +99,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// `authorize` is asked whenever somebody may do less or more than before.
+    /// `authorize` is asked once at the beginning, and whenever rules have changed.
     pub(super) fn new(
         caller: Caller,
         authorize: impl Fn() -> BoxFuture<'static, Result<()>> + Send + Sync + 'static,
@@ -108,7 +112,9 @@ impl Watch {
 pub(super) struct Guard {
     drain: CancellationToken,
     standing: Standing,
-    changes: tokio::sync::watch::Receiver<u64>,
+    changes: tokio::sync::watch::Receiver<Revision>,
+    /// The revision of the rules that admit the caller.
+    rules: Option<u64>,
     watch: Watch,
     expired: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
@@ -133,7 +139,12 @@ impl Guard {
             Stirred::Over(error) => Err(error),
             Stirred::AccessChanged => {
                 self.standing.check(&self.watch.caller)?;
-                (self.watch.authorize)().await
+                let rules = self.changes.borrow().rules;
+                if self.rules != Some(rules) {
+                    (self.watch.authorize)().await?;
+                    self.rules = Some(rules);
+                }
+                Ok(())
             }
         }
     }
@@ -154,4 +165,83 @@ async fn grace_over(caller: Caller) {
     };
     let left = identity.expires.plus(GRACE).micros().saturating_sub(Time::now().micros());
     sleep(Duration::from_micros(u64::try_from(left).unwrap_or_default())).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::{FutureExt, StreamExt};
+
+    use super::*;
+    use crate::auth::Identity;
+    use crate::log::{Log, Start};
+    use crate::model::{NewEvent, Revocation, Role, USERS_TOPIC};
+    use crate::store::{SqliteStore, Store, Write};
+
+    fn caller(token: &str) -> Caller {
+        let (subject, name, token) = ("7".to_owned(), String::new(), token.to_owned());
+        let (issued, expires) = (Time::now(), Time::now().plus(GRACE * 100));
+        let (role, topics) = (Role::User, Vec::new());
+        Caller::Known(Identity { subject, name, role, expires, token, issued, topics })
+    }
+
+    fn revocation(token: &str) -> [Revocation; 1] {
+        [Revocation::of_token(token.to_owned(), Time::now(), Time::now())]
+    }
+
+    async fn append(store: &SqliteStore) {
+        let (kind, publisher, traceparent) = ("test".to_owned(), String::new(), String::new());
+        let topic = USERS_TOPIC;
+        let event = NewEvent { topic, kind, publisher, traceparent, body: Vec::new(), idempotency: None };
+        store.commit(Write::events(vec![event])).await.unwrap();
+    }
+
+    async fn tail(store: &Arc<SqliteStore>) -> Tail {
+        let log = Log::new(Arc::clone(store) as _);
+        Tail::open(log, Arc::new([USERS_TOPIC]), Start::Position(0)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_token_revoked_while_its_stream_opens_gets_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(folder.path(), false).unwrap());
+        append(&store).await;
+        let standing = Standing::default();
+        standing.revoke(&revocation("mine"));
+        let streams = Streams::new(CancellationToken::new(), standing);
+        let watch = Watch::new(caller("mine"), || async { Ok(()) }.boxed());
+        let mut messages = streams.deliver(tail(&store).await, watch, Ok);
+        let status = messages.next().await.unwrap().unwrap_err();
+        assert_eq!(status.code(), tonic::Code::Unauthenticated, "{status:?}");
+        assert!(messages.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn others_revocations_ask_nobody_and_new_rules_ask_everybody() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(folder.path(), false).unwrap());
+        let standing = Standing::default();
+        let streams = Streams::new(CancellationToken::new(), standing.clone());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&asked);
+        let watch = Watch::new(caller("mine"), move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+            async { Ok(()) }.boxed()
+        });
+        let mut messages = streams.deliver(tail(&store).await, watch, Ok);
+        assert!(messages.next().await.unwrap().is_ok());
+        for (change, expected) in [(false, 1), (true, 2), (false, 2)] {
+            if change {
+                standing.change();
+            } else {
+                standing.revoke(&revocation(&format!("other{}", asked.load(Ordering::SeqCst))));
+            }
+            // What is delivered after a change has been thought about.
+            append(&store).await;
+            assert!(messages.next().await.unwrap().is_ok());
+            assert_eq!(asked.load(Ordering::SeqCst), expected);
+        }
+    }
 }

@@ -9,10 +9,12 @@ mod sqlite;
 
 pub use bells::{Bell, Bells};
 pub use change::{
-    Appended, Change, Changed, Committed, DocumentChange, DocumentChanged, Rotation, SessionChange,
-    SessionChanged, TokenHash, TopicChange, TopicChanged, UserChange, UserChanged, Write,
+    Appended, Change, Changed, Committed, DocumentChange, DocumentChanged, KeyChange, Rotation,
+    ServiceTokenChange, ServiceTokenChanged, SessionChange, SessionChanged, TokenHash, TokenPair,
+    TopicChange, TopicChanged, UserChange, UserChanged, Write,
 };
 pub use sqlite::{FILE as DATABASE_FILE, Report, SqliteStore, backup, check, restore};
 pub use traits::{
-    Answer, DocumentPage, DocumentQuery, LogReads, Slice, SliceLimit, Store, UserPage, UserQuery,
+    Answer, DocumentPage, DocumentQuery, LogReads, RevocationList, Slice, SliceLimit, Store, UserPage,
+    UserQuery,
 };

@@ -8,7 +8,9 @@ use futures_util::future::BoxFuture;
 use super::bells::Bells;
 use super::change::{Committed, Write};
 use crate::error::Result;
-use crate::model::{Document, DocumentLog, Seq, StoredEvent, Time, Topic, TopicId, User, UserFilter};
+use crate::model::{
+    Document, DocumentLog, Revocation, Seq, StoredEvent, StoredKey, Time, Topic, TopicId, User, UserFilter,
+};
 
 /// An answer of the store, some time later.
 pub type Answer<T> = BoxFuture<'static, Result<T>>;
@@ -68,6 +70,12 @@ pub trait Store: LogReads {
 
     /// The log of a document's changes; there is one as soon as the document was created once.
     fn document_log(&self, id: &str) -> Answer<Option<DocumentLog>>;
+
+    /// The signing keys, in the order in which they sign.
+    fn signing_keys(&self) -> Answer<Vec<StoredKey>>;
+
+    /// The revocations in force at a time, and where the log of access stood.
+    fn revocations(&self, now: Time) -> Answer<RevocationList>;
 }
 
 /// How much one slice may hold; a slice always holds at least one event.
@@ -137,4 +145,13 @@ pub struct DocumentPage {
     pub documents: Vec<Document>,
     /// More documents follow.
     pub more: bool,
+}
+
+/// Revocations of one snapshot.
+#[derive(Debug, Clone)]
+pub struct RevocationList {
+    /// Those in force, oldest first.
+    pub revocations: Vec<Revocation>,
+    /// Position of the last event of access in the same snapshot.
+    pub position: Seq,
 }

@@ -22,7 +22,10 @@ const CALLS: [(&str, &str); 34] = [
     ("lastmile.v1.AuthService/Refresh", r#"{"refreshToken": "unknown"}"#),
     ("lastmile.v1.AuthService/Logout", r#"{"refreshToken": "unknown"}"#),
     ("lastmile.v1.AuthService/GetIdentity", "{}"),
-    ("lastmile.v1.AuthService/ChangePassword", r#"{"currentPassword": "wrong", "newPassword": "another one"}"#),
+    (
+        "lastmile.v1.AuthService/ChangePassword",
+        r#"{"currentPassword": "wrong", "newPassword": "another one"}"#,
+    ),
     ("lastmile.v1.AuthService/SetUp", r#"{"setupToken": "unknown", "password": "a long one"}"#),
     ("lastmile.v1.AuthService/CreateServiceToken", r#"{"name": "bot", "role": "service"}"#),
     ("lastmile.v1.AuthService/RevokeServiceToken", r#"{"id": "unknown"}"#),
@@ -110,7 +113,8 @@ async fn callers(server: &Server) -> Vec<(&'static str, String)> {
     server.topics().create_topic(request).await.unwrap();
     let service_token = async |role: &str, topics: &[&str]| {
         let topics = topics.iter().map(ToString::to_string).collect();
-        let request = v1::CreateServiceTokenRequest { name: "t".into(), role: role.into(), topics, ttl: None };
+        let request =
+            v1::CreateServiceTokenRequest { name: "t".into(), role: role.into(), topics, ttl: None };
         server.auth().create_service_token(with_token(request, &admin)).await.unwrap().into_inner().token
     };
     vec![

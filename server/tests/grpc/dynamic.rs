@@ -29,7 +29,8 @@ impl Dynamic {
     ) -> Result<(), Status> {
         self.grpc.ready().await.map_err(|error| Status::unknown(error.to_string()))?;
         let message = tokio_stream::once(message.encode_to_vec());
-        let request = if token.is_empty() { tonic::Request::new(message) } else { with_token(message, token) };
+        let request =
+            if token.is_empty() { tonic::Request::new(message) } else { with_token(message, token) };
         let path = format!("/{method}").parse().map_err(|_| Status::unknown("no path"))?;
         self.grpc.streaming(request, path, Plain).await.map(drop)
     }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use lastmile_proto::edge::v1::GetJwksRequest;
+use lastmile_proto::edge::v1::edge_identity_service_client::EdgeIdentityServiceClient;
 use lastmile_proto::v1;
 use lastmile_server::app::Core;
 use lastmile_server::config::CoreConfig;
@@ -77,6 +79,37 @@ impl Server {
 
     pub(crate) fn documents(&self) -> DocumentServiceClient<Channel> {
         DocumentServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn edge_identity(&self) -> EdgeIdentityServiceClient<Channel> {
+        EdgeIdentityServiceClient::new(self.channel())
+    }
+
+    /// The public keys as JSON text.
+    pub(crate) async fn jwks(&self) -> String {
+        let answer = self.edge_identity().get_jwks(GetJwksRequest {}).await.unwrap().into_inner();
+        assert_eq!((answer.issuer.as_str(), answer.audience.as_str()), ("lastmile", "lastmile"));
+        answer.jwks
+    }
+
+    /// Who the holder of a token is.
+    pub(crate) async fn identity(&self, token: &str) -> Result<v1::Identity, Status> {
+        let request = with_token(v1::GetIdentityRequest {}, token);
+        self.auth().get_identity(request).await.map(tonic::Response::into_inner)
+    }
+
+    pub(crate) async fn refresh(&self, token: &str) -> Result<v1::RefreshResponse, Status> {
+        let request = v1::RefreshRequest { refresh_token: token.into() };
+        self.auth().refresh(request).await.map(tonic::Response::into_inner)
+    }
+
+    /// A new service token of a role; an empty list of topics is for all.
+    pub(crate) async fn service_token(&self, role: &str, topics: &[&str]) -> v1::CreateServiceTokenResponse {
+        let topics = topics.iter().map(ToString::to_string).collect();
+        let request =
+            v1::CreateServiceTokenRequest { name: role.into(), role: role.into(), topics, ttl: None };
+        let request = with_token(request, &self.token("admin").await);
+        self.auth().create_service_token(request).await.unwrap().into_inner()
     }
 
     pub(crate) async fn login(&self, username: &str) -> v1::LoginResponse {

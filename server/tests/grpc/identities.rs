@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use lastmile_proto::edge::v1::GetJwksRequest;
-use lastmile_proto::edge::v1::edge_identity_service_client::EdgeIdentityServiceClient;
 use lastmile_proto::v1;
 use lastmile_server::config::CoreConfig;
 use tonic::{Code, Request};
@@ -114,18 +112,11 @@ async fn logout_ends_the_session() {
 async fn keys_stay_over_a_restart() {
     let (server, folder) = Server::start().await;
     let token = server.token("bob").await;
-    let jwks = keys(&server).await;
+    let jwks = server.jwks().await;
     server.stop().await;
     let server = Server::start_in(folder.path()).await;
-    assert_eq!(keys(&server).await, jwks);
+    assert_eq!(server.jwks().await, jwks);
     assert!(server.auth().get_identity(with_token(v1::GetIdentityRequest {}, &token)).await.is_ok());
-}
-
-async fn keys(server: &Server) -> String {
-    let mut edge = EdgeIdentityServiceClient::new(server.channel());
-    let answer = edge.get_jwks(GetJwksRequest {}).await.unwrap().into_inner();
-    assert_eq!((answer.issuer.as_str(), answer.audience.as_str()), ("lastmile", "lastmile"));
-    answer.jwks
 }
 
 #[tokio::test]
@@ -145,12 +136,4 @@ async fn first_start_without_demo_data_takes_the_given_password() {
         ..Default::default()
     };
     assert_refused(server.auth().set_up(request).await, Code::Unauthenticated, "TOKEN_INVALID", &[]);
-}
-
-#[tokio::test]
-async fn later_rpcs_answer_by_their_own_name() {
-    let (server, _folder) = Server::start().await;
-    let status = server.auth().change_password(v1::ChangePasswordRequest::default()).await.unwrap_err();
-    assert_eq!(status.code(), Code::Unimplemented);
-    assert!(status.message().contains("lastmile.v1.AuthService/ChangePassword"), "{status:?}");
 }

@@ -4,6 +4,10 @@
 
 mod harness;
 mod identities;
+mod passwords;
+mod service_tokens;
+mod revocations;
+mod signing_keys;
 mod users;
 mod topics;
 mod topic_admin;
@@ -14,3 +18,5 @@ mod document_watch;
 mod document_sync;
 mod process;
 mod faces;
+mod dynamic;
+mod access;

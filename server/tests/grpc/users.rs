@@ -113,7 +113,7 @@ async fn a_deleted_user_is_signed_out() {
     let refresh = server.auth().refresh(v1::RefreshRequest { refresh_token: bob.refresh_token }).await;
     assert_refused(refresh, Code::Unauthenticated, "TOKEN_INVALID", &[]);
     let me = server.auth().get_identity(with_token(v1::GetIdentityRequest {}, &bob.access_token)).await;
-    assert_refused(me, Code::Unauthenticated, "TOKEN_INVALID", &[]);
+    assert_refused(me, Code::Unauthenticated, "TOKEN_REVOKED", &[]);
 }
 
 #[tokio::test]

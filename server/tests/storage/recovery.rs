@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use lastmile_server::error::Error;
+use lastmile_server::model::Time;
 use lastmile_server::store::{
     Change, DATABASE_FILE, LogReads, SessionChange, SqliteStore, Store, UserChange, Write,
 };
@@ -60,7 +61,7 @@ async fn a_writer_that_panics_refuses_one_group_and_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let news = topic(&store, "news", FOREVER).await.id;
-    let change = Change::Session(SessionChange::End { token: [0; 32] });
+    let change = Change::Session(SessionChange::End { token: [0; 32], now: Time::now() });
     let bad = store.commit(Write::telling(change, |_| panic!("a fault of the program"))).await;
     assert!(matches!(bad, Err(Error::Internal(_))), "{bad:?}");
     assert_eq!(append(&store, news, 1).await.unwrap(), 1);

@@ -9,7 +9,9 @@ mod topic_admin;
 mod document;
 mod log;
 
-pub(super) use auth::{login, refresh_token, set_up};
+pub(super) use auth::{
+    change_password, create_service_token, login, refresh_token, service_token_id, set_up,
+};
 pub(super) use document::{
     SyncFrame, commit_document, delete_document, document_id, list_documents, sync_document, watch_document,
 };

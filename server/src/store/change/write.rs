@@ -5,10 +5,12 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::document::{DocumentChange, DocumentChanged};
-use super::session::{SessionChange, SessionChanged};
+use super::service_token::{ServiceTokenChange, ServiceTokenChanged};
+use super::session::{Rotation, SessionChange, SessionChanged};
+use super::signing_key::KeyChange;
 use super::topic::{TopicChange, TopicChanged};
 use super::user::{UserChange, UserChanged};
-use crate::model::{NewEvent, Seq, Time, TopicId};
+use crate::model::{NewEvent, Revocation, Seq, StoredKey, Time, TopicId};
 
 /// A change of the records.
 #[derive(Debug)]
@@ -28,6 +30,10 @@ pub enum Change {
         /// The time that ages count to.
         now: Time,
     },
+    /// Of the signing keys.
+    Key(KeyChange),
+    /// Of a service token.
+    ServiceToken(ServiceTokenChange),
 }
 
 /// What a change has made.
@@ -46,6 +52,28 @@ pub enum Changed {
         /// There are more to delete.
         more: bool,
     },
+    /// Of the signing keys: all that are there now, in the order in which they sign.
+    Keys(Vec<StoredKey>),
+    /// Of a service token.
+    ServiceToken(ServiceTokenChanged),
+}
+
+impl Changed {
+    /// The tokens that are no longer good.
+    pub fn revoked(&self) -> &[Revocation] {
+        match self {
+            Self::User(
+                UserChanged::User { revoked, .. }
+                | UserChanged::Deleted { revoked, .. }
+                | UserChanged::PasswordSet { revoked },
+            )
+            | Self::Session(
+                SessionChanged::Ended(revoked) | SessionChanged::Rotated(Rotation::Reused(revoked)),
+            ) => revoked,
+            Self::ServiceToken(ServiceTokenChanged::Revoked(revoked)) => std::slice::from_ref(revoked),
+            _ => &[],
+        }
+    }
 }
 
 /// Makes the events that tell of the changes, once they are made.

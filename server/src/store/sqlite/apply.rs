@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{documents, events, retention, sessions, topics, users};
+use super::{documents, events, retention, service_tokens, sessions, signing_keys, topics, users};
 use crate::error::Result;
 use crate::model::{NewEvent, Seq, TopicId};
 use crate::store::change::{Change, Changed, Committed, Write};
@@ -49,5 +49,7 @@ fn make(db: &Connection, change: Change, next: Seq) -> Result<Changed> {
         Change::Session(change) => Changed::Session(sessions::apply(db, &change)?),
         Change::Trim { topic, now } => Changed::Trimmed { more: retention::trim(db, topic, now)? },
         Change::Document(change) => Changed::Document(documents::apply(db, change, next)?),
+        Change::Key(change) => Changed::Keys(signing_keys::apply(db, &change)?),
+        Change::ServiceToken(change) => Changed::ServiceToken(service_tokens::apply(db, &change)?),
     })
 }

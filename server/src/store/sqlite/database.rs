@@ -8,13 +8,16 @@ use rusqlite::Connection;
 
 use super::readers::Readers;
 use super::writer::Writer;
-use super::{documents, events, retention, schema, topics, users};
+use super::{documents, events, retention, revocations, schema, signing_keys, topics, users};
 use crate::error::{Error, Result};
-use crate::model::{Document, DocumentLog, Seq, Time, Topic, TopicId, USERS_TOPIC, User};
+use crate::model::{
+    ACCESS_TOPIC, Document, DocumentLog, Seq, StoredKey, Time, Topic, TopicId, USERS_TOPIC, User,
+};
 use crate::store::bells::Bells;
 use crate::store::change::{Committed, Write};
 use crate::store::traits::{
-    Answer, DocumentPage, DocumentQuery, LogReads, Slice, SliceLimit, Store, UserPage, UserQuery,
+    Answer, DocumentPage, DocumentQuery, LogReads, RevocationList, Slice, SliceLimit, Store, UserPage,
+    UserQuery,
 };
 
 /// Name of the database in the data folder.
@@ -139,6 +142,17 @@ impl Store for SqliteStore {
     fn document_log(&self, id: &str) -> Answer<Option<DocumentLog>> {
         let id = id.to_owned();
         self.read(move |db| documents::find_log(db, &id))
+    }
+
+    fn signing_keys(&self) -> Answer<Vec<StoredKey>> {
+        self.read(signing_keys::list)
+    }
+
+    fn revocations(&self, now: Time) -> Answer<RevocationList> {
+        self.read(move |db| {
+            let position = events::before_latest(db, &[ACCESS_TOPIC], 0)?;
+            Ok(RevocationList { revocations: revocations::list(db, now)?, position })
+        })
     }
 }
 

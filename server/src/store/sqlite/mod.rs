@@ -3,8 +3,12 @@
 //! One thread writes, many commits to a transaction (group commit); a pool of connections reads.
 
 mod schema;
+mod revocations;
+mod access_tokens;
 mod users;
 mod sessions;
+mod signing_keys;
+mod service_tokens;
 mod topics;
 mod events;
 mod retention;

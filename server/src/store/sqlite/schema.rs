@@ -1,5 +1,9 @@
 //! The tables of the database.
 
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,11 +20,15 @@ const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0004-documents.sql"),
 ];
 
+/// Permissions of the file.
+const PRIVATE: u32 = 0o600;
+
 /// A write waits so long for another process's lock, such as a backup's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens the connection that writes. A new file remembers whether it is for development; an older one is migrated.
 pub(super) fn open_writer(path: &Path, dev: bool) -> Result<Connection> {
+    make_private(path).map_err(|error| Error::internal(format!("{}: {error}", path.display())))?;
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -37,6 +45,21 @@ pub(super) fn open_writer(path: &Path, dev: bool) -> Result<Connection> {
 /// When the file is no database of this server, or of a newer one.
 pub(super) fn migrate_copy(path: &Path) -> Result<()> {
     migrate(&mut Connection::open(path)?, path, None)
+}
+
+/// Only the server's user may read the file: hashes of passwords and the keys that sign tokens are in it.
+fn make_private(path: &Path) -> io::Result<()> {
+    OpenOptions::new().append(true).create(true).mode(PRIVATE).open(path)?;
+    // SQLite gives the files beside it the same permissions when it makes them.
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = OsString::from(path);
+        name.push(suffix);
+        match fs::set_permissions(name, Permissions::from_mode(PRIVATE)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Whether the file was created for development.

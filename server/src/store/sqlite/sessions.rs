@@ -2,37 +2,37 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::users;
+use super::{access_tokens, users};
 use crate::error::Result;
-use crate::model::Time;
-use crate::store::change::{Rotation, SessionChange, SessionChanged, TokenHash};
+use crate::model::{Revocation, Time, User};
+use crate::store::change::{Rotation, SessionChange, SessionChanged, TokenHash, TokenPair};
 
 /// Makes a change of a session.
 pub(super) fn apply(db: &Connection, change: &SessionChange) -> Result<SessionChanged> {
     match change {
-        SessionChange::Start { user, token, now, expires } => start(db, *user, token, *now, *expires)?,
-        SessionChange::Rotate { token, next, now, expires } => {
-            return rotate(db, token, next, *now, *expires).map(SessionChanged::Rotated);
+        SessionChange::Start { user, password, tokens } => {
+            start(db, *user, password, tokens).map(SessionChanged::Started)
         }
-        SessionChange::End { token } => end(db, token)?,
+        SessionChange::Rotate { token, next } => rotate(db, token, next).map(SessionChanged::Rotated),
+        SessionChange::End { token, now } => end(db, token, *now).map(SessionChanged::Ended),
     }
-    Ok(SessionChanged::Done)
 }
 
-fn start(db: &Connection, user: i32, token: &TokenHash, now: Time, expires: Time) -> Result<()> {
-    forget_expired(db, now)?;
-    db.prepare_cached("INSERT INTO session (user) VALUES (?1)")?.execute([user])?;
-    insert_token(db, db.last_insert_rowid(), token, expires)
+/// Begins a session, unless the password was changed since it was verified.
+fn start(db: &Connection, user: i32, password: &str, tokens: &TokenPair) -> Result<Option<User>> {
+    forget_expired(db, tokens.issued)?;
+    let begun = db
+        .prepare_cached("INSERT INTO session (user) SELECT id FROM user WHERE id = ?1 AND password = ?2")?
+        .execute(params![user, password])?;
+    if begun == 0 {
+        return Ok(None);
+    }
+    insert_tokens(db, db.last_insert_rowid(), tokens)?;
+    users::find(db, user)
 }
 
 /// Uses a refresh token: it is replaced, or its session ends because it had been replaced before.
-fn rotate(
-    db: &Connection,
-    token: &TokenHash,
-    next: &TokenHash,
-    now: Time,
-    expires: Time,
-) -> Result<Rotation> {
+fn rotate(db: &Connection, token: &TokenHash, next: &TokenPair) -> Result<Rotation> {
     let found: Option<(i64, i32, bool, bool, i64)> = db
         .prepare_cached(
             "SELECT session.id, session.user, session.ended, refresh_token.used, refresh_token.expires
@@ -41,36 +41,44 @@ fn rotate(
         )?
         .query_row([token], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
         .optional()?;
-    let Some((session, user, ended, used, token_expires)) = found else {
+    let Some((session, user, ended, used, expires)) = found else {
         return Ok(Rotation::Unknown);
     };
     if used && !ended {
-        db.prepare_cached("UPDATE session SET ended = 1 WHERE id = ?1")?.execute([session])?;
-        return Ok(Rotation::Reused);
+        return access_tokens::end_session(db, session, next.issued).map(Rotation::Reused);
     }
     if ended {
         return Ok(Rotation::Unknown);
     }
-    if token_expires <= now.micros() {
+    if expires <= next.issued.micros() {
         return Ok(Rotation::Expired);
     }
     db.prepare_cached("UPDATE refresh_token SET used = 1 WHERE hash = ?1")?.execute([token])?;
-    insert_token(db, session, next, expires)?;
-    forget_expired(db, now)?;
+    insert_tokens(db, session, next)?;
+    forget_expired(db, next.issued)?;
     Ok(users::find(db, user)?.map_or(Rotation::Unknown, Rotation::Next))
 }
 
-fn end(db: &Connection, token: &TokenHash) -> Result<()> {
-    db.prepare_cached(
-        "UPDATE session SET ended = 1 WHERE id = (SELECT session FROM refresh_token WHERE hash = ?1)",
-    )?
-    .execute([token])?;
-    Ok(())
+fn end(db: &Connection, token: &TokenHash, now: Time) -> Result<Vec<Revocation>> {
+    let session: Option<i64> = db
+        .prepare_cached("SELECT session FROM refresh_token WHERE hash = ?1")?
+        .query_row([token], |row| row.get(0))
+        .optional()?;
+    session.map_or(Ok(Vec::new()), |session| access_tokens::end_session(db, session, now))
 }
 
-fn insert_token(db: &Connection, session: i64, token: &TokenHash, expires: Time) -> Result<()> {
-    db.prepare_cached("INSERT INTO refresh_token (hash, session, expires) VALUES (?1, ?2, ?3)")?
-        .execute(params![token, session, expires.micros()])?;
+fn insert_tokens(db: &Connection, session: i64, tokens: &TokenPair) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO refresh_token (hash, session, expires, access_token, access_expires)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        tokens.refresh,
+        session,
+        tokens.refresh_expires.micros(),
+        tokens.access,
+        tokens.access_expires.micros(),
+    ])?;
     Ok(())
 }
 
@@ -95,25 +103,54 @@ mod tests {
         db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
     }
 
+    fn create(db: &Connection) -> i32 {
+        let (name, role) = ("bob".to_owned(), Role::User);
+        let (tags, email, password) = (Vec::new(), String::new(), "hash".to_owned());
+        let user = NewUser { username: name.clone(), name, tags, email, role, password };
+        users::create(db, &user).unwrap().id
+    }
+
     #[test]
     fn a_sign_in_forgets_the_sessions_that_are_over() {
         let folder = tempfile::tempdir().unwrap();
         let db = open_writer(&folder.path().join("db"), false).unwrap();
-        let (name, role) = ("bob".to_owned(), Role::User);
-        let (tags, email, password) = (Vec::new(), String::new(), String::new());
-        let user = NewUser { username: name.clone(), name, tags, email, role, password };
-        let user = users::create(&db, &user).unwrap().id;
-        let [first, second, third, next] = [1, 2, 3, 4].map(|byte| [byte; 32]);
+        let user = create(&db);
         let at = Time::from_micros;
-        start(&db, user, &first, at(0), at(10)).unwrap();
-        start(&db, user, &second, at(0), at(10)).unwrap();
-        let rotated = rotate(&db, &second, &next, at(5), at(20)).unwrap();
+        let tokens = |byte: u8, issued: i64, expires: i64| TokenPair {
+            refresh: [byte; 32],
+            refresh_expires: at(expires),
+            access: byte.to_string(),
+            access_expires: at(expires),
+            issued: at(issued),
+        };
+        let start = |tokens: TokenPair| start(&db, user, "hash", &tokens).unwrap().unwrap();
+        start(tokens(1, 0, 10));
+        start(tokens(2, 0, 10));
+        let rotated = rotate(&db, &[2; 32], &tokens(4, 5, 20)).unwrap();
         assert!(matches!(rotated, Rotation::Next(_)), "{rotated:?}");
         assert_eq!((count(&db, "session"), count(&db, "refresh_token")), (2, 3));
 
-        start(&db, user, &third, at(11), at(30)).unwrap();
+        start(tokens(3, 11, 30));
         assert_eq!((count(&db, "session"), count(&db, "refresh_token")), (2, 2));
-        let rotated = rotate(&db, &next, &first, at(12), at(20)).unwrap();
+        let rotated = rotate(&db, &[4; 32], &tokens(5, 12, 20)).unwrap();
         assert!(matches!(rotated, Rotation::Next(_)), "a session lives by its last token: {rotated:?}");
+    }
+
+    #[test]
+    fn a_password_that_was_changed_meanwhile_begins_no_session() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open_writer(&folder.path().join("db"), false).unwrap();
+        let user = create(&db);
+        let time = Time::from_micros(1);
+        let tokens = TokenPair {
+            refresh: [1; 32],
+            refresh_expires: time,
+            access: "a".to_owned(),
+            access_expires: time,
+            issued: time,
+        };
+        assert!(start(&db, user, "other hash", &tokens).unwrap().is_none());
+        assert!(start(&db, user + 1, "hash", &tokens).unwrap().is_none());
+        assert_eq!(count(&db, "session"), 0);
     }
 }

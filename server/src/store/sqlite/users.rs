@@ -3,8 +3,11 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
+use super::{access_tokens, revocations};
 use crate::error::{Error, Result};
-use crate::model::{FilterField, NewUser, Role, Term, Time, User, UserFilter, UserPatch};
+use crate::model::{
+    FilterField, LONGEST_SESSION_TOKEN, NewUser, Revocation, Role, Term, Time, User, UserFilter, UserPatch,
+};
 use crate::store::change::{UserChange, UserChanged};
 
 const COLUMNS: &str = "id, name, tags, username, email, role, created, updated, version";
@@ -59,11 +62,16 @@ fn escape_like(text: &str) -> String {
 /// Makes a change of a user.
 pub(super) fn apply(db: &Connection, change: UserChange) -> Result<UserChanged> {
     Ok(match change {
-        UserChange::Create(user) => UserChanged::User(create(db, &user)?),
-        UserChange::Update { id, patch, etag } => UserChanged::User(update(db, id, &patch, etag.as_deref())?),
+        UserChange::Create(user) => UserChanged::User { user: create(db, &user)?, revoked: Vec::new() },
+        UserChange::Update { id, patch, etag } => {
+            let (user, revoked) = update(db, id, &patch, etag.as_deref())?;
+            UserChanged::User { user, revoked }
+        }
         UserChange::Delete { id, etag } => {
-            delete(db, id, etag.as_deref())?;
-            UserChanged::Deleted(id)
+            UserChanged::Deleted { id, revoked: vec![delete(db, id, etag.as_deref())?] }
+        }
+        UserChange::SetPassword { id, current, next, caller } => {
+            UserChanged::PasswordSet { revoked: set_password(db, id, &current, &next, &caller)? }
         }
     })
 }
@@ -88,29 +96,63 @@ pub(super) fn create(db: &Connection, user: &NewUser) -> Result<User> {
     }
 }
 
-fn update(db: &Connection, id: i32, patch: &UserPatch, etag: Option<&str>) -> Result<User> {
-    check_etag(&known(db, id)?, etag)?;
+/// A user whose role changes goes on with tokens of the new role; those of the old one are revoked.
+fn update(
+    db: &Connection,
+    id: i32,
+    patch: &UserPatch,
+    etag: Option<&str>,
+) -> Result<(User, Vec<Revocation>)> {
+    let before = known(db, id)?;
+    check_etag(&before, etag)?;
+    let now = Time::now();
+    let mut revoked = Vec::new();
+    if patch.role.is_some_and(|role| role != before.role) {
+        check_not_last_admin(db, &before)?;
+        revoked = access_tokens::revoke_of_user(db, id, now)?;
+    }
     let tags = patch.tags.as_ref().map(|tags| serde_json::json!(tags).to_string());
     db.prepare_cached(
         "UPDATE user SET name = coalesce(?2, name), tags = coalesce(?3, tags), email = coalesce(?4, email),
                 role = coalesce(?5, role), updated = ?6, version = version + 1
          WHERE id = ?1",
     )?
-    .execute(params![
-        id,
-        patch.name,
-        tags,
-        patch.email,
-        patch.role.map(Role::as_str),
-        Time::now().micros()
-    ])?;
-    known(db, id)
+    .execute(params![id, patch.name, tags, patch.email, patch.role.map(Role::as_str), now.micros()])?;
+    Ok((known(db, id)?, revoked))
 }
 
-fn delete(db: &Connection, id: i32, etag: Option<&str>) -> Result<()> {
-    check_etag(&known(db, id)?, etag)?;
+fn delete(db: &Connection, id: i32, etag: Option<&str>) -> Result<Revocation> {
+    let user = known(db, id)?;
+    check_etag(&user, etag)?;
+    check_not_last_admin(db, &user)?;
     db.prepare_cached("DELETE FROM user WHERE id = ?1")?.execute([id])?;
-    Ok(())
+    let now = Time::now();
+    let revocation = Revocation::of_subject(id.to_string(), now, now.plus(LONGEST_SESSION_TOKEN));
+    revocations::insert(db, &revocation)?;
+    Ok(revocation)
+}
+
+fn set_password(
+    db: &Connection,
+    id: i32,
+    current: &str,
+    next: &str,
+    caller: &str,
+) -> Result<Vec<Revocation>> {
+    let set = db
+        .prepare_cached("UPDATE user SET password = ?3 WHERE id = ?1 AND password = ?2")?
+        .execute(params![id, current, next])?;
+    if set == 0 {
+        return Err(Error::EtagMismatch { kind: "user", name: id.to_string() });
+    }
+    access_tokens::end_other_sessions(db, id, caller, Time::now())
+}
+
+fn check_not_last_admin(db: &Connection, user: &User) -> Result<()> {
+    let admins: i64 = db
+        .prepare_cached("SELECT count(*) FROM user WHERE role = ?1")?
+        .query_row([Role::Admin.as_str()], |row| row.get(0))?;
+    if user.role == Role::Admin && admins == 1 { Err(Error::LastAdmin) } else { Ok(()) }
 }
 
 fn known(db: &Connection, id: i32) -> Result<User> {
