@@ -32,7 +32,7 @@ use crate::error::Error;
 use crate::folder::DataFolder;
 use crate::layer::{DeadlineLayer, IdentifyLayer, TraceLayer};
 use crate::log::Log;
-use crate::model::UserFilter;
+use crate::model::{EventLimit, UserFilter};
 use crate::service::{AuthApi, DocumentApi, EdgeIdentityApi, LogApi, Streams, TopicApi, UserApi};
 use crate::store::{SqliteStore, Store, UserQuery};
 
@@ -96,21 +96,15 @@ impl Core {
         }));
 
         let edge_identity = EdgeIdentityApi::new(tokens.clone(), revocations, streams.clone());
+        let limit = EventLimit(config.event_bytes);
+        let topic_api = TopicApi::new(topics, topic_admin, log.clone(), streams.clone(), limit);
+        let document_api = DocumentApi::new(documents, log.clone(), streams.clone(), limit);
         let routes = Routes::new(health_service)
             .add_service(AuthServiceServer::new(AuthApi::new(sessions, users.clone(), setup, service_tokens)))
             .add_service(UserServiceServer::new(UserApi::new(users, log.clone(), streams.clone())))
-            .add_service(TopicServiceServer::new(TopicApi::new(
-                topics,
-                topic_admin,
-                log.clone(),
-                streams.clone(),
-            )))
-            .add_service(DocumentServiceServer::new(DocumentApi::new(
-                documents,
-                log.clone(),
-                streams.clone(),
-            )))
-            .add_service(LogServiceServer::new(LogApi::new(logs, log, streams)))
+            .add_service(TopicServiceServer::new(topic_api))
+            .add_service(DocumentServiceServer::new(document_api))
+            .add_service(LogServiceServer::new(LogApi::new(logs, log, streams, limit)))
             .add_service(EdgeIdentityServiceServer::new(edge_identity))
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?)

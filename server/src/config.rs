@@ -3,6 +3,7 @@
 //! The binaries read them once, with [`load`]; the rest of the crate gets them as structs.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ const LONGEST_ACCESS_TOKEN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// A key needs some time to become known before it signs.
 const SHORTEST_SIGNING_KEY: Duration = Duration::from_secs(1);
 
+/// Room for the envelope of any event, and below what gRPC clients take by default.
+const EVENT_BYTES: RangeInclusive<usize> = 4 * 1024..=1024 * 1024;
+
 /// Settings of the core, whichever process it lives in.
 #[derive(Debug, Clone)]
 pub struct CoreConfig {
@@ -30,10 +34,12 @@ pub struct CoreConfig {
     pub admin_password: Option<SecretString>,
     /// How long an access token is valid; at most 30 days.
     pub access_token_lifetime: Duration,
-    /// How often old events are deleted.
-    pub retention_interval: Duration,
     /// After this time the next key signs; at least a second. What was signed before stays valid.
     pub signing_key_lifetime: Duration,
+    /// How often old events are deleted.
+    pub retention_interval: Duration,
+    /// Bytes of an event, of a document's commit or of a log record, encoded: 4 KiB to 1 MiB.
+    pub event_bytes: usize,
 }
 
 impl Default for CoreConfig {
@@ -43,8 +49,9 @@ impl Default for CoreConfig {
             dev: false,
             admin_password: None,
             access_token_lifetime: Duration::from_secs(15 * 60),
-            retention_interval: Duration::from_secs(10),
             signing_key_lifetime: Duration::from_secs(90 * 24 * 60 * 60),
+            retention_interval: Duration::from_secs(10),
+            event_bytes: 64 * 1024,
         }
     }
 }
@@ -62,11 +69,15 @@ impl CoreConfig {
         if self.signing_key_lifetime < SHORTEST_SIGNING_KEY {
             errors.push("signing_key_lifetime must be at least 1s".to_owned());
         }
+        if !EVENT_BYTES.contains(&self.event_bytes) {
+            errors.push("event_bytes must be 4096 to 1048576".to_owned());
+        }
         if errors.is_empty() { Ok(()) } else { Err(ConfigError(errors)) }
     }
 }
 
-/// Settings of the process `lastmile-server`, as a TOML file holds them.
+/// Settings of the process `lastmile-server`, as a TOML file holds them. Each is listed, because an error about a nested
+/// structure that is flattened does not tell its key.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ServerConfig {
     /// Address of the gRPC listener.
@@ -83,12 +94,14 @@ pub struct ServerConfig {
     /// See [`CoreConfig::access_token_lifetime`].
     #[serde(with = "humantime_serde")]
     pub access_token_lifetime: Duration,
-    /// See [`CoreConfig::retention_interval`].
-    #[serde(with = "humantime_serde")]
-    pub retention_interval: Duration,
     /// See [`CoreConfig::signing_key_lifetime`].
     #[serde(with = "humantime_serde")]
     pub signing_key_lifetime: Duration,
+    /// See [`CoreConfig::retention_interval`].
+    #[serde(with = "humantime_serde")]
+    pub retention_interval: Duration,
+    /// See [`CoreConfig::event_bytes`].
+    pub event_bytes: usize,
 }
 
 impl Default for ServerConfig {
@@ -101,8 +114,9 @@ impl Default for ServerConfig {
             dev: core.dev,
             admin_password: core.admin_password,
             access_token_lifetime: core.access_token_lifetime,
-            retention_interval: core.retention_interval,
             signing_key_lifetime: core.signing_key_lifetime,
+            retention_interval: core.retention_interval,
+            event_bytes: core.event_bytes,
         }
     }
 }
@@ -115,8 +129,9 @@ impl ServerConfig {
             dev: self.dev,
             admin_password: self.admin_password,
             access_token_lifetime: self.access_token_lifetime,
-            retention_interval: self.retention_interval,
             signing_key_lifetime: self.signing_key_lifetime,
+            retention_interval: self.retention_interval,
+            event_bytes: self.event_bytes,
         }
     }
 }

@@ -42,6 +42,10 @@ pub struct CoreFlags {
     #[arg(long, env = "LASTMILE_SIGNING_KEY_LIFETIME", value_name = "DURATION")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signing_key_lifetime: Option<String>,
+    /// Bytes of an event, a commit or a log record at most [default: 65536]
+    #[arg(long, env = "LASTMILE_EVENT_BYTES", value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_bytes: Option<usize>,
     /// TOML file with the same settings
     #[arg(long, env = "LASTMILE_CONFIG", value_name = "FILE", global = true)]
     #[serde(skip)]

@@ -66,6 +66,7 @@ struct Settings {
     retention_interval: Duration,
     #[serde(with = "humantime_serde")]
     signing_key_lifetime: Duration,
+    event_bytes: usize,
     auth: AuthConfig,
     cors: CorsConfig,
     limits: LimitsConfig,
@@ -88,6 +89,7 @@ impl Default for Settings {
             access_token_lifetime: core.access_token_lifetime,
             retention_interval: core.retention_interval,
             signing_key_lifetime: core.signing_key_lifetime,
+            event_bytes: core.event_bytes,
             auth: edge.auth,
             cors: edge.cors,
             limits: edge.limits,
@@ -146,6 +148,7 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         access_token_lifetime: settings.access_token_lifetime,
         retention_interval: settings.retention_interval,
         signing_key_lifetime: settings.signing_key_lifetime,
+        event_bytes: settings.event_bytes,
     })
     .await?;
     let edge = EdgeConfig {

@@ -8,6 +8,10 @@ use super::topic::TopicId;
 /// Position of an event in the log, from 1, strictly increasing; 0 is before all events.
 pub type Seq = u64;
 
+/// Bytes that an event may have, encoded; whatever enters the log is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventLimit(pub usize);
+
 /// An event to append.
 ///
 /// `body` is the encoded message that carries the event to subscribers, with only its own fields set; whoever reads

@@ -18,7 +18,7 @@ mod token;
 pub use conflict::UnseenChanges;
 pub use document::{Action, Document, DocumentCommit, DocumentLog, DocumentOp};
 pub use edit::{NoObject, apply_op, value_at};
-pub use event::{Idempotency, NewEvent, Seq, StoredEvent};
+pub use event::{EventLimit, Idempotency, NewEvent, Seq, StoredEvent};
 pub use filter::{FilterField, Term, UserFilter};
 pub use json_size::json_size;
 pub use pointer::{InvalidPointer, Pointer};

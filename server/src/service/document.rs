@@ -14,6 +14,7 @@ use super::{page, parse};
 use crate::domain::{Documents, document_message};
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::model::EventLimit;
 
 /// Bytes of the conflicts in an error: it travels in a header, for which clients have little room.
 const MAX_DETAIL: usize = 4 * 1024;
@@ -24,12 +25,13 @@ pub struct DocumentApi {
     documents: Documents,
     log: Log,
     streams: Streams,
+    limit: EventLimit,
 }
 
 impl DocumentApi {
-    /// The service over its domain.
-    pub fn new(documents: Documents, log: Log, streams: Streams) -> Self {
-        Self { documents, log, streams }
+    /// The service over its domain; a commit is an event within the limit.
+    pub fn new(documents: Documents, log: Log, streams: Streams, limit: EventLimit) -> Self {
+        Self { documents, log, streams, limit }
     }
 }
 
@@ -75,7 +77,7 @@ impl DocumentService for DocumentApi {
         request: Request<v1::CommitDocumentRequest>,
     ) -> Result<Response<v1::CommitDocumentResponse>, Status> {
         let caller = caller(&request);
-        let commit = parse::commit_document(request.into_inner())?;
+        let commit = parse::commit_document(self.limit, request.into_inner())?;
         let made = self.documents.commit(&caller, commit).await.map_err(shorten)?;
         Ok(Response::new(committed(&self.log, made)))
     }
@@ -116,7 +118,13 @@ impl DocumentService for DocumentApi {
         let subject = caller.clone();
         let watch = Watch::new(caller.clone(), move || ready(Documents::authorize_sync(&subject)).boxed());
         let guard = self.streams.guard(watch);
-        let sync = DocumentSync::new(self.documents.clone(), self.log.clone(), caller, request.into_inner());
+        let sync = DocumentSync::new(
+            self.documents.clone(),
+            self.log.clone(),
+            caller,
+            request.into_inner(),
+            self.limit,
+        );
         Ok(Response::new(sync.start(guard)))
     }
 }

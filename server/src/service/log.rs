@@ -13,6 +13,7 @@ use crate::auth::Identity;
 use crate::domain::{Logs, log_message};
 use crate::error::Result;
 use crate::log::{Delivery, Log};
+use crate::model::EventLimit;
 
 /// Records written at once, when so many have arrived.
 const BATCH: usize = 64;
@@ -23,12 +24,13 @@ pub struct LogApi {
     logs: Logs,
     log: Log,
     streams: Streams,
+    limit: EventLimit,
 }
 
 impl LogApi {
-    /// The service over its domain.
-    pub fn new(logs: Logs, log: Log, streams: Streams) -> Self {
-        Self { logs, log, streams }
+    /// The service over its domain; a record is an event within the limit.
+    pub fn new(logs: Logs, log: Log, streams: Streams, limit: EventLimit) -> Self {
+        Self { logs, log, streams, limit }
     }
 
     /// Writes the records of a batch up to the first bad one, and tells how many they are when none is bad.
@@ -58,8 +60,8 @@ impl LogService for LogApi {
         let authorize = move || ready(Logs::authorize_write(&watched).map(drop)).boxed();
         let mut guard = self.streams.guard(Watch::new(caller.clone(), authorize));
         // Each is checked as it comes, so that what waits is never larger than records may be.
-        let records = request.into_inner().enumerate();
-        let records = records.map(|(index, request)| Ok(parse::log_record(request?, index)?));
+        let (limit, records) = (self.limit, request.into_inner().enumerate());
+        let records = records.map(|(index, request)| Ok(parse::log_record(limit, request?, index)?));
         let mut batches = records.ready_chunks(BATCH);
         let mut written = 0;
         loop {

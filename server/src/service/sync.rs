@@ -13,7 +13,7 @@ use crate::auth::Caller;
 use crate::domain::{DocumentVersion, Documents, document_change_message};
 use crate::error::{Error, Result};
 use crate::log::{Delivery, Log, Tail};
-use crate::model::DocumentCommit;
+use crate::model::{DocumentCommit, EventLimit};
 
 /// Messages on their way to one slow caller; the rest waits in the log, and in the caller.
 const IN_FLIGHT: usize = 4;
@@ -24,6 +24,7 @@ pub(super) struct DocumentSync {
     log: Log,
     caller: Caller,
     requests: Streaming<v1::SyncDocumentRequest>,
+    limit: EventLimit,
     watched: Option<Watched>,
 }
 
@@ -38,8 +39,9 @@ impl DocumentSync {
         log: Log,
         caller: Caller,
         requests: Streaming<v1::SyncDocumentRequest>,
+        limit: EventLimit,
     ) -> Self {
-        Self { documents, log, caller, requests, watched: None }
+        Self { documents, log, caller, requests, limit, watched: None }
     }
 
     /// Answers until the caller has said and heard everything, something fails, or the stream has to end.
@@ -96,7 +98,7 @@ impl DocumentSync {
             },
         };
         let watched = self.watched.as_ref().map(|watched| watched.id.as_str());
-        match parse::sync_document(&self.log, watched, request)? {
+        match parse::sync_document(self.limit, &self.log, watched, request)? {
             SyncFrame::Watch(id, start) => {
                 let tail = self.documents.watch(&self.caller, &id, start).await?;
                 self.watched = Some(Watched { id, tail });

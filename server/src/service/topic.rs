@@ -13,7 +13,7 @@ use super::{page, parse};
 use crate::domain::{Feed, TopicAdmin, Topics, event_message, topic_message};
 use crate::error::{Error, Result};
 use crate::log::{Delivery, Log};
-use crate::model::{StoredEvent, Topic};
+use crate::model::{EventLimit, StoredEvent, Topic};
 
 /// Administers topics, publishes to them and follows them.
 #[derive(Debug, Clone)]
@@ -22,12 +22,13 @@ pub struct TopicApi {
     admin: TopicAdmin,
     log: Log,
     streams: Streams,
+    limit: EventLimit,
 }
 
 impl TopicApi {
-    /// The service over its domain.
-    pub fn new(topics: Topics, admin: TopicAdmin, log: Log, streams: Streams) -> Self {
-        Self { topics, admin, log, streams }
+    /// The service over its domain; `limit` is for what is published.
+    pub fn new(topics: Topics, admin: TopicAdmin, log: Log, streams: Streams, limit: EventLimit) -> Self {
+        Self { topics, admin, log, streams, limit }
     }
 }
 
@@ -89,7 +90,7 @@ impl TopicService for TopicApi {
         request: Request<v1::PublishEventRequest>,
     ) -> Result<Response<v1::PublishEventResponse>, Status> {
         let caller = caller(&request);
-        let (name, publication) = parse::publish_event(request.into_inner())?;
+        let (name, publication) = parse::publish_event(self.limit, request.into_inner())?;
         let appended = self.topics.publish(&caller, &name, publication).await?;
         let (cursor, id) = (self.log.cursor(appended.seq), appended.id.to_string());
         Ok(Response::new(v1::PublishEventResponse { cursor, id }))

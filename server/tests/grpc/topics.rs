@@ -1,6 +1,7 @@
 //! Topics: rules, publishing, history.
 
 use lastmile_proto::v1;
+use lastmile_server::config::CoreConfig;
 use prost_types::Any;
 use tonic::Code;
 use v1::publish_event_request::Body;
@@ -166,4 +167,17 @@ async fn protobuf_bodies_arrive_as_they_were() {
     let request = v1::ListEventsRequest { topic: "news".into(), ..Default::default() };
     let events = server.topics().list_events(request).await.unwrap().into_inner().events;
     assert_eq!(events[0].body, Some(v1::subscribe_response::Body::Message(any)));
+}
+
+#[tokio::test]
+async fn the_size_of_events_is_a_setting() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_owned();
+    let server =
+        Server::start_with(CoreConfig { data, dev: true, event_bytes: 4096, ..CoreConfig::default() }).await;
+    let token = server.token("alice").await;
+    server.publish(&token, &"x".repeat(4000)).await;
+    let request = with_token(publication("news", "news:item", &"x".repeat(4096)), &token);
+    let refused = server.topics().publish_event(request).await.unwrap_err();
+    assert!(refused.message().contains("data: must have at most 4096 bytes"), "{refused:?}");
 }

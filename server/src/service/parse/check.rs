@@ -29,6 +29,11 @@ impl Check {
         if self.violations.is_empty() { Ok(()) } else { Err(Error::Invalid(self.violations)) }
     }
 
+    /// A part that has so many bytes, encoded, of which it may have at most `limit`.
+    pub(super) fn encoded(&mut self, bytes: usize, limit: usize, field: &str) {
+        self.require(bytes <= limit, field, &format!("must have at most {limit} bytes as protobuf"));
+    }
+
     /// A text for people of a number of characters, without control characters.
     pub(super) fn text(&mut self, text: &str, field: &str, min: usize, max: usize) {
         let length = text.chars().count();

@@ -13,7 +13,7 @@ use super::check::{Check, start};
 use super::value::is_json;
 use crate::error::{Error, Result};
 use crate::log::{Log, Start};
-use crate::model::{Action, DocumentCommit, DocumentOp, Pointer};
+use crate::model::{Action, DocumentCommit, DocumentOp, EventLimit, Pointer};
 use crate::service::page;
 use crate::store::DocumentQuery;
 
@@ -23,8 +23,8 @@ const PAGE_BYTES: usize = 1 << 20;
 /// Operations of one commit.
 const MAX_OPS: usize = 256;
 
-/// Bytes of a commit: with its version and its publisher it is an event of 64 KiB.
-const MAX_COMMIT: usize = 64 * 1024 - 512;
+/// Bytes by which an event is larger than the commit it tells of: its version, its publisher.
+const ENVELOPE: usize = 512;
 
 /// Bytes of a path.
 const MAX_PATH: usize = 1024;
@@ -79,13 +79,15 @@ pub(in crate::service) fn watch_document(
 }
 
 /// Operations on a document.
-pub(in crate::service) fn commit_document(request: v1::CommitDocumentRequest) -> Result<DocumentCommit> {
+pub(in crate::service) fn commit_document(
+    limit: EventLimit,
+    request: v1::CommitDocumentRequest,
+) -> Result<DocumentCommit> {
     let mut check = Check::default();
     check.id(&request.id, "id");
     let count = request.ops.len();
     check.require((1..=MAX_OPS).contains(&count), "ops", "must have 1-256 operations");
-    let fits = request.encoded_len() <= MAX_COMMIT;
-    check.require(fits, "ops", "must have at most 65,024 bytes, the whole commit as protobuf");
+    check.encoded(request.encoded_len(), limit.0 - ENVELOPE, "ops");
     let mut ids = HashSet::new();
     let ops = request.ops.into_iter().enumerate().map(|(index, op)| {
         let at = format!("ops[{index}]");
@@ -172,6 +174,7 @@ pub(in crate::service) enum SyncFrame {
 
 /// A message of a SyncDocument caller; `watched` is the document, once it is known.
 pub(in crate::service) fn sync_document(
+    limit: EventLimit,
     log: &Log,
     watched: Option<&str>,
     request: v1::SyncDocumentRequest,
@@ -188,7 +191,7 @@ pub(in crate::service) fn sync_document(
         )),
         (Some(Frame::Commit(commit)), Some(id)) if commit.id.is_empty() || commit.id == id => {
             let commit = v1::CommitDocumentRequest { id: id.to_owned(), ..commit };
-            commit_document(commit).map(SyncFrame::Commit).map_err(within("commit"))
+            commit_document(limit, commit).map(SyncFrame::Commit).map_err(within("commit"))
         }
         (Some(Frame::Commit(_)), Some(_)) => {
             Err(Error::invalid("commit.id", "must be empty, or the document that is watched"))
@@ -203,6 +206,8 @@ mod tests {
     use prost_types::{ListValue, Struct};
 
     use super::*;
+
+    const LIMIT: EventLimit = EventLimit(64 * 1024);
 
     fn text(text: &str) -> Value {
         Value { kind: Some(Kind::StringValue(text.to_owned())) }
@@ -231,7 +236,7 @@ mod tests {
     #[track_caller]
     fn check(ops: Vec<v1::DocumentOp>, expected: &[&str]) {
         let request = v1::CommitDocumentRequest { id: "board".to_owned(), base_version: 0, ops };
-        let fields: Vec<_> = match commit_document(request) {
+        let fields: Vec<_> = match commit_document(LIMIT, request) {
             Ok(_) => Vec::new(),
             Err(Error::Invalid(violations)) => violations.into_iter().map(|each| each.field).collect(),
             Err(other) => panic!("{other:?}"),
@@ -253,7 +258,7 @@ mod tests {
     fn bad_operations_name_their_fields() {
         check(vec![], &["ops"]);
         check((0..257).map(|n| op(&n.to_string(), "/a", Some(Asked::Delete(())))).collect(), &["ops"]);
-        check(vec![set("/a", text(&"x".repeat(MAX_COMMIT)))], &["ops"]);
+        check(vec![set("/a", text(&"x".repeat(LIMIT.0 - ENVELOPE)))], &["ops"]);
         check(vec![set("/a", text("x")), set("/b", text("x"))], &["ops[1].op_id"]);
         check(vec![op("", "/a", Some(Asked::Delete(())))], &["ops[0].op_id"]);
         check(vec![op("op", "/a", None)], &["ops[0].set"]);

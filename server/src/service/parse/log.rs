@@ -10,13 +10,10 @@ use super::value::is_json;
 use crate::domain::LogFilter;
 use crate::error::{Error, Result, Violation};
 use crate::log::{Log, Start};
-use crate::model::Time;
+use crate::model::{EventLimit, Time};
 
 /// Records of one call.
 const MAX_RECORDS: usize = 10_000;
-
-/// Bytes of a record, as protobuf.
-const MAX_RECORD: usize = 64 * 1024;
 
 /// Latest records a caller may ask for.
 const MAX_LAST: u32 = 1_000;
@@ -26,7 +23,11 @@ const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799
 
 /// The record that comes after `before` others in its call. Level and time are filled in; a trace context that is none
 /// is dropped.
-pub(in crate::service) fn log_record(request: v1::WriteLogsRequest, before: usize) -> Result<v1::LogRecord> {
+pub(in crate::service) fn log_record(
+    limit: EventLimit,
+    request: v1::WriteLogsRequest,
+    before: usize,
+) -> Result<v1::LogRecord> {
     let mut check = Check::default();
     let field = |name: &str| format!("record[{before}].{name}");
     let this = format!("record[{before}]");
@@ -43,7 +44,7 @@ pub(in crate::service) fn log_record(request: v1::WriteLogsRequest, before: usiz
     check.text(&record.source, &field("source"), 0, 128);
     let numbers = record.fields.iter().flat_map(|each| each.fields.values()).all(is_json);
     check.require(numbers, &field("fields"), "must hold JSON values; NaN and Infinity are none");
-    check.require(record.encoded_len() <= MAX_RECORD, &this, "must have at most 64 KiB as protobuf");
+    check.encoded(record.encoded_len(), limit.0, &this);
     check.finish().map_err(|error| after(error, &this, before))?;
     let level = if level == LogLevel::Unspecified { LogLevel::Debug } else { level };
     let traceparent = Some(record.traceparent).filter(|text| is_traceparent(text)).unwrap_or_default();
@@ -100,8 +101,10 @@ mod tests {
 
     use super::*;
 
+    const LIMIT: EventLimit = EventLimit(64 * 1024);
+
     fn write(record: v1::LogRecord) -> Result<v1::LogRecord> {
-        log_record(v1::WriteLogsRequest { record: Some(record) }, 3)
+        log_record(LIMIT, v1::WriteLogsRequest { record: Some(record) }, 3)
     }
 
     fn record(message: &str) -> v1::LogRecord {
@@ -154,12 +157,12 @@ mod tests {
         assert_eq!(fields(record("")), [".message"]);
         assert_eq!(fields(record(&"x".repeat(8193))), [".message"]);
         assert_eq!(fields(v1::LogRecord { fields: structure(None), ..record("x") }), [".fields"]);
-        let big = structure(Some(Kind::StringValue("x".repeat(MAX_RECORD))));
+        let big = structure(Some(Kind::StringValue("x".repeat(LIMIT.0))));
         assert_eq!(fields(v1::LogRecord { fields: big, ..record("x") }), [""]);
-        assert!(log_record(v1::WriteLogsRequest { record: None }, 0).is_err());
+        assert!(log_record(LIMIT, v1::WriteLogsRequest { record: None }, 0).is_err());
         let good = || v1::WriteLogsRequest { record: Some(record("x")) };
-        assert!(log_record(good(), MAX_RECORDS - 1).is_ok());
-        assert!(log_record(good(), MAX_RECORDS).is_err());
+        assert!(log_record(LIMIT, good(), MAX_RECORDS - 1).is_ok());
+        assert!(log_record(LIMIT, good(), MAX_RECORDS).is_err());
     }
 
     #[test]

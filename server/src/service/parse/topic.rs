@@ -12,10 +12,8 @@ use super::value::is_json;
 use crate::domain::{History, Publication};
 use crate::error::Result;
 use crate::log::{Log, Start};
+use crate::model::EventLimit;
 use crate::service::page;
-
-/// Bytes of an event, as protobuf.
-const MAX_EVENT: usize = 64 * 1024;
 
 /// Topics of one subscription.
 const MAX_TOPICS: usize = 64;
@@ -44,7 +42,10 @@ pub(in crate::service) fn list_topics(request: &v1::ListTopicsRequest) -> Result
 }
 
 /// Where to publish what.
-pub(in crate::service) fn publish_event(request: v1::PublishEventRequest) -> Result<(String, Publication)> {
+pub(in crate::service) fn publish_event(
+    limit: EventLimit,
+    request: v1::PublishEventRequest,
+) -> Result<(String, Publication)> {
     let mut check = Check::default();
     check.topic_name(&request.topic, "topic");
     check_type(&mut check, &request.r#type);
@@ -67,7 +68,7 @@ pub(in crate::service) fn publish_event(request: v1::PublishEventRequest) -> Res
         }
     };
     let body = v1::SubscribeResponse { body, ..Default::default() }.encode_to_vec();
-    check.require(body.len() <= MAX_EVENT, field, "must have at most 64 KiB as protobuf");
+    check.encoded(body.len(), limit.0, field);
     let key = request.idempotency_key;
     check.require(key.len() <= 128, "idempotency_key", "must have at most 128 bytes");
     check.finish()?;
@@ -143,6 +144,8 @@ mod tests {
     use super::*;
     use crate::error::Error;
 
+    const LIMIT: EventLimit = EventLimit(64 * 1024);
+
     fn text(text: &str) -> Option<Body> {
         Some(Body::Data(Value { kind: Some(Kind::StringValue(text.to_owned())) }))
     }
@@ -158,7 +161,7 @@ mod tests {
             body,
             idempotency_key: key.to_owned(),
         };
-        match publish_event(request) {
+        match publish_event(LIMIT, request) {
             Ok(_) => Vec::new(),
             Err(Error::Invalid(violations)) => violations.into_iter().map(|each| each.field).collect(),
             Err(other) => panic!("{other:?}"),
@@ -185,7 +188,7 @@ mod tests {
         assert_eq!(publish("n", "t", None, ""), ["data"]);
         assert_eq!(publish("n", "t", Some(Body::Data(Value::default())), ""), ["data"]);
         assert_eq!(publish("n", "t", number(f64::NAN), ""), ["data"]);
-        assert_eq!(publish("n", "t", text(&"x".repeat(MAX_EVENT)), ""), ["data"]);
+        assert_eq!(publish("n", "t", text(&"x".repeat(LIMIT.0)), ""), ["data"]);
         assert_eq!(publish("n", "t", Some(Body::Message(Any::default())), ""), ["message"]);
         assert_eq!(publish("", "", None, &"k".repeat(129)), ["topic", "type", "data", "idempotency_key"]);
     }
