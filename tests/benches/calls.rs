@@ -1,4 +1,4 @@
-//! What a unary call costs, and what a delivered event costs: CPU of edge and core apart, medians of three rounds.
+//! What a unary call, a published event and a delivered event cost: CPU of edge and core apart, medians of three rounds.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -26,6 +26,10 @@ async fn main() -> ExitCode {
     for (name, path) in [("GET one user", "/api/v1/users/1"), ("GET list of users", "/api/users")] {
         let rounds = Rounds::collect(&mut app, async |app| unary(app, path).await).await;
         rounds.print(name, "requests/s");
+    }
+    for publishers in [1, 16, 64] {
+        let rounds = Rounds::collect(&mut app, async |app| publish(app, publishers).await).await;
+        rounds.print(&format!("publish by gRPC × {publishers}"), "events/s");
     }
     let rounds = Rounds::collect(&mut app, async |app| deliver(app).await).await;
     rounds.print(&format!("SSE to {SUBSCRIBERS}"), "deliveries/s");
@@ -57,7 +61,7 @@ impl Rounds {
             rounds[rounds.len() / 2][column]
         };
         let [rate, edge, core] = [0, 1, 2].map(|column| median(column, &mut self.0));
-        println!("{name:<20} {rate:>9.0} {unit:<13} edge {edge:>7.1} µs CPU each, core {core:>7.1} µs");
+        println!("{name:<22} {rate:>9.0} {unit:<13} edge {edge:>7.1} µs CPU each, core {core:>7.1} µs");
     }
 }
 
@@ -78,6 +82,28 @@ async fn ask(browser: Browser, path: String, deadline: Instant) -> usize {
     while Instant::now() < deadline {
         assert_eq!(browser.get(&path).await.status, 200);
         answers += 1;
+    }
+    answers
+}
+
+/// Closed loop of publishers over one gRPC connection; how many events were answered as durable.
+async fn publish(app: &App, publishers: usize) -> usize {
+    let publisher = Publisher::login(app.grpc(), "bob").await;
+    let deadline = Instant::now() + ROUND;
+    let workers = (0..publishers).map(|_| {
+        let publisher = publisher.clone();
+        tokio::spawn(async move {
+            let mut answers = 0;
+            while Instant::now() < deadline {
+                publisher.publish("news", answers).await.expect("published");
+                answers += 1;
+            }
+            answers as usize
+        })
+    });
+    let mut answers = 0;
+    for worker in workers.collect::<Vec<_>>() {
+        answers += worker.await.expect("no panic");
     }
     answers
 }
