@@ -69,7 +69,7 @@ impl RevocationLog {
         Ok(tail)
     }
 
-    /// Refuses the tokens of every revocation that is written to the log, until dropped.
+    /// Does what every event of the access topic asks for, whichever process wrote it, until dropped.
     pub async fn follow(self, mut tail: Tail) {
         loop {
             match tail.next().await.and_then(|delivery| self.apply(&delivery)) {
@@ -83,10 +83,13 @@ impl RevocationLog {
     }
 
     fn apply(&self, delivery: &Delivery) -> Result<()> {
-        if let Delivery::Event(event) = delivery
-            && let Some(revocation) = read_revocation(event)?
-        {
-            self.standing.revoke(&[revocation]);
+        let Delivery::Event(event) = delivery else {
+            return Ok(());
+        };
+        match read_revocation(event)? {
+            Some(revocation) => self.standing.revoke(&[revocation]),
+            // Rules of topics have changed.
+            None => self.standing.change(),
         }
         Ok(())
     }

@@ -23,6 +23,9 @@ const MIGRATIONS: [&str; 4] = [
 /// Permissions of the file.
 const PRIVATE: u32 = 0o600;
 
+/// Bytes of the write-ahead log that are kept for reuse.
+const WAL_BYTES: i64 = 64 << 20;
+
 /// A write waits so long for another process's lock, such as a backup's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -34,6 +37,8 @@ pub(super) fn open_writer(path: &Path, dev: bool) -> Result<Connection> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // A long backup lets the write-ahead log grow; afterwards it gives the space back.
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
     connection.set_prepared_statement_cache_capacity(64);
     migrate(&mut connection, path, Some(dev))?;
     Ok(connection)
