@@ -56,7 +56,6 @@ impl Core {
     /// When the folder cannot be used, another process uses it, a newer server wrote it, or only one of it and the
     /// settings is for development.
     pub async fn open(config: &CoreConfig) -> anyhow::Result<Self> {
-        config.check()?;
         let folder = DataFolder::take(&config.data)?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data, config.dev).map_err(cause)?);
         let keys = SigningKeys::open(Arc::clone(&store), &config.data, config.signing_key_lifetime);

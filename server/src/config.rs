@@ -17,8 +17,11 @@ use serde::{Deserialize, Serialize, Serializer};
 /// A longer life of access tokens would outlast the refresh tokens they are known by.
 const LONGEST_ACCESS_TOKEN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// A key needs some time to become known before it signs.
-const SHORTEST_SIGNING_KEY: Duration = Duration::from_secs(1);
+/// Every key stays known for more than a year.
+const SHORTEST_SIGNING_KEY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Tokens count in seconds.
+const SHORTEST_ACCESS_TOKEN: Duration = Duration::from_secs(1);
 
 /// Room for the envelope of any event, and below what gRPC clients take by default.
 const EVENT_BYTES: RangeInclusive<usize> = 4 * 1024..=1024 * 1024;
@@ -34,7 +37,7 @@ pub struct CoreConfig {
     pub admin_password: Option<SecretString>,
     /// How long an access token is valid; at most 30 days.
     pub access_token_lifetime: Duration,
-    /// After this time the next key signs; at least a second. What was signed before stays valid.
+    /// After this time the next key signs; at least a day. What was signed before stays valid.
     pub signing_key_lifetime: Duration,
     /// How often old events are deleted.
     pub retention_interval: Duration,
@@ -63,11 +66,11 @@ impl CoreConfig {
     /// One line for each that it cannot.
     pub fn check(&self) -> Result<(), ConfigError> {
         let mut errors = Vec::new();
-        if self.access_token_lifetime > LONGEST_ACCESS_TOKEN {
-            errors.push("access_token_lifetime must be at most 30d".to_owned());
+        if !(SHORTEST_ACCESS_TOKEN..=LONGEST_ACCESS_TOKEN).contains(&self.access_token_lifetime) {
+            errors.push("access_token_lifetime must be 1s to 30d".to_owned());
         }
         if self.signing_key_lifetime < SHORTEST_SIGNING_KEY {
-            errors.push("signing_key_lifetime must be at least 1s".to_owned());
+            errors.push("signing_key_lifetime must be at least 1d".to_owned());
         }
         if !EVENT_BYTES.contains(&self.event_bytes) {
             errors.push("event_bytes must be 4096 to 1048576".to_owned());

@@ -68,6 +68,11 @@ pub enum Error {
     /// The caller is known and may not do this.
     #[error("{0}")]
     Forbidden(String),
+    /// A stream of all topics that a caller may read has to choose them again.
+    #[error(
+        "the topics that you may read have changed; subscribe again from the last cursor, and nothing is missed"
+    )]
+    TopicsChanged,
     /// There is no such thing.
     #[error("there is no {kind} {name:?}")]
     NotFound {
@@ -114,6 +119,12 @@ pub enum Error {
     /// The disk takes no writes; nothing was written.
     #[error("the server's disk is read-only; nothing was written, try again later")]
     StorageReadOnly,
+    /// Another process holds the database; nothing was written.
+    #[error("another process holds the server's database; nothing was written, try again later")]
+    StorageBusy,
+    /// The database is damaged.
+    #[error("the server's database is damaged; its operator has to restore a backup")]
+    StorageDamaged(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The disk failed; nothing was answered as written that is not.
     #[error("the server's disk failed; it is unknown whether this was written, read it before trying again")]
     StorageFailed,
@@ -145,6 +156,19 @@ impl Error {
         }
     }
 
+    /// The same refusal for somebody else who waited for it.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        match self {
+            Self::StorageFull => Self::StorageFull,
+            Self::StorageReadOnly => Self::StorageReadOnly,
+            Self::StorageFailed => Self::StorageFailed,
+            Self::StorageBusy => Self::StorageBusy,
+            Self::StorageDamaged(cause) => Self::StorageDamaged(cause.to_string().into()),
+            other => Self::internal(other.to_string()),
+        }
+    }
+
     /// The gRPC code.
     pub fn code(&self) -> Code {
         match self {
@@ -164,10 +188,14 @@ impl Error {
             | Self::IdempotencyKeyReused(_) => Code::AlreadyExists,
             Self::LastAdmin => Code::FailedPrecondition,
             Self::EtagMismatch { .. } | Self::DocumentConflict(_) => Code::Aborted,
-            Self::FellBehind | Self::ShuttingDown | Self::StorageReadOnly | Self::StorageFailed => {
-                Code::Unavailable
-            }
+            Self::FellBehind
+            | Self::TopicsChanged
+            | Self::ShuttingDown
+            | Self::StorageBusy
+            | Self::StorageReadOnly
+            | Self::StorageFailed => Code::Unavailable,
             Self::StorageFull => Code::ResourceExhausted,
+            Self::StorageDamaged(_) => Code::DataLoss,
             Self::Internal(_) => Code::Internal,
         }
     }
@@ -186,6 +214,7 @@ impl Error {
             Self::TokenReused => "TOKEN_REUSED",
             Self::TokenRevoked => "TOKEN_REVOKED",
             Self::Forbidden(_) => "FORBIDDEN",
+            Self::TopicsChanged => "TOPICS_CHANGED",
             Self::NotFound { kind: "topic", .. } => "TOPIC_NOT_FOUND",
             Self::NotFound { kind: "document", .. } => "DOCUMENT_NOT_FOUND",
             Self::NotFound { kind: "service token", .. } => "SERVICE_TOKEN_NOT_FOUND",
@@ -202,6 +231,8 @@ impl Error {
             Self::StorageFull => "STORAGE_FULL",
             Self::StorageReadOnly => "STORAGE_READ_ONLY",
             Self::StorageFailed => "STORAGE_FAILED",
+            Self::StorageBusy => "STORAGE_BUSY",
+            Self::StorageDamaged(_) => "STORAGE_DAMAGED",
             Self::Internal(_) => "INTERNAL",
         }
     }
@@ -290,6 +321,13 @@ impl From<rusqlite::Error> for Error {
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::StorageFull,
             Some(rusqlite::ErrorCode::ReadOnly) => Self::StorageReadOnly,
+            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+                Self::StorageBusy
+            }
+            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+                tracing::error!(%error, "the database is damaged: run `lastmile-server check`, restore a backup");
+                Self::StorageDamaged(error.into())
+            }
             Some(rusqlite::ErrorCode::SystemIoFailure | rusqlite::ErrorCode::CannotOpen) => {
                 tracing::error!(%error, "the disk failed");
                 Self::StorageFailed

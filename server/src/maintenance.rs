@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{anyhow, bail};
+use anyhow::{anyhow, bail, ensure};
 use clap::Subcommand;
 
 use crate::error::Error;
@@ -55,6 +55,8 @@ impl Maintenance {
         match self {
             Self::Backup { file } => {
                 let report = backup(data, file).map_err(cause)?;
+                // The copy of a damaged database is worth keeping, and no success.
+                ensure!(report.faults.is_empty(), "{} made, of a damaged database: {report}", file.display());
                 Ok(format!("{} made: {report}", file.display()))
             }
             Self::Restore { file } => {

@@ -64,7 +64,9 @@ async fn run(flags: &CoreFlags) -> anyhow::Result<()> {
         Listeners::bind(&config.grpc).await.with_context(|| format!("cannot listen on {}", config.grpc))?;
     let admin =
         Listeners::bind(&config.admin).await.with_context(|| format!("cannot listen on {}", config.admin))?;
-    let core = Core::open(&config.core()).await?;
+    let config = config.core();
+    config.check()?;
+    let core = Core::open(&config).await?;
     let stopped = stop_signal()?;
     tracing::info!(grpc = %grpc.address(), admin = %admin.address(), "listening");
 

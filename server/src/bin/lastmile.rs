@@ -141,7 +141,7 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", settings.grpc))?;
     let grpc_address = grpc.address();
 
-    let core = Core::open(&CoreConfig {
+    let config = CoreConfig {
         data: settings.data,
         dev: settings.dev,
         admin_password: settings.admin_password,
@@ -149,8 +149,9 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         retention_interval: settings.retention_interval,
         signing_key_lifetime: settings.signing_key_lifetime,
         event_bytes: settings.event_bytes,
-    })
-    .await?;
+    };
+    config.check()?;
+    let core = Core::open(&config).await?;
     let edge = EdgeConfig {
         http: settings.http,
         admin: settings.admin,

@@ -141,9 +141,15 @@ pub fn read_revocation(event: &StoredEvent) -> Result<Option<Revocation>> {
 /// The kind and the body of the event that tells of a change of a topic.
 pub(super) fn topic_change_event(changed: &TopicChanged) -> (&'static str, Vec<u8>) {
     match changed {
+        TopicChanged::Topic(topic) if topic.version == 1 => ("topic:create", topic.name.clone().into_bytes()),
         TopicChanged::Topic(topic) => ("topic:update", topic.name.clone().into_bytes()),
         TopicChanged::Deleted(name) => ("topic:delete", name.clone().into_bytes()),
     }
+}
+
+/// Whether an event of the access topic tells that callers may do less than before.
+pub(super) fn takes_rights(event: &StoredEvent) -> bool {
+    matches!(event.kind.as_str(), "topic:update" | "topic:delete")
 }
 
 /// The message of a log record, without its cursors.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::message::{read_revocation, revocation_event};
+use super::message::{read_revocation, revocation_event, takes_rights};
 use super::standing::Standing;
 use crate::error::{Error, Result};
 use crate::log::{Delivery, Log, Start, Tail};
@@ -88,8 +88,8 @@ impl RevocationLog {
         };
         match read_revocation(event)? {
             Some(revocation) => self.standing.revoke(&[revocation]),
-            // Rules of topics have changed.
-            None => self.standing.change(),
+            None if takes_rights(event) => self.standing.change(),
+            None => {}
         }
         Ok(())
     }
@@ -98,6 +98,8 @@ impl RevocationLog {
         loop {
             sleep(PAUSE).await;
             if let Ok(tail) = self.load().await {
+                // Rules may have changed meanwhile.
+                self.standing.change();
                 return tail;
             }
         }

@@ -58,7 +58,7 @@ impl ServiceTokens {
     /// Revokes a token at once; streams that were opened with it end.
     ///
     /// # Errors
-    /// `LoginRequired`, `Forbidden`, `NotFound` when it is unknown, revoked or expired.
+    /// `LoginRequired`, `Forbidden`.
     pub async fn revoke(&self, caller: &Caller, id: String) -> Result<()> {
         let admin = caller.admin("revoke service tokens")?;
         self.commit(ServiceTokenChange::Revoke { id: id.clone(), now: Time::now() }).await?;

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tracing::Instrument;
+
 use super::users::Users;
 use crate::auth::{Secret, hash_secret};
 use crate::error::{Error, Result};
@@ -37,11 +39,16 @@ impl SetUp {
         if taken.is_none() {
             return Err(Error::TokenInvalid);
         }
-        let created = self.users.add("lastmile".to_owned(), administrator(username, password)).await;
-        if created.is_err() {
-            *self.lock() = taken;
-        }
-        created
+        let setup = self.clone();
+        // A task of its own: the token comes back also when the caller leaves before the end.
+        let task = async move {
+            let created = setup.users.add("lastmile".to_owned(), administrator(username, password)).await;
+            if created.is_err() {
+                *setup.lock() = taken;
+            }
+            created
+        };
+        tokio::spawn(task.in_current_span()).await.map_err(Error::internal)?
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<[u8; 32]>> {

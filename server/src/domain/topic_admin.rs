@@ -30,10 +30,9 @@ impl TopicAdmin {
     /// # Errors
     /// `LoginRequired`, `Forbidden`, `TopicExists`.
     pub async fn create(&self, caller: &Caller, topic: NewTopic) -> Result<Topic> {
-        let owner = caller.admin("create topics")?.subject.clone();
-        let create = TopicChange::Create(NewTopic { owner, ..topic });
-        let committed = self.store.commit(Write::change(Change::Topic(create))).await?;
-        changed_topic(committed.changed)
+        let admin = caller.admin("create topics")?;
+        let create = TopicChange::Create(NewTopic { owner: admin.subject.clone(), ..topic });
+        changed_topic(self.store.commit(telling(admin.name.clone(), create)).await?.changed)
     }
 
     /// Changes fields of a topic; when it answers, open streams deliver nothing more to who may no longer read.
@@ -48,7 +47,14 @@ impl TopicAdmin {
         etag: Option<String>,
     ) -> Result<Topic> {
         let publisher = caller.admin("change topics")?.name.clone();
-        changed_topic(self.change(publisher, TopicChange::Update { name, patch, etag }).await?)
+        let changes_rules = patch.changes_rules();
+        let update = TopicChange::Update { name, patch, etag };
+        changed_topic(if changes_rules {
+            self.change(publisher, update).await?
+        } else {
+            // Open streams are not concerned.
+            self.store.commit(Write::change(Change::Topic(update))).await?.changed
+        })
     }
 
     /// Deletes a topic; when it answers, open streams deliver nothing more of it.
@@ -63,15 +69,7 @@ impl TopicAdmin {
     /// A task of its own: a caller who leaves between the commit and its consequences must not prevent them.
     async fn change(&self, publisher: String, change: TopicChange) -> Result<Option<Changed>> {
         let (store, standing) = (Arc::clone(&self.store), self.standing.clone());
-        let traceparent = current_traceparent();
-        let write = Write::telling(Change::Topic(change), |changed| {
-            let Changed::Topic(changed) = changed else {
-                return Vec::new();
-            };
-            let (kind, body) = topic_change_event(changed);
-            let kind = kind.to_owned();
-            vec![NewEvent { topic: ACCESS_TOPIC, kind, publisher, traceparent, body, idempotency: None }]
-        });
+        let write = telling(publisher, change);
         let task = async move {
             let committed = store.commit(write).await?;
             standing.change();
@@ -79,6 +77,19 @@ impl TopicAdmin {
         };
         tokio::spawn(task.in_current_span()).await.map_err(Error::internal)?
     }
+}
+
+/// A change of a topic, and the event of access that tells of it.
+fn telling(publisher: String, change: TopicChange) -> Write {
+    let traceparent = current_traceparent();
+    Write::telling(Change::Topic(change), |changed| {
+        let Changed::Topic(changed) = changed else {
+            return Vec::new();
+        };
+        let (kind, body) = topic_change_event(changed);
+        let kind = kind.to_owned();
+        vec![NewEvent { topic: ACCESS_TOPIC, kind, publisher, traceparent, body, idempotency: None }]
+    })
 }
 
 fn changed_topic(changed: Option<Changed>) -> Result<Topic> {

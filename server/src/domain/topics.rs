@@ -156,6 +156,9 @@ impl Topics {
     /// # Errors
     /// Those of [`Self::authorize`], and the errors of a cursor that cannot go on.
     pub async fn follow(&self, caller: &Caller, names: &[String], start: Start) -> Result<Feed> {
+        if names.is_empty() {
+            return self.follow_all(caller, start).await;
+        }
         let topics: Arc<[Topic]> = self.authorize(caller, names).await?.into();
         let ids = topics.iter().map(|topic| topic.id).collect();
         let tail = Tail::open(self.log.clone(), ids, start).await;
@@ -164,6 +167,21 @@ impl Topics {
             self.authorize_again(caller, &topics).await?;
         }
         Ok(Feed { topics, tail: tail? })
+    }
+
+    /// The feed ends when there are other topics that the caller may follow: a cursor that has passed events of a topic
+    /// which nobody has followed would lie.
+    async fn follow_all(&self, caller: &Caller, start: Start) -> Result<Feed> {
+        loop {
+            let rules = self.log.rules().await?;
+            let topics: Arc<[Topic]> = self.all_readable(caller).await?.into();
+            let ids = topics.iter().map(|topic| topic.id).collect();
+            match Tail::open_all(self.log.clone(), ids, start, rules).await {
+                // Between the two reads.
+                Err(Error::TopicsChanged | Error::NotFound { .. }) => {}
+                tail => return Ok(Feed { topics, tail: tail? }),
+            }
+        }
     }
 
     /// Admits a caller who may still follow all topics of a feed. A topic created anew under its name is another one.

@@ -40,6 +40,14 @@ impl Log {
         self.reads.read_after(topics, after, limit).await
     }
 
+    /// Revision of the rules of all topics.
+    ///
+    /// # Errors
+    /// Only by a fault of the store.
+    pub async fn rules(&self) -> Result<u64> {
+        self.reads.rules().await
+    }
+
     /// The position right before the latest `count` events of the topics; for 0 that of their last event.
     ///
     /// # Errors

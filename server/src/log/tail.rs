@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use super::filter::Filter;
 use super::reader::Log;
 use crate::error::{Error, Result};
-use crate::model::{Seq, StoredEvent, TopicId};
+use crate::model::{ACCESS_TOPIC, Seq, StoredEvent, TopicId};
 use crate::store::{Bell, Slice, SliceLimit};
 
 /// What a slow subscriber holds at most, besides its position.
@@ -42,6 +42,8 @@ pub struct Tail {
     log: Log,
     topics: Arc<[TopicId]>,
     filter: Option<Filter>,
+    /// The rules by which these are all topics that somebody may read.
+    rules: Option<u64>,
     slice: VecDeque<StoredEvent>,
     position: Seq,
     announced: bool,
@@ -59,7 +61,15 @@ impl Tail {
     /// # Errors
     /// `CursorExpired` or `CursorEpochChanged` when the log cannot continue from there.
     pub async fn open(log: Log, topics: Arc<[TopicId]>, start: Start) -> Result<Self> {
-        Self::begin(log, topics, start, None).await
+        Self::begin(log, topics, start, None, None).await
+    }
+
+    /// Begins to follow all topics that somebody may read, as long as the rules are those of a revision.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`], and `TopicsChanged`, also later, when these topics may no longer be all.
+    pub async fn open_all(log: Log, topics: Arc<[TopicId]>, start: Start, rules: u64) -> Result<Self> {
+        Self::begin(log, topics, start, None, Some(rules)).await
     }
 
     /// Begins to follow the events that a filter admits; the latest ones are looked for among the latest 10,000.
@@ -72,11 +82,19 @@ impl Tail {
         start: Start,
         filter: Filter,
     ) -> Result<Self> {
-        Self::begin(log, topics, start, Some(filter)).await
+        Self::begin(log, topics, start, Some(filter), None).await
     }
 
-    async fn begin(log: Log, topics: Arc<[TopicId]>, start: Start, filter: Option<Filter>) -> Result<Self> {
-        let bell = log.listen(Arc::clone(&topics));
+    async fn begin(
+        log: Log,
+        topics: Arc<[TopicId]>,
+        start: Start,
+        filter: Option<Filter>,
+        rules: Option<u64>,
+    ) -> Result<Self> {
+        // A change of the rules is an event of access.
+        let access = rules.map(|_| ACCESS_TOPIC);
+        let bell = log.listen(topics.iter().copied().chain(access).collect());
         let seen = log.last();
         // The first read is made here, so that a cursor that cannot go on fails before the first message.
         let slice = loop {
@@ -86,10 +104,12 @@ impl Tail {
                 slice => break slice?,
             }
         };
+        check_rules(rules, &slice)?;
         Ok(Self {
             log,
             topics,
             filter,
+            rules,
             // What was asked for may be the position of another topic's event.
             position: slice.start,
             told: slice.start,
@@ -121,6 +141,7 @@ impl Tail {
                 return Ok(Delivery::Position(self.position));
             }
             let slice = self.log.read_after(Arc::clone(&self.topics), self.position, SLICE).await?;
+            check_rules(self.rules, &slice)?;
             self.slice = slice.events.into();
             if self.slice.is_empty() && self.wait().await {
                 self.tell();
@@ -164,6 +185,11 @@ impl Tail {
             self.next_position = Instant::now() + POSITION_INTERVAL;
         }
     }
+}
+
+/// Nothing of a slice that was read by other rules is delivered: what follows would lack the events of other topics.
+fn check_rules(rules: Option<u64>, slice: &Slice) -> Result<()> {
+    if rules.is_none_or(|rules| rules == slice.rules) { Ok(()) } else { Err(Error::TopicsChanged) }
 }
 
 async fn first_slice(

@@ -82,6 +82,13 @@ pub struct TopicPatch {
     pub owner: Option<String>,
 }
 
+impl TopicPatch {
+    /// Whether somebody may do more or less than before.
+    pub fn changes_rules(&self) -> bool {
+        self.publish.is_some() || self.subscribe.is_some() || self.owner.is_some()
+    }
+}
+
 /// Who may do what with a topic.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TopicRules {

@@ -49,28 +49,32 @@ impl Streams {
         let (sender, receiver) = mpsc::channel(IN_FLIGHT);
         let mut guard = self.guard(watch);
         let task = async move {
-            loop {
-                let message = tokio::select! {
+            let ended = loop {
+                // Nothing is read before there is room for it, so that a caller who does not read hears of the end too.
+                let next = async { Some((sender.reserve().await.ok()?, tail.next().await)) };
+                let next = tokio::select! {
                     // Who may not read any more does not get the event that comes at the same time.
                     biased;
                     () = sender.closed() => return,
                     stirred = guard.stirred() => match guard.allow(stirred).await {
                         Ok(()) => continue,
-                        Err(error) => Err(error),
+                        Err(error) => break error,
                     },
-                    delivery = tail.next() => match delivery {
-                        // The tail knows only the number of what is gone; the watch knows its name.
-                        Err(gone @ Error::NotFound { .. }) => {
-                            guard.allow(Stirred::AccessChanged).await.and(Err(gone))
-                        }
-                        other => other.and_then(&render),
-                    },
+                    next = next => next,
                 };
-                let last = message.is_err();
-                if sender.send(message.map_err(Status::from)).await.is_err() || last {
-                    return;
+                let Some((room, delivery)) = next else { return };
+                match delivery.and_then(&render) {
+                    Ok(message) => room.send(Ok(message)),
+                    // The tail knows only the number of what is gone; the watch knows its name.
+                    Err(gone @ Error::NotFound { .. }) => {
+                        break guard.allow(Stirred::AccessChanged).await.err().unwrap_or(gone);
+                    }
+                    Err(error) => break error,
                 }
-            }
+            };
+            drop((tail, guard));
+            // Whoever has left does not want to hear it.
+            let _ = sender.send(Err(ended.into())).await;
         };
         tokio::spawn(task.in_current_span());
         ReceiverStream::new(receiver)

@@ -48,27 +48,29 @@ impl DocumentSync {
     pub(super) fn start(mut self, mut guard: Guard) -> Messages<v1::SyncDocumentResponse> {
         let (sender, receiver) = mpsc::channel(IN_FLIGHT);
         let task = async move {
-            loop {
-                let step = tokio::select! {
+            let ended = loop {
+                // As in `deliver`: nothing is read before there is room for the answer.
+                let next = async { Some((sender.reserve().await.ok()?, self.next().await)) };
+                let next = tokio::select! {
                     biased;
                     () = sender.closed() => return,
                     stirred = guard.stirred() => match guard.allow(stirred).await {
                         Ok(()) => continue,
-                        Err(error) => Err(error.into()),
+                        Err(error) => break error.into(),
                     },
-                    event = self.next() => self.answer(event).await,
+                    next = next => next,
                 };
-                let last = step.is_err();
-                let message = match step {
-                    Ok(Step::Say(frame)) => Ok(v1::SyncDocumentResponse { frame: Some(frame) }),
-                    Ok(Step::Listen) => continue,
+                let Some((room, event)) = next else { return };
+                match self.answer(event).await {
+                    Ok(Step::Say(frame)) => room.send(Ok(v1::SyncDocumentResponse { frame: Some(frame) })),
+                    Ok(Step::Listen) => {}
                     Ok(Step::End) => return,
-                    Err(status) => Err(status),
-                };
-                if sender.send(message).await.is_err() || last {
-                    return;
+                    Err(status) => break status,
                 }
-            }
+            };
+            drop((self, guard));
+            // Whoever has left does not want to hear it.
+            let _ = sender.send(Err(ended)).await;
         };
         tokio::spawn(task.in_current_span());
         ReceiverStream::new(receiver)

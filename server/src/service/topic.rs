@@ -119,10 +119,19 @@ impl TopicService for TopicApi {
         let caller = caller(&request);
         let (names, start) = parse::subscribe(&self.log, request.into_inner())?;
         let Feed { topics, tail } = self.topics.follow(&caller, &names, start).await?;
-        let (domain, watched) = (self.topics.clone(), Arc::clone(&topics));
+        let (domain, watched, all) = (self.topics.clone(), Arc::clone(&topics), names.is_empty());
         let watch = Watch::new(caller.clone(), move || {
             let (domain, caller, topics) = (domain.clone(), caller.clone(), Arc::clone(&watched));
-            async move { domain.authorize_again(&caller, &topics).await }.boxed()
+            async move {
+                match domain.authorize_again(&caller, &topics).await {
+                    // Who asked for all gets those that are left by asking again.
+                    Err(Error::NotFound { .. } | Error::Forbidden(_) | Error::LoginRequired) if all => {
+                        Err(Error::TopicsChanged)
+                    }
+                    outcome => outcome,
+                }
+            }
+            .boxed()
         });
         let log = self.log.clone();
         let render = move |delivery| render(&log, &topics, delivery);

@@ -26,6 +26,9 @@ pub trait LogReads: Debug + Send + Sync {
     /// `CursorExpired` when events after the position were deleted, `CursorEpochChanged` when it lies beyond the end.
     fn read_after(&self, topics: Arc<[TopicId]>, after: Seq, limit: SliceLimit) -> Answer<Slice>;
 
+    /// Revision of the rules: grows with every topic that is created or deleted, or gets other rules or another owner.
+    fn rules(&self) -> Answer<u64>;
+
     /// The position right before the latest `count` events of the topics; for 0 that of their last event.
     fn before_latest(&self, topics: Arc<[TopicId]>, count: usize) -> Answer<Seq>;
 
@@ -96,6 +99,8 @@ pub struct Slice {
     pub events: Vec<StoredEvent>,
     /// More events follow at once.
     pub more: bool,
+    /// Revision of the rules of all topics in the same snapshot.
+    pub rules: u64,
 }
 
 impl Slice {

@@ -1,9 +1,14 @@
 //! Signing in, staying signed in, signing out; keys.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lastmile_proto::v1;
+use lastmile_server::auth::Passwords;
 use lastmile_server::config::CoreConfig;
+use lastmile_server::domain::{SetUp, Standing, Users};
+use lastmile_server::log::Log;
+use lastmile_server::store::{SqliteStore, Store};
 use tonic::{Code, Request};
 
 use crate::harness::{PASSWORD, Server, assert_refused, with_token};
@@ -136,4 +141,38 @@ async fn first_start_without_demo_data_takes_the_given_password() {
         ..Default::default()
     };
     assert_refused(server.auth().set_up(request).await, Code::Unauthenticated, "TOKEN_INVALID", &[]);
+}
+
+#[tokio::test]
+async fn a_set_up_whose_caller_leaves_is_made_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path(), false).unwrap());
+    let log = Log::new(Arc::clone(&store) as _);
+    let users = Users::new(Arc::clone(&store), log, Passwords::new().unwrap(), Standing::default());
+    let (setup, token) = SetUp::open(users);
+    let mut left = Box::pin(setup.run(&token, "root".to_owned(), "a long password".to_owned()));
+    assert!(futures_util::poll!(&mut left).is_pending());
+    drop(left);
+    let made = async {
+        while store.credentials("root").await.unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), made).await.expect("nobody can be an administrator");
+}
+
+#[tokio::test]
+async fn an_expired_token_beside_a_refresh_token_does_not_matter() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_owned();
+    let access_token_lifetime = Duration::from_secs(1);
+    let config = CoreConfig { data, dev: true, access_token_lifetime, ..CoreConfig::default() };
+    let server = Server::start_with(config).await;
+    let session = server.login("alice").await;
+    while server.identity(&session.access_token).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let request = v1::RefreshRequest { refresh_token: session.refresh_token };
+    let answer = server.auth().refresh(with_token(request, &session.access_token)).await;
+    assert!(answer.is_ok(), "{answer:?}");
 }

@@ -153,3 +153,30 @@ async fn check_names_what_is_wrong() {
     }
     assert_sound(folder.path());
 }
+
+#[tokio::test]
+async fn a_stopped_server_leaves_one_whole_file_and_a_live_one_is_not_restored() {
+    let (folder, empty) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = folder.path().join(DATABASE_FILE);
+    let store = open(folder.path());
+    let news = topic(&store, "news", FOREVER).await.id;
+    append(&store, news, 1).await.unwrap();
+    assert!(why(restore(&file, empty.path())).contains("it is the database of a server"));
+    drop(store);
+    let copy = folder.path().join("copy");
+    fs::copy(&file, &copy).unwrap();
+    assert_eq!(check(&copy).unwrap().events, 1, "what was answered is not only in the write-ahead log");
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o644)).unwrap();
+    restore(&copy, empty.path()).unwrap();
+    let mode = fs::metadata(empty.path().join(DATABASE_FILE)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "it holds secrets, however they came");
+}
+
+#[tokio::test]
+async fn a_backup_that_was_killed_is_not_in_the_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let file = folder.path().join("backup");
+    fs::write(folder.path().join("backup.partial"), "half").unwrap();
+    assert_eq!(backup(folder.path(), &file).unwrap().last, store.bells().last());
+}

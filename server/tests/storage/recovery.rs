@@ -79,3 +79,16 @@ async fn a_change_and_its_events_fail_together() {
     assert!(matches!(store.commit(write).await, Err(Error::NotFound { kind: "user", .. })));
     assert!(kept(&store, news).await.is_empty());
 }
+
+#[tokio::test]
+async fn a_database_that_another_process_holds_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let news = topic(&store, "news", FOREVER).await.id;
+    let other = rusqlite::Connection::open(folder.path().join(DATABASE_FILE)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = append(&store, news, 1).await;
+    assert!(matches!(refused, Err(Error::StorageBusy)), "{refused:?}");
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(append(&store, news, 1).await.unwrap(), 1);
+}

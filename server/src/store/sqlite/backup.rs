@@ -25,7 +25,7 @@ pub fn backup(folder: &Path, file: &Path) -> Result<Report> {
         return Err(fault(&database, "is missing: there is nothing to back up"));
     }
     let partial = beside(file, ".partial");
-    create_private(&partial)?;
+    drop(create_private(&partial)?);
     let copied = copy(&database, &partial, file);
     if copied.is_err() {
         // The cause is on its way already.
@@ -55,11 +55,14 @@ pub fn restore(file: &Path, folder: &Path) -> Result<Report> {
             "move it away first: a restore never replaces a database",
         )?;
     }
+    if fs::metadata(beside(file, "-wal")).is_ok_and(|log| log.len() > 0) {
+        let why = "has a write-ahead log beside it: it is the database of a server, not a backup. Make one with `backup`";
+        return Err(fault(file, why));
+    }
     let partial = beside(&database, ".partial");
-    // What an earlier attempt has left.
-    let _ = fs::remove_file(&partial);
-    create_private(&partial)?;
-    let restored = fill(&partial, file).and_then(|report| publish(&partial, &database).map(|()| report));
+    let restored = create_private(&partial)
+        .and_then(|into| fill(&partial, into, file))
+        .and_then(|report| publish(&partial, &database).map(|()| report));
     if restored.is_err() {
         // The cause is on its way already.
         let _ = fs::remove_file(&partial);
@@ -67,8 +70,11 @@ pub fn restore(file: &Path, folder: &Path) -> Result<Report> {
     restored
 }
 
-fn fill(partial: &Path, backup: &Path) -> Result<Report> {
-    fs::copy(backup, partial).map_err(|error| fault(backup, &error.to_string()))?;
+fn fill(partial: &Path, mut into: File, backup: &Path) -> Result<Report> {
+    // Not a copy of the file: that would have its permissions.
+    let copied = File::open(backup).and_then(|mut from| io::copy(&mut from, &mut into));
+    copied.map_err(|error| fault(backup, &error.to_string()))?;
+    drop(into);
     let usable = || -> Result<Report> {
         migrate_copy(partial)?;
         begin_epoch(partial)?;
@@ -98,6 +104,8 @@ fn refuse_existing(path: &Path, remedy: &str) -> Result<()> {
 }
 
 fn create_private(path: &Path) -> Result<File> {
+    // What an attempt that was killed has left.
+    let _ = fs::remove_file(path);
     let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     created.map_err(|error| fault(path, &error.to_string()))
 }

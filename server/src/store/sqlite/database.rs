@@ -80,6 +80,10 @@ impl LogReads for SqliteStore {
         self.read(move |db| events::read_after(db, &topics, after, limit))
     }
 
+    fn rules(&self) -> Answer<u64> {
+        self.read(events::rules)
+    }
+
     fn before_latest(&self, topics: Arc<[TopicId]>, count: usize) -> Answer<Seq> {
         self.read(move |db| events::before_latest(db, &topics, count))
     }

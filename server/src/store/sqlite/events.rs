@@ -22,6 +22,11 @@ pub(super) fn state(db: &Connection) -> Result<(u32, Seq)> {
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
+/// Revision of the rules of all topics.
+pub(super) fn rules(db: &Connection) -> Result<u64> {
+    Ok(db.prepare_cached("SELECT rules FROM log")?.query_row([], |row| row.get(0))?)
+}
+
 pub(super) fn store_last(db: &Connection, last: Seq) -> Result<()> {
     db.prepare_cached("UPDATE log SET last = ?1")?.execute([last])?;
     Ok(())
@@ -124,6 +129,7 @@ pub(super) fn read_after(
     limit: SliceLimit,
 ) -> Result<Slice> {
     let (_, log_last) = state(db)?;
+    let rules = rules(db)?;
     if after > log_last {
         return Err(Error::CursorEpochChanged);
     }
@@ -137,7 +143,7 @@ pub(super) fn read_after(
     );
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values(topics, after, limit.events + 1)))?;
-    let mut slice = Slice { start: last_until(db, topics, after)?, events: Vec::new(), more: false };
+    let mut slice = Slice { start: last_until(db, topics, after)?, events: Vec::new(), more: false, rules };
     let mut bytes = 0;
     while let Some(row) = rows.next()? {
         let event = from_row(row)?;

@@ -1,5 +1,6 @@
 //! A pool of connections that only read, each read in a snapshot of its own.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,10 +36,11 @@ impl Readers {
         let read = move || {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let db = taken.ok_or_else(|| Error::internal("a read holds a permit and finds no connection"))?;
-            let result = read_snapshot(&db, read);
+            // A fault of the program fails this read, and gives the connection back for the next.
+            let result = catch_unwind(AssertUnwindSafe(|| read_snapshot(&db, read)));
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
             drop(permit);
-            result
+            result.unwrap_or_else(|_| Err(Error::internal("a read has panicked")))
         };
         tokio::task::spawn_blocking(read).await.map_err(Error::internal)?
     }

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::revocations;
-use crate::error::{Error, Result};
-use crate::model::{Revocation, ServiceToken, Time};
+use crate::error::Result;
+use crate::model::{LONGEST_SERVICE_TOKEN, Revocation, ServiceToken, Time};
 use crate::store::change::{ServiceTokenChange, ServiceTokenChanged};
 
 /// Makes a change of service tokens.
@@ -39,12 +39,9 @@ fn revoke(db: &Connection, id: &str, now: Time) -> Result<Revocation> {
         .prepare_cached("DELETE FROM service_token WHERE id = ?1 RETURNING expires")?
         .query_row([id], |row| row.get(0))
         .optional()?;
-    match expires.map(Time::from_micros) {
-        Some(expires) if expires > now => {
-            let revocation = Revocation::of_token(id.to_owned(), now, expires);
-            revocations::insert(db, &revocation)?;
-            Ok(revocation)
-        }
-        _ => Err(Error::NotFound { kind: "service token", name: id.to_owned() }),
-    }
+    // A token that is not known may be younger than the backup that was restored: it is revoked all the same.
+    let expires = expires.map_or_else(|| now.plus(LONGEST_SERVICE_TOKEN), Time::from_micros);
+    let revocation = Revocation::of_token(id.to_owned(), now, expires);
+    revocations::insert(db, &revocation)?;
+    Ok(revocation)
 }

@@ -67,7 +67,7 @@ fn create(db: &Connection, topic: &NewTopic, last: Seq) -> Result<Topic> {
             last,
         ])?;
     match find(db, &topic.name)? {
-        Some(topic) if created == 1 => Ok(topic),
+        Some(topic) if created == 1 => revise_rules(db).map(|()| topic),
         _ => Err(Error::TopicExists(topic.name.clone())),
     }
 }
@@ -90,7 +90,16 @@ fn update(db: &Connection, name: &str, patch: &TopicPatch, etag: Option<&str>) -
         patch.owner,
         Time::now().micros(),
     ])?;
+    if patch.changes_rules() {
+        revise_rules(db)?;
+    }
     known(db, name)
+}
+
+/// Whoever follows all topics asks again which they are.
+fn revise_rules(db: &Connection) -> Result<()> {
+    db.prepare_cached("UPDATE log SET rules = rules + 1")?.execute([])?;
+    Ok(())
 }
 
 /// Leaves the events, and the idempotency keys that age anyway: to delete millions here would hold up every write.
@@ -100,7 +109,7 @@ fn delete(db: &Connection, name: &str, etag: Option<&str>) -> Result<()> {
     db.prepare_cached("INSERT INTO former_topic (name) VALUES (?1) ON CONFLICT (name) DO NOTHING")?
         .execute([name])?;
     db.prepare_cached("DELETE FROM topic WHERE id = ?1")?.execute([topic.id.0])?;
-    Ok(())
+    revise_rules(db)
 }
 
 fn known(db: &Connection, name: &str) -> Result<Topic> {

@@ -100,6 +100,11 @@ fn run(db: &Connection, queue: &Receiver<Job>, bells: &Bells) {
             Err(error) => refuse_all(waiters, &error),
         }
     }
+    // Whoever copies the file of a stopped server gets all of it. Not vital: the next start reads the log too.
+    let checkpoint = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    if let Err(error) = checkpoint {
+        tracing::warn!(%error, "the write-ahead log could not be moved into the database");
+    }
 }
 
 /// What a transaction has made.
@@ -146,13 +151,7 @@ fn commit_one(db: &Connection, write: Write, group: &mut Group) -> Result<Commit
 fn refuse_all(waiters: Vec<Waiter>, error: &Error) {
     tracing::error!(error = %error, "a transaction could not be written; its commits are refused");
     for waiter in waiters {
-        let refusal = match error {
-            Error::StorageFull => Error::StorageFull,
-            Error::StorageReadOnly => Error::StorageReadOnly,
-            Error::StorageFailed => Error::StorageFailed,
-            other => Error::internal(other.to_string()),
-        };
-        let _ = waiter.answer.send(Err(refusal));
+        let _ = waiter.answer.send(Err(error.again()));
     }
 }
 

@@ -7,6 +7,9 @@ UPDATE topic SET bytes = coalesce((
 ), 0);
 CREATE INDEX topic_by_name ON topic (internal, name);
 
+-- Grows whenever somebody may read other topics than before.
+ALTER TABLE log ADD COLUMN rules INTEGER NOT NULL DEFAULT 0;
+
 CREATE TABLE former_topic (
     name TEXT PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
