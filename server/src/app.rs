@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use futures_util::FutureExt;
 use http::{Request, Response};
 use lastmile_proto::DESCRIPTORS;
@@ -57,7 +57,10 @@ impl Core {
     /// settings is for development.
     pub async fn open(config: &CoreConfig) -> anyhow::Result<Self> {
         let folder = DataFolder::take(&config.data)?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data, config.dev).map_err(cause)?);
+        let store = SqliteStore::open(&config.data, config.dev).map_err(cause);
+        let store =
+            store.with_context(|| format!("the database in {} cannot be used", config.data.display()))?;
+        let store: Arc<dyn Store> = Arc::new(store);
         let keys = SigningKeys::open(Arc::clone(&store), &config.data, config.signing_key_lifetime);
         let keys = keys.await.map_err(cause)?;
         let tokens = Tokens::new(keys.ring(), config.access_token_lifetime);

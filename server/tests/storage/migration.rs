@@ -53,3 +53,15 @@ async fn many_versions_open_at_once_or_not_at_all() {
     drop(Arc::new(SqliteStore::open(folder.path(), true).unwrap()));
     assert_sound(folder.path());
 }
+
+#[tokio::test]
+async fn the_database_of_another_program_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Connection::open(folder.path().join(DATABASE_FILE)).unwrap();
+    db.execute_batch("CREATE TABLE theirs (x INTEGER)").unwrap();
+    let why = SqliteStore::open(folder.path(), true).unwrap_err();
+    let why = std::error::Error::source(&why).unwrap().to_string();
+    assert!(why.contains("another program"), "{why}");
+    let tables: u32 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+    assert_eq!(tables, 1);
+}

@@ -67,8 +67,13 @@ const INVARIANTS: [&str; 5] = [
 /// # Errors
 /// When the file cannot be read at all, or is of a newer server.
 pub fn check(path: &Path) -> Result<Report> {
-    if !path.exists() {
-        return Err(Error::internal(format!("{}: there is no such file", path.display())));
+    if !path.is_file() {
+        let what = if path.is_dir() {
+            "is a folder: name a file, or give the folder to --data"
+        } else {
+            "there is no such file"
+        };
+        return Err(Error::internal(format!("{}: {what}", path.display())));
     }
     let db = open_reader(path)?;
     let schema_version = schema::current_version(&db, path)?;

@@ -107,6 +107,13 @@ fn migrate(connection: &mut Connection, path: &Path, dev: Option<bool>) -> Resul
 /// The schema version of a file; 0 for a new one.
 fn known_version(db: &Connection, path: &Path) -> Result<usize> {
     let version: usize = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let tables: usize = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if version == 0 && tables > 0 {
+        let name = path.display();
+        return Err(Error::internal(format!(
+            "{name} is the database of another program: choose another --data"
+        )));
+    }
     if version <= MIGRATIONS.len() {
         return Ok(version);
     }
