@@ -1,7 +1,7 @@
 //! Documents in SQL. Their changes are made in the one thread that writes, so the check for conflicts needs no lock.
 
-mod records;
 mod history;
+mod records;
 mod known;
 mod commit;
 mod apply;

@@ -5,6 +5,7 @@ use prost_types::Struct;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::history;
 use crate::error::Result;
 use crate::model::{Document, DocumentLog, Retention, Seq, Time, TopicId};
 use crate::store::sqlite::events;
@@ -102,6 +103,7 @@ pub(super) fn create(db: &Connection, id: &str) -> Result<Record> {
              RETURNING number",
         )?
         .query_row(params![id, topic, now], |row| row.get(0))?;
+    history::begin(db, number)?;
     Ok(Record { number, topic: TopicId(topic), version: 0, absent: 0, content: None })
 }
 

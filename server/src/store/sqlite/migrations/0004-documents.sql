@@ -20,6 +20,14 @@ CREATE TABLE document_path (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX document_path_by_version ON document_path (document, version);
 
+-- How many paths are remembered, and the version up to which changes may have been forgotten. Apart from the document,
+-- whose row is long.
+CREATE TABLE document_history (
+    document  INTEGER PRIMARY KEY REFERENCES document (number),
+    paths     INTEGER NOT NULL,
+    forgotten INTEGER NOT NULL
+) STRICT;
+
 -- Operations that may be sent again: `base` is the version they were made on, `version` the one they made.
 CREATE TABLE document_op (
     document INTEGER NOT NULL REFERENCES document (number),
