@@ -100,6 +100,11 @@ impl Write {
     pub fn events(events: Vec<NewEvent>) -> Self {
         Self { change: None, events }
     }
+
+    /// Whether it changes a document.
+    pub(in crate::store) fn is_of_document(&self) -> bool {
+        matches!(self.change, Some((Change::Document(_), _)))
+    }
 }
 
 impl fmt::Debug for Write {
