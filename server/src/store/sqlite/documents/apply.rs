@@ -31,7 +31,7 @@ fn apply_commit(db: &Connection, mut commit: DocumentCommit, next: Seq) -> Resul
         return Ok(DocumentChanged::Repeated { version: *version, seq: *seq });
     }
     check_base(record.as_ref(), &commit)?;
-    let record = record.map_or_else(|| create(db, &commit.id), Ok)?;
+    let record = record.map_or_else(|| create(db, &commit.id, next - 1), Ok)?;
     // Who knows no version has last seen that there was none.
     let base = if commit.base == 0 { record.absent } else { commit.base };
     check_conflicts(db, &record, base, &operations)?;

@@ -8,10 +8,17 @@ use crate::model::Pointer;
 /// Paths remembered of a document: more would make a commit on an old version, or of all there is, slow for everybody.
 const MAX_PATHS: u32 = 10_000;
 
-/// Begins the history of a new document.
-pub(super) fn begin(db: &Connection, document: i64) -> Result<()> {
-    db.prepare_cached("INSERT INTO document_history (document, paths, forgotten) VALUES (?1, 0, 0)")?
-        .execute([document])?;
+/// Begins the history of a new document; `version` is the last that one of its id may have had before.
+pub(super) fn begin(db: &Connection, document: i64, version: u32) -> Result<()> {
+    db.prepare_cached("INSERT INTO document_history (document, paths, forgotten) VALUES (?1, 0, ?2)")?
+        .execute([document, i64::from(version)])?;
+    Ok(())
+}
+
+/// Deletes the history of a document that was deleted, which is short.
+pub(super) fn end(db: &Connection, document: i64) -> Result<()> {
+    db.prepare_cached("DELETE FROM document_path WHERE document = ?1")?.execute([document])?;
+    db.prepare_cached("DELETE FROM document_history WHERE document = ?1")?.execute([document])?;
     Ok(())
 }
 
@@ -110,7 +117,7 @@ mod tests {
     fn open(folder: &tempfile::TempDir) -> (Connection, i64) {
         let db = open_writer(&folder.path().join("db"), false).unwrap();
         db.execute_batch("BEGIN").unwrap();
-        let document = records::create(&db, "plan").unwrap().number;
+        let document = records::create(&db, "plan", 0).unwrap().number;
         (db, document)
     }
 

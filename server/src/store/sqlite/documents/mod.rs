@@ -5,6 +5,8 @@ mod records;
 mod known;
 mod commit;
 mod apply;
+mod forget;
 
 pub(super) use apply::apply;
+pub(super) use forget::{forget_deleted, forget_operations};
 pub(super) use records::{find, find_log, list};
