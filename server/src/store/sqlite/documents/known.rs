@@ -56,11 +56,16 @@ pub(super) fn record(db: &Connection, document: i64, ops: &[DocumentOp], outcome
 
 /// Forgets so many of the operations that have expired; the versions they made, each with its document.
 pub(super) fn forget(db: &Connection, now: Time, limit: usize) -> Result<Vec<(i64, u32)>> {
-    let mut statement = db.prepare_cached(
-        "DELETE FROM document_op WHERE (document, op) IN
-         (SELECT document, op FROM document_op WHERE expires <= ?1 ORDER BY expires LIMIT ?2)
-         RETURNING document, version",
-    )?;
-    let versions = statement.query_map(params![now.micros(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(versions.collect::<Result<_, _>>()?)
+    let expired: Vec<(i64, String, u32)> = db
+        .prepare_cached(
+            "SELECT document, op, version FROM document_op WHERE expires <= ?1 ORDER BY expires LIMIT ?2",
+        )?
+        .query_map(params![now.micros(), limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    // One by one: for `DELETE … IN` SQLite looks at all operations of these documents.
+    let mut delete = db.prepare_cached("DELETE FROM document_op WHERE document = ?1 AND op = ?2")?;
+    for (document, op, _) in &expired {
+        delete.execute(params![document, op])?;
+    }
+    Ok(expired.into_iter().map(|(document, _, version)| (document, version)).collect())
 }
