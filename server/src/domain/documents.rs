@@ -99,8 +99,8 @@ impl Documents {
     /// Admits a caller who may watch a document from there, and finds the topic that carries its changes.
     ///
     /// # Errors
-    /// `LoginRequired`, `Forbidden`; `NotFound` when there never was such a document, or it is deleted and the caller
-    /// asks for what comes now.
+    /// `LoginRequired`, `Forbidden`; `NotFound` when there is no trace of such a document, or it is deleted and the
+    /// caller asks for what comes now.
     pub async fn authorize_watch(&self, caller: &Caller, id: &str, start: Start) -> Result<TopicId> {
         check_follower(caller)?;
         let log = self.store.document_log(id).await?.ok_or_else(|| unknown(id))?;

@@ -13,7 +13,7 @@ use super::topic::TopicId;
 pub struct Document {
     /// Unique id.
     pub id: String,
-    /// Grows by one with every commit, from 1, and goes on when the document is deleted and created again.
+    /// Grows by one with every commit, and goes on when the document is deleted and created again.
     pub version: u32,
     /// The object.
     pub content: Struct,

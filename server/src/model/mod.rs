@@ -9,13 +9,11 @@ mod event;
 mod pointer;
 mod document;
 mod edit;
-mod conflict;
 mod json_size;
 mod revocation;
 mod signing_key;
 mod token;
 
-pub use conflict::UnseenChanges;
 pub use document::{Action, Document, DocumentCommit, DocumentLog, DocumentOp};
 pub use edit::{NoObject, apply_op, value_at};
 pub use event::{EventLimit, Idempotency, NewEvent, Seq, StoredEvent};

@@ -1,6 +1,7 @@
 //! Whatever writers do, the store decides as the model does, and every observer ends with the same document.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lastmile_proto::v1;
 use lastmile_server::auth::{Caller, Identity};
@@ -8,11 +9,11 @@ use lastmile_server::domain::{Documents, document_change_message};
 use lastmile_server::error::{Error, Result};
 use lastmile_server::log::{Delivery, Log, Start};
 use lastmile_server::model::{Action, DocumentCommit, DocumentOp, Pointer, Role, Seq, Time};
-use lastmile_server::store::SqliteStore;
+use lastmile_server::store::{Change, SqliteStore, Store, Write};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use v1::watch_document_response::Change;
+use v1::watch_document_response::Change as Watched;
 
 use crate::json::{change, from_message, from_struct, to_message};
 use crate::model::{Model, Op, Outcome};
@@ -20,6 +21,7 @@ use crate::script::{Draft, Step, WRITERS, script};
 
 /// The store, the model, and what the writers know.
 struct World {
+    store: Arc<SqliteStore>,
     documents: Documents,
     model: Model,
     writers: Vec<Writer>,
@@ -39,10 +41,10 @@ impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(folder.path(), false).unwrap());
-        let documents = Documents::new(Arc::clone(&store) as _, Log::new(store));
+        let documents = Documents::new(Arc::clone(&store) as _, Log::new(Arc::clone(&store) as _));
         let writers = vec![Writer::default(); WRITERS];
         let model = Model::default();
-        Self { documents, model, writers, next_op: 0, positions: Vec::new(), _folder: folder }
+        Self { store, documents, model, writers, next_op: 0, positions: Vec::new(), _folder: folder }
     }
 
     async fn step(&mut self, writer: usize, step: Step) {
@@ -71,6 +73,7 @@ impl World {
             }
             Step::DeleteKnown => self.check_delete(Some(base.max(1))).await,
             Step::Delete => self.check_delete(None).await,
+            Step::Wait => self.wait().await,
         }
     }
 
@@ -123,6 +126,13 @@ impl World {
         self.check_document().await;
     }
 
+    async fn wait(&mut self) {
+        let now = Time::now().plus(Duration::from_secs(8 * 24 * 60 * 60));
+        self.store.commit(Write::change(Change::Forget { now })).await.unwrap();
+        self.model.wait();
+        self.check_document().await;
+    }
+
     async fn check_document(&self) {
         let found = self.documents.get(&caller(), "board").await;
         let Some(expected) = self.model.document() else {
@@ -137,7 +147,16 @@ impl World {
     /// Watches from the version `from` on, and comes to the same end.
     async fn observe(&self, from: usize) -> Result<()> {
         let start = from.checked_sub(1).map_or(0, |index| self.positions[index]);
-        let mut tail = self.documents.watch(&caller(), "board", Start::Position(start)).await?;
+        let tail = self.documents.watch(&caller(), "board", Start::Position(start)).await;
+        if self.model.gone {
+            assert!(matches!(tail, Err(Error::NotFound { kind: "document", .. })), "{tail:?}");
+            return Ok(());
+        }
+        if from < self.model.before {
+            assert!(matches!(tail, Err(Error::CursorExpired)), "{tail:?}");
+            return Ok(());
+        }
+        let mut tail = tail?;
         assert_eq!(tail.next().await?, Delivery::Position(start));
         let mut document = from.checked_sub(1).and_then(|index| self.model.versions[index].0.clone());
         for (index, (expected, ops)) in self.model.versions.iter().enumerate().skip(from) {
@@ -145,14 +164,14 @@ impl World {
             assert_eq!(event.seq, self.positions[index]);
             let version = u32::try_from(index + 1).unwrap();
             let seen = match document_change_message(&event)?.change.unwrap() {
-                Change::DocumentChanged(changed) => {
+                Watched::DocumentChanged(changed) => {
                     assert_eq!((changed.version, changed.publisher.as_str()), (version, "alice"));
                     let seen: Vec<Op> = changed.ops.iter().map(plain_op).collect();
                     let document = document.get_or_insert(json!({}));
                     assert!(seen.iter().all(|op| change(document, &op.path, op.to.as_ref())));
                     seen
                 }
-                Change::DocumentDeleted(deleted) => {
+                Watched::DocumentDeleted(deleted) => {
                     assert_eq!(deleted.version, version);
                     document = None;
                     Vec::new()

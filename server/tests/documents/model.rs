@@ -36,6 +36,12 @@ pub(crate) struct Model {
     known: HashMap<String, Known>,
     /// The last version in which there was no document.
     absent: u32,
+    /// The last version whose changes are no longer known.
+    forgotten: u32,
+    /// There is no trace of the document.
+    pub(crate) gone: bool,
+    /// The versions that were made before the document was gone for the last time.
+    pub(crate) before: usize,
 }
 
 #[derive(Debug)]
@@ -67,6 +73,17 @@ impl Model {
         Outcome::Made(self.version())
     }
 
+    /// So long that nothing which is known for a time only is known any more.
+    pub(crate) fn wait(&mut self) {
+        let known = self.known.drain().map(|(_, known)| known.version);
+        self.forgotten = known.max().unwrap_or_default().max(self.forgotten);
+        if self.version() > 0 && self.document().is_none() {
+            self.forgotten = self.version();
+            self.gone = true;
+            self.before = self.versions.len();
+        }
+    }
+
     pub(crate) fn commit(&mut self, base: u32, ops: &[Op]) -> Outcome {
         let known: Vec<&Known> = ops.iter().filter_map(|op| self.known.get(&op.id)).collect();
         if ops.iter().any(|op| self.known.get(&op.id).is_some_and(|known| known.op != *op)) {
@@ -82,6 +99,9 @@ impl Model {
             return Outcome::Invalid;
         }
         let base = if base == 0 { self.absent } else { base };
+        if base < self.forgotten {
+            return Outcome::Conflict(vec![(Vec::new(), self.forgotten, self.document().cloned())]);
+        }
         let own = known.iter().filter(|known| known.base <= base).map(|known| known.version).collect();
         let new: Vec<Op> = ops.iter().filter(|op| !self.known.contains_key(&op.id)).cloned().collect();
         let conflicts = self.conflicts(base, &own, &new);
@@ -92,6 +112,7 @@ impl Model {
         if !new.iter().all(|op| change(&mut document, &op.path, op.to.as_ref())) {
             return Outcome::Invalid;
         }
+        self.gone = false;
         self.changed.push(new.iter().map(|op| op.path.clone()).collect());
         self.versions.push((Some(document), new.clone()));
         let version = self.version();

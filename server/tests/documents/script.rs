@@ -28,6 +28,8 @@ pub(crate) enum Step {
     DeleteKnown,
     /// Deletes the document.
     Delete,
+    /// Eight days go by.
+    Wait,
 }
 
 pub(crate) const WRITERS: usize = 3;
@@ -44,6 +46,7 @@ pub(crate) fn script() -> impl Strategy<Value = Vec<(usize, Step)>> {
         1 => draft().prop_map(Step::ReuseId),
         1 => Just(Step::DeleteKnown),
         1 => Just(Step::Delete),
+        1 => Just(Step::Wait),
     ];
     vec((0..WRITERS, step), 1..80)
 }

@@ -6,4 +6,5 @@ mod harness;
 mod migration;
 mod recovery;
 mod retention;
+mod forgetting;
 mod backup;

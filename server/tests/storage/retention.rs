@@ -74,6 +74,53 @@ async fn too_old_goes_and_the_last_position_stays() {
 }
 
 #[tokio::test]
+async fn an_event_from_the_future_keeps_no_older_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let news = topic(&store, "news", Retention::default()).await.id;
+    for _ in 0..6 {
+        append(&store, news, 1).await.unwrap();
+    }
+    let day = 24 * 60 * 60 * 1_000_000_i64;
+    sql(folder.path(), &format!("UPDATE event SET time = time + 400 * {day} WHERE seq IN (1, 2, 5)"));
+    assert_eq!(trim_all(&store, Time::now()).await, 1);
+    assert_eq!(kept(&store, news).await.len(), 6, "those after it are young");
+    sql(folder.path(), &format!("UPDATE event SET time = time - 8 * {day} WHERE seq IN (3, 4)"));
+    assert_eq!(trim_all(&store, Time::now()).await, 1);
+    assert_eq!(positions(&kept(&store, news).await), [(4, 5), (5, 6)]);
+    assert_sound(folder.path());
+}
+
+/// Its database refuses to delete the events of one topic.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_cannot_be_trimmed_stops_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (stuck, fine) = (topic(&store, "stuck", FOREVER).await.id, topic(&store, "fine", FOREVER).await.id);
+    for topic in [stuck, fine] {
+        append(&store, topic, 1).await.unwrap();
+    }
+    sql(
+        folder.path(),
+        &format!(
+            "UPDATE topic SET max_bytes = 0;
+             CREATE TRIGGER stuck BEFORE DELETE ON event WHEN OLD.topic = {}
+             BEGIN SELECT RAISE(ABORT, 'stuck'); END",
+            stuck.0
+        ),
+    );
+    let retention = tokio::spawn(keep_retention(Arc::clone(&store) as _, Duration::from_millis(10)));
+    soon(async {
+        while store.overdue(Time::now()).await.unwrap() != [stuck] {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    retention.abort();
+    assert_eq!((kept(&store, stuck).await.len(), kept(&store, fine).await.len()), (1, 0));
+}
+
+#[tokio::test]
 async fn events_of_a_topic_that_is_gone_are_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());

@@ -30,6 +30,12 @@ pub enum Change {
         /// The time that ages count to.
         now: Time,
     },
+    /// Deletes what is known for a time only and whose time is over, a slice of it: idempotency keys, refresh tokens,
+    /// operations on documents with what they changed, documents deleted.
+    Forget {
+        /// The time that counts.
+        now: Time,
+    },
     /// Of the signing keys.
     Key(KeyChange),
     /// Of a service token.
@@ -51,6 +57,13 @@ pub enum Changed {
     Trimmed {
         /// There are more to delete.
         more: bool,
+    },
+    /// What had its time was deleted.
+    Forgotten {
+        /// There is more to delete.
+        more: bool,
+        /// The topics that are gone with their documents.
+        topics: Vec<TopicId>,
     },
     /// Of the signing keys: all that are there now, in the order in which they sign.
     Keys(Vec<StoredKey>),
@@ -99,6 +112,11 @@ impl Write {
     /// Events without a change of records.
     pub fn events(events: Vec<NewEvent>) -> Self {
         Self { change: None, events }
+    }
+
+    /// Whether it changes a document.
+    pub(in crate::store) fn is_of_document(&self) -> bool {
+        matches!(self.change, Some((Change::Document(_), _)))
     }
 }
 

@@ -2,7 +2,9 @@
 
 use rusqlite::Connection;
 
-use super::{documents, events, retention, service_tokens, sessions, signing_keys, topics, users};
+use super::{
+    documents, events, forgetting, retention, service_tokens, sessions, signing_keys, topics, users,
+};
 use crate::error::Result;
 use crate::model::{NewEvent, Seq, TopicId};
 use crate::store::change::{Change, Changed, Committed, Write};
@@ -18,6 +20,10 @@ pub(super) fn apply(
     if let Some((change, tell)) = write.change {
         let changed = make(db, change, *last + 1)?;
         append(db, &tell(&changed), last, touched, &mut committed)?;
+        if let Changed::Forgotten { topics, .. } = &changed {
+            // Who follows them hears that they are gone.
+            touched.extend(topics);
+        }
         committed.changed = Some(changed);
     }
     append(db, &write.events, last, touched, &mut committed)?;
@@ -48,6 +54,7 @@ fn make(db: &Connection, change: Change, next: Seq) -> Result<Changed> {
         Change::Topic(change) => Changed::Topic(topics::apply(db, change, next)?),
         Change::Session(change) => Changed::Session(sessions::apply(db, &change)?),
         Change::Trim { topic, now } => Changed::Trimmed { more: retention::trim(db, topic, now)? },
+        Change::Forget { now } => forgetting::forget(db, now)?,
         Change::Document(change) => Changed::Document(documents::apply(db, change, next)?),
         Change::Key(change) => Changed::Keys(signing_keys::apply(db, &change)?),
         Change::ServiceToken(change) => Changed::ServiceToken(service_tokens::apply(db, &change)?),

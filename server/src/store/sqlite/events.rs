@@ -105,9 +105,9 @@ fn store_key(
     appended: Appended,
     now: Time,
 ) -> Result<()> {
-    db.prepare_cached("DELETE FROM idempotency WHERE expires <= ?1")?.execute([now.micros()])?;
+    // One that has expired may be there still.
     db.prepare_cached(
-        "INSERT INTO idempotency (subject, topic, key, digest, seq, id, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR REPLACE INTO idempotency (subject, topic, key, digest, seq, id, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute(params![
         key.subject,
@@ -119,6 +119,16 @@ fn store_key(
         now.plus(KEY_LIFETIME).micros(),
     ])?;
     Ok(())
+}
+
+/// Deletes so many of the keys that have expired; how many there were.
+pub(super) fn forget_keys(db: &Connection, now: Time, limit: usize) -> Result<usize> {
+    Ok(db
+        .prepare_cached(
+            "DELETE FROM idempotency WHERE (subject, topic, key) IN
+             (SELECT subject, topic, key FROM idempotency WHERE expires <= ?1 ORDER BY expires LIMIT ?2)",
+        )?
+        .execute(params![now.micros(), limit])?)
 }
 
 /// The events of the topics after a position. Call it in a transaction: it looks at several tables.

@@ -13,6 +13,7 @@ mod topics;
 mod events;
 mod retention;
 mod documents;
+mod forgetting;
 mod apply;
 mod writer;
 mod readers;

@@ -23,7 +23,7 @@ pub(super) fn overdue(db: &Connection, now: Time) -> Result<Vec<TopicId>> {
             topic.id IS NULL
             OR topic.bytes > topic.max_bytes
             OR (SELECT time FROM event WHERE event.topic = used.id ORDER BY seq LIMIT 1)
-                < ?1 - topic.max_age * 1000000)";
+                NOT BETWEEN ?1 - topic.max_age * 1000000 AND ?1)";
     let mut statement = db.prepare_cached(sql)?;
     let topics = statement.query_map([now.micros()], |row| Ok(TopicId(row.get(0)?)))?;
     Ok(topics.collect::<Result<_, _>>()?)
@@ -37,6 +37,8 @@ struct Holding {
 }
 
 /// Deletes the oldest events that a topic does not keep; true when it holds more of them.
+///
+/// An event from the future was written while the clock was ahead: it is as old as the one after it.
 pub(super) fn trim(db: &Connection, topic: TopicId, now: Time) -> Result<bool> {
     let Some(mut holding) = holding(db, topic, now)? else {
         return delete_orphans(db, topic);
@@ -44,15 +46,21 @@ pub(super) fn trim(db: &Connection, topic: TopicId, now: Time) -> Result<bool> {
     let sql = format!("SELECT seq, time, {WEIGHT} FROM event WHERE topic = ?1 ORDER BY seq LIMIT ?2");
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query(params![topic.0, SLICE])?;
-    let (mut through, mut deleted): (Option<Seq>, usize) = (None, 0);
+    let (mut through, mut deleted, mut passed): (Option<Seq>, usize, usize) = (None, 0, 0);
+    let mut bytes = holding.bytes;
     while let Some(row) = rows.next()? {
         let (seq, time, weight): (Seq, i64, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        if holding.bytes <= holding.max_bytes && Time::from_micros(time) >= holding.oldest {
+        let time = Time::from_micros(time);
+        let (is_young, is_too_much) = (time >= holding.oldest, bytes > holding.max_bytes);
+        if is_young && time <= now && !is_too_much {
             break;
         }
-        holding.bytes = holding.bytes.saturating_sub(weight);
-        through = Some(seq);
-        deleted += 1;
+        bytes = bytes.saturating_sub(weight);
+        passed += 1;
+        if !is_young || is_too_much {
+            (through, deleted) = (Some(seq), passed);
+            holding.bytes = bytes;
+        }
     }
     if let Some(through) = through {
         db.prepare_cached("DELETE FROM event WHERE topic = ?1 AND seq <= ?2")?

@@ -20,7 +20,6 @@ pub(super) fn apply(db: &Connection, change: &SessionChange) -> Result<SessionCh
 
 /// Begins a session, unless the password was changed since it was verified.
 fn start(db: &Connection, user: i32, password: &str, tokens: &TokenPair) -> Result<Option<User>> {
-    forget_expired(db, tokens.issued)?;
     let begun = db
         .prepare_cached("INSERT INTO session (user) SELECT id FROM user WHERE id = ?1 AND password = ?2")?
         .execute(params![user, password])?;
@@ -55,7 +54,6 @@ fn rotate(db: &Connection, token: &TokenHash, next: &TokenPair) -> Result<Rotati
     }
     db.prepare_cached("UPDATE refresh_token SET used = 1 WHERE hash = ?1")?.execute([token])?;
     insert_tokens(db, session, next)?;
-    forget_expired(db, next.issued)?;
     Ok(users::find(db, user)?.map_or(Rotation::Unknown, Rotation::Next))
 }
 
@@ -82,15 +80,22 @@ fn insert_tokens(db: &Connection, session: i64, tokens: &TokenPair) -> Result<()
     Ok(())
 }
 
-/// Deletes the tokens that have expired, and the sessions that have no other.
-fn forget_expired(db: &Connection, now: Time) -> Result<()> {
-    db.prepare_cached(
-        "DELETE FROM session WHERE id IN (SELECT session FROM refresh_token WHERE expires < ?1)
-         AND NOT EXISTS (SELECT 1 FROM refresh_token WHERE session = session.id AND expires >= ?1)",
-    )?
-    .execute([now.micros()])?;
-    db.prepare_cached("DELETE FROM refresh_token WHERE expires < ?1")?.execute([now.micros()])?;
-    Ok(())
+/// Deletes so many of the tokens that have expired, and the sessions that have no other; how many tokens there were.
+pub(super) fn forget_tokens(db: &Connection, now: Time, limit: usize) -> Result<usize> {
+    let sessions: Vec<i64> = db
+        .prepare_cached(
+            "DELETE FROM refresh_token WHERE hash IN
+             (SELECT hash FROM refresh_token WHERE expires < ?1 ORDER BY expires LIMIT ?2) RETURNING session",
+        )?
+        .query_map(params![now.micros(), limit], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut delete = db.prepare_cached(
+        "DELETE FROM session WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM refresh_token WHERE session = ?1)",
+    )?;
+    for session in &sessions {
+        delete.execute([session])?;
+    }
+    Ok(sessions.len())
 }
 
 #[cfg(test)]
@@ -111,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_in_forgets_the_sessions_that_are_over() {
+    fn sessions_go_with_their_last_token() {
         let folder = tempfile::tempdir().unwrap();
         let db = open_writer(&folder.path().join("db"), false).unwrap();
         let user = create(&db);
@@ -131,6 +136,9 @@ mod tests {
         assert_eq!((count(&db, "session"), count(&db, "refresh_token")), (2, 3));
 
         start(tokens(3, 11, 30));
+        assert_eq!(forget_tokens(&db, at(11), 1).unwrap(), 1);
+        assert_eq!(count(&db, "refresh_token"), 3, "no more than a slice");
+        assert_eq!(forget_tokens(&db, at(11), 10).unwrap(), 1);
         assert_eq!((count(&db, "session"), count(&db, "refresh_token")), (2, 2));
         let rotated = rotate(&db, &[4; 32], &tokens(5, 12, 20)).unwrap();
         assert!(matches!(rotated, Rotation::Next(_)), "a session lives by its last token: {rotated:?}");

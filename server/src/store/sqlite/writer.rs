@@ -1,12 +1,15 @@
 //! The one thread that writes, many commits to a transaction.
 //!
-//! The cost of a durable commit is the sync of the file; whatever waits when a transaction begins shares it. Each
-//! commit has a savepoint, so that one that fails leaves the others alone.
+//! The cost of a durable commit is the sync of the file; whatever waits when a transaction begins shares it, while that
+//! takes little time. Each commit has a savepoint, so that one that fails leaves the others alone.
 
+use std::collections::VecDeque;
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -21,7 +24,11 @@ use crate::store::change::{Committed, Write};
 /// Commits in one transaction: more would make the first of them wait too long.
 const GROUP: usize = 256;
 
-/// Writes taken and not answered: a group on its way to the disk and the next one. Further callers wait outside.
+/// A transaction takes no further commit after this time, so that others do not wait for those that cost much.
+const GROUP_TIME: Duration = Duration::from_millis(10);
+
+/// Writes taken and not answered: a group on its way to the disk and the next one. Further callers wait outside. As many
+/// of documents have places of their own.
 const TAKEN: usize = 2 * GROUP;
 
 struct Job {
@@ -40,6 +47,7 @@ struct Waiter {
 pub(super) struct Writer {
     jobs: Option<Arc<Sender<Job>>>,
     places: Arc<Semaphore>,
+    document_places: Arc<Semaphore>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -51,13 +59,13 @@ impl Writer {
             .name("store-writer".to_owned())
             .spawn(move || run(&db, &queue, &bells))
             .map_err(Error::internal)?;
-        let places = Arc::new(Semaphore::new(TAKEN));
-        Ok(Self { jobs: Some(Arc::new(jobs)), places, thread: Some(thread) })
+        let [places, document_places] = [(); 2].map(|()| Arc::new(Semaphore::new(TAKEN)));
+        Ok(Self { jobs: Some(Arc::new(jobs)), places, document_places, thread: Some(thread) })
     }
 
     /// Waits for a place, then for the answer; a caller who leaves before there is a place writes nothing.
     pub(super) fn commit(&self, write: Write) -> impl Future<Output = Result<Committed>> + use<> {
-        let places = Arc::clone(&self.places);
+        let places = Arc::clone(if write.is_of_document() { &self.document_places } else { &self.places });
         // Weak, so that who still waits for a place cannot keep the thread alive when the store is dropped.
         let jobs = self.jobs.as_ref().map(Arc::downgrade).unwrap_or_default();
         async move {
@@ -81,9 +89,13 @@ impl Drop for Writer {
 }
 
 fn run(db: &Connection, queue: &Receiver<Job>, bells: &Bells) {
-    while let Ok(first) = queue.recv() {
-        let group = std::iter::once(first).chain(queue.try_iter()).take(GROUP);
-        let (writes, waiters): (Vec<_>, Vec<_>) = group.map(|job| (job.write, job.waiter)).unzip();
+    let mut waiting = Waiting::default();
+    while waiting.fill(queue) {
+        let mut waiters = Vec::new();
+        let writes = waiting.group().map(|job| {
+            waiters.push(job.waiter);
+            job.write
+        });
         // A fault of the program refuses its group, rolled back with the transaction, and not every write after it.
         let committed = catch_unwind(AssertUnwindSafe(|| commit_group(db, writes)))
             .unwrap_or_else(|_| Err(Error::internal("the thread that writes has panicked")));
@@ -97,13 +109,67 @@ fn run(db: &Connection, queue: &Receiver<Job>, bells: &Bells) {
                     let _ = waiter.answer.send(result);
                 }
             }
-            Err(error) => refuse_all(waiters, &error),
+            Err(error) => {
+                if waiters.is_empty() {
+                    // No transaction could begin: all would wait as long for the same answer.
+                    waiters.extend(waiting.drain());
+                }
+                refuse_all(waiters, &error);
+            }
         }
     }
     // Whoever copies the file of a stopped server gets all of it. Not vital: the next start reads the log too.
     let checkpoint = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     if let Err(error) = checkpoint {
         tracing::warn!(%error, "the write-ahead log could not be moved into the database");
+    }
+}
+
+/// Writes that wait for their transaction.
+#[derive(Default)]
+struct Waiting {
+    /// Those that are quickly made.
+    others: VecDeque<Job>,
+    /// Those of documents, each of which is read and written whole.
+    documents: VecDeque<Job>,
+}
+
+impl Waiting {
+    /// Takes all that is queued, and waits for it when nothing else is to do; false at the end.
+    fn fill(&mut self, queue: &Receiver<Job>) -> bool {
+        if self.others.is_empty() && self.documents.is_empty() {
+            let Ok(job) = queue.recv() else { return false };
+            self.push(job);
+        }
+        queue.try_iter().for_each(|job| self.push(job));
+        true
+    }
+
+    fn push(&mut self, job: Job) {
+        let queue = if job.write.is_of_document() { &mut self.documents } else { &mut self.others };
+        queue.push_back(job);
+    }
+
+    /// The next group, whose time begins with its first write. One of a document is in every group, behind the others.
+    fn group(&mut self) -> impl Iterator<Item = Job> {
+        let (mut begun, mut others, mut documents) = (None, 0, 0);
+        iter::from_fn(move || {
+            let late = begun.get_or_insert_with(Instant::now).elapsed() >= GROUP_TIME;
+            let is_full = late || others + documents >= GROUP;
+            if !is_full && let Some(other) = self.others.pop_front() {
+                others += 1;
+                return Some(other);
+            }
+            if is_full && documents > 0 {
+                return None;
+            }
+            documents += 1;
+            self.documents.pop_front()
+        })
+    }
+
+    fn drain(&mut self) -> impl Iterator<Item = Waiter> {
+        self.others.drain(..).chain(self.documents.drain(..)).map(|job| job.waiter)
     }
 }
 
@@ -115,10 +181,11 @@ struct Group {
     last: Seq,
 }
 
-fn commit_group(db: &Connection, writes: Vec<Write>) -> Result<Group> {
+/// Takes the writes one by one, when a transaction has begun.
+fn commit_group(db: &Connection, writes: impl IntoIterator<Item = Write>) -> Result<Group> {
     let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
     let (_, before) = events::state(&transaction)?;
-    let mut group = Group { results: Vec::with_capacity(writes.len()), touched: Vec::new(), last: before };
+    let mut group = Group { results: Vec::new(), touched: Vec::new(), last: before };
     for write in writes {
         let result = commit_one(&transaction, write, &mut group);
         // SQLite rolls a whole transaction back by itself when the disk is full or broken.
@@ -162,6 +229,7 @@ mod tests {
 
     use super::*;
     use crate::model::{NewEvent, TopicId, USERS_TOPIC};
+    use crate::store::change::{Change, DocumentChange};
     use crate::store::sqlite::schema::open_writer;
 
     fn event(topic: TopicId, bytes: usize) -> Write {
@@ -214,6 +282,51 @@ mod tests {
         assert_eq!(results[0].as_ref().unwrap().events[0].seq, last);
         let seqs: Vec<_> = stored(&db).into_iter().map(|(seq, _)| seq).collect();
         assert_eq!(seqs, (1..=last).collect::<Vec<_>>());
+    }
+
+    fn change_of_document() -> Write {
+        let id = "plan".to_owned();
+        Write::change(Change::Document(DocumentChange::Delete { id, version: None }))
+    }
+
+    fn waiting(writes: Vec<Write>) -> Waiting {
+        let places = Arc::new(Semaphore::new(writes.len()));
+        let mut waiting = Waiting::default();
+        for write in writes {
+            let place = Arc::clone(&places).try_acquire_owned().unwrap();
+            waiting.push(Job { write, waiter: Waiter { answer: oneshot::channel().0, _place: place } });
+        }
+        waiting
+    }
+
+    /// Whether each write of the next group is of a document; `cost` is what each takes.
+    fn group(waiting: &mut Waiting, cost: Duration) -> Vec<bool> {
+        let made = waiting.group().inspect(|_| thread::sleep(cost));
+        made.map(|job| job.write.is_of_document()).collect()
+    }
+
+    #[test]
+    fn a_group_ends_with_its_time_and_others_go_before_documents() {
+        let writes = || {
+            let (document, other) = (change_of_document, || event(USERS_TOPIC, 1));
+            waiting(vec![document(), other(), document(), other()])
+        };
+        assert_eq!(group(&mut writes(), Duration::ZERO), [false, false, true, true]);
+        let mut slow = writes();
+        for expected in [&[false, true][..], &[false, true], &[]] {
+            assert_eq!(group(&mut slow, GROUP_TIME), expected, "one document in every group, and no more");
+        }
+        let documents = [change_of_document(), change_of_document()];
+        let many = (0..2 * GROUP).map(|_| event(USERS_TOPIC, 1)).chain(documents);
+        let mut many = waiting(many.collect());
+        for _ in 0..2 {
+            let made = group(&mut many, Duration::ZERO);
+            assert_eq!(
+                (made.len(), made.last()),
+                (GROUP + 1, Some(&true)),
+                "as many others starve no document"
+            );
+        }
     }
 
     #[tokio::test]

@@ -31,7 +31,7 @@ fn apply_commit(db: &Connection, mut commit: DocumentCommit, next: Seq) -> Resul
         return Ok(DocumentChanged::Repeated { version: *version, seq: *seq });
     }
     check_base(record.as_ref(), &commit)?;
-    let record = record.map_or_else(|| create(db, &commit.id), Ok)?;
+    let record = record.map_or_else(|| create(db, &commit.id, next - 1), Ok)?;
     // Who knows no version has last seen that there was none.
     let base = if commit.base == 0 { record.absent } else { commit.base };
     check_conflicts(db, &record, base, &operations)?;
@@ -41,9 +41,7 @@ fn apply_commit(db: &Connection, mut commit: DocumentCommit, next: Seq) -> Resul
     let content = edit(record.content.unwrap_or_default(), &operations.new)?;
     let ops: Vec<DocumentOp> = operations.new.into_iter().map(|(_, op)| op).collect();
     store(db, number, version, &content)?;
-    for op in &ops {
-        history::record(db, number, &op.path, version)?;
-    }
+    history::record(db, number, ops.iter().map(|op| &op.path), version)?;
     known::record(db, number, &ops, Outcome { base, version, seq: next })?;
     Ok(DocumentChanged::Committed { topic, version, ops })
 }
@@ -58,7 +56,7 @@ fn delete(db: &Connection, id: String, known: Option<u32>) -> Result<DocumentCha
     }
     let version = next_version(&record)?;
     store_deleted(db, record.number, version)?;
-    history::record(db, record.number, &Pointer::default(), version)?;
+    history::record(db, record.number, [&Pointer::default()], version)?;
     Ok(DocumentChanged::Deleted { topic: record.topic, version })
 }
 

@@ -11,7 +11,7 @@ use super::history;
 use super::known::{self, Outcome};
 use super::records::Record;
 use crate::error::{Error, Result, Violation};
-use crate::model::{DocumentCommit, DocumentOp, Pointer, UnseenChanges, apply_op, json_size, value_at};
+use crate::model::{DocumentCommit, DocumentOp, Pointer, apply_op, json_size, value_at};
 
 /// Bytes of a document as JSON.
 const MAX_JSON: usize = 1 << 20;
@@ -60,30 +60,46 @@ pub(super) fn check_base(record: Option<&Record>, commit: &DocumentCommit) -> Re
     Ok(())
 }
 
-/// Refuses operations on what changed after their base version.
+/// Refuses operations on what changed after their base version, and on what may have changed and is forgotten.
 pub(super) fn check_conflicts(
     db: &Connection,
     record: &Record,
     base: u32,
     operations: &Operations,
 ) -> Result<()> {
-    // The maker knows what the repeated operations did, unless they were made on something newer than this commit.
-    let own: BTreeSet<u32> =
-        operations.known.iter().filter(|known| known.base <= base).map(|known| known.version).collect();
-    let unseen = UnseenChanges::new(history::changed_after(db, record.number, base)?, base, &own);
-    let mut paths: Vec<v1::ConflictingPath> = Vec::new();
     let mut room = MAX_TOLD;
-    for (_, op) in &operations.new {
-        let Some(version) = unseen.touching(&op.path) else { continue };
-        if paths.iter().all(|told| told.path != op.path.as_str()) {
-            paths.push(conflict(record, &op.path, version, &mut room));
-        }
-    }
+    let forgotten = history::forgotten(db, record.number)?;
+    let paths = if base < forgotten {
+        vec![conflict(record, &Pointer::default(), forgotten, &mut room)]
+    } else {
+        conflicts(db, record, base, operations, &mut room)?
+    };
     if paths.is_empty() {
         return Ok(());
     }
     let version = record.version;
     Err(Error::DocumentConflict(v1::DocumentConflict { version, paths, omitted_paths: 0 }))
+}
+
+/// The paths of the new operations that changed after their base version.
+fn conflicts(
+    db: &Connection,
+    record: &Record,
+    base: u32,
+    operations: &Operations,
+    room: &mut usize,
+) -> Result<Vec<v1::ConflictingPath>> {
+    // The maker knows what the repeated operations did, unless they were made on something newer than this commit.
+    let own: BTreeSet<u32> =
+        operations.known.iter().filter(|known| known.base <= base).map(|known| known.version).collect();
+    let unseen = |version: u32| version > base && !own.contains(&version);
+    let (mut conflicts, mut checked) = (Vec::new(), BTreeSet::new());
+    for path in operations.new.iter().map(|(_, op)| &op.path).filter(|path| checked.insert(*path)) {
+        if let Some(version) = history::last_touching(db, record.number, path, unseen)? {
+            conflicts.push(conflict(record, path, version, room));
+        }
+    }
+    Ok(conflicts)
 }
 
 /// What to tell of a path that a version has changed; `room` is left for values.

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::{DocumentOp, Seq, Time};
 
 /// How long an operation is known.
-const LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub(super) const LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What became of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +41,9 @@ pub(super) fn find(db: &Connection, document: i64, op: &DocumentOp) -> Result<Op
 /// Notes what became of operations.
 pub(super) fn record(db: &Connection, document: i64, ops: &[DocumentOp], outcome: Outcome) -> Result<()> {
     let now = Time::now();
-    db.prepare_cached("DELETE FROM document_op WHERE expires <= ?1")?.execute([now.micros()])?;
+    // One that has expired may be there still.
     let mut insert = db.prepare_cached(
-        "INSERT INTO document_op (document, op, digest, base, version, seq, expires)
+        "INSERT OR REPLACE INTO document_op (document, op, digest, base, version, seq, expires)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     let Outcome { base, version, seq } = outcome;
@@ -52,4 +52,20 @@ pub(super) fn record(db: &Connection, document: i64, ops: &[DocumentOp], outcome
         insert.execute(params![document, op.id, op.digest(), base, version, seq, expires])?;
     }
     Ok(())
+}
+
+/// Forgets so many of the operations that have expired; the versions they made, each with its document.
+pub(super) fn forget(db: &Connection, now: Time, limit: usize) -> Result<Vec<(i64, u32)>> {
+    let expired: Vec<(i64, String, u32)> = db
+        .prepare_cached(
+            "SELECT document, op, version FROM document_op WHERE expires <= ?1 ORDER BY expires LIMIT ?2",
+        )?
+        .query_map(params![now.micros(), limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    // One by one: for `DELETE … IN` SQLite looks at all operations of these documents.
+    let mut delete = db.prepare_cached("DELETE FROM document_op WHERE document = ?1 AND op = ?2")?;
+    for (document, op, _) in &expired {
+        delete.execute(params![document, op])?;
+    }
+    Ok(expired.into_iter().map(|(document, _, version)| (document, version)).collect())
 }

@@ -5,10 +5,14 @@ use prost_types::Struct;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::history;
 use crate::error::Result;
 use crate::model::{Document, DocumentLog, Retention, Seq, Time, TopicId};
 use crate::store::sqlite::events;
 use crate::store::traits::{DocumentPage, DocumentQuery};
+
+/// A deleted document is forgotten up to this version, so that new ones always have versions left.
+const LAST_FORGOTTEN: u32 = u32::MAX / 2;
 
 /// What a commit needs to know of a document.
 #[derive(Debug)]
@@ -85,24 +89,56 @@ pub(super) fn find_record(db: &Connection, id: &str) -> Result<Option<Record>> {
 }
 
 /// Makes the row of a new document, deleted as yet, and the topic that carries its changes.
-pub(super) fn create(db: &Connection, id: &str) -> Result<Record> {
+///
+/// There may have been one of its id that is forgotten. So its versions are beyond those of all that are forgotten, and
+/// its topic begins at the log's end: what a caller still knows of the old one is never taken for a part of this one.
+pub(super) fn create(db: &Connection, id: &str, last: Seq) -> Result<Record> {
     let (retention, now) = (Retention::default(), Time::now().micros());
     // No caller can name a topic with `:`.
     let topic: i64 = db
         .prepare_cached(
             "INSERT INTO topic (name, internal, description, publish, subscribe, owner, max_age, max_bytes,
-                                created, updated, version)
-             VALUES ('document:' || ?1, 1, 'changes of a document', '', '', '', ?2, ?3, ?4, ?4, 1) RETURNING id",
+                                created, updated, version, last, trimmed)
+             VALUES ('document:' || ?1, 1, 'changes of a document', '', '', '', ?2, ?3, ?4, ?4, 1, ?5, ?5)
+             RETURNING id",
         )?
-        .query_row(params![id, retention.max_age.as_secs(), retention.max_bytes, now], |row| row.get(0))?;
-    let number = db
+        .query_row(params![id, retention.max_age.as_secs(), retention.max_bytes, now, last], |row| {
+            row.get(0)
+        })?;
+    let (number, version) = db
         .prepare_cached(
             "INSERT INTO document (id, topic, version, absent, content, created, updated)
-             VALUES (?1, ?2, 0, 0, NULL, ?3, ?3)
-             RETURNING number",
+             SELECT ?1, ?2, version, version, NULL, ?3, ?3 FROM former_document
+             RETURNING number, version",
         )?
-        .query_row(params![id, topic, now], |row| row.get(0))?;
-    Ok(Record { number, topic: TopicId(topic), version: 0, absent: 0, content: None })
+        .query_row(params![id, topic, now], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    history::begin(db, number, version)?;
+    Ok(Record { number, topic: TopicId(topic), version, absent: version, content: None })
+}
+
+/// So many of the documents deleted until a time none of whose operations are known any more, with their topics.
+pub(super) fn list_deleted(db: &Connection, until: Time, limit: usize) -> Result<Vec<(i64, TopicId)>> {
+    let mut statement = db.prepare_cached(
+        "SELECT number, topic FROM document
+         WHERE content IS NULL AND updated <= ?1 AND version <= ?2
+         AND NOT EXISTS (SELECT 1 FROM document_op WHERE document = number) ORDER BY updated LIMIT ?3",
+    )?;
+    let documents = statement.query_map(params![until.micros(), LAST_FORGOTTEN, limit], |row| {
+        Ok((row.get(0)?, TopicId(row.get(1)?)))
+    })?;
+    Ok(documents.collect::<Result<_, _>>()?)
+}
+
+/// Deletes the row of a document and its topic, and remembers that its versions are used.
+pub(super) fn delete(db: &Connection, number: i64) -> Result<()> {
+    for sql in [
+        "UPDATE former_document SET version = max(version, (SELECT version FROM document WHERE number = ?1))",
+        "DELETE FROM topic WHERE id = (SELECT topic FROM document WHERE number = ?1)",
+        "DELETE FROM document WHERE number = ?1",
+    ] {
+        db.prepare_cached(sql)?.execute([number])?;
+    }
+    Ok(())
 }
 
 /// Stores the next version of a document; what was deleted before is created now.

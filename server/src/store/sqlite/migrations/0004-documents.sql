@@ -1,5 +1,5 @@
--- Version 4: documents. Each has a topic of its own; a deleted one keeps its row, so that its versions go on.
--- `absent` is the last version in which there was none.
+-- Version 4: documents. Each has a topic of its own; a deleted one keeps its row for some time, so that its versions go
+-- on. `absent` is the last version in which there was none.
 CREATE TABLE document (
     number  INTEGER PRIMARY KEY,
     id      TEXT NOT NULL UNIQUE,
@@ -11,6 +11,14 @@ CREATE TABLE document (
     updated INTEGER NOT NULL
 ) STRICT;
 
+CREATE INDEX document_by_deletion ON document (updated) WHERE content IS NULL;
+
+-- The last version of any document whose row is gone: a new document, which may be one of them again, begins after it.
+CREATE TABLE former_document (
+    version INTEGER NOT NULL
+) STRICT;
+INSERT INTO former_document (version) VALUES (0);
+
 -- The version that last changed each path; a path above stands for all below it that it has changed.
 CREATE TABLE document_path (
     document INTEGER NOT NULL REFERENCES document (number),
@@ -19,6 +27,14 @@ CREATE TABLE document_path (
     PRIMARY KEY (document, path)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX document_path_by_version ON document_path (document, version);
+
+-- How many paths are remembered, and the version up to which changes may have been forgotten. Apart from the document,
+-- whose row is long.
+CREATE TABLE document_history (
+    document  INTEGER PRIMARY KEY REFERENCES document (number),
+    paths     INTEGER NOT NULL,
+    forgotten INTEGER NOT NULL
+) STRICT;
 
 -- Operations that may be sent again: `base` is the version they were made on, `version` the one they made.
 CREATE TABLE document_op (
