@@ -28,7 +28,7 @@ impl Log {
     ///
     /// # Errors
     /// `CursorInvalid` for garbage, `CursorEpochChanged` for a cursor of another log.
-    pub fn position(&self, text: &str, field: &'static str) -> Result<Seq> {
+    pub fn position(&self, text: &str, field: &str) -> Result<Seq> {
         cursor::decode(self.reads.epoch(), text, field)
     }
 

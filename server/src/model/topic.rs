@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::role::Role;
 use super::time::Time;
+use crate::error::head;
 
 /// The store's own number of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -141,7 +142,7 @@ impl fmt::Display for Member {
 
 /// The text names no member.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is none of anyone, signed-in, owner, role:ROLE, user:ID")]
+#[error("{:?} is none of anyone, signed-in, owner, role:ROLE, user:ID", head(.0))]
 pub struct UnknownMember(String);
 
 impl FromStr for Member {

@@ -18,5 +18,6 @@ mod document_watch;
 mod document_sync;
 mod process;
 mod faces;
+mod bad_requests;
 mod dynamic;
 mod access;

@@ -9,7 +9,7 @@ use prost_types::value::Kind;
 use v1::document_op::Action as Asked;
 use v1::sync_document_request::Frame;
 
-use super::check::{Check, start};
+use super::check::Check;
 use super::value::is_json;
 use crate::error::{Error, Result};
 use crate::log::{Log, Start};
@@ -69,13 +69,16 @@ pub(in crate::service) fn delete_document(
     Ok((id, Some(request.version).filter(|version| *version > 0)))
 }
 
-/// The document to watch, and where to begin.
+/// The document to watch, and where to begin if the log still goes on from there.
 pub(in crate::service) fn watch_document(
     log: &Log,
     request: v1::WatchDocumentRequest,
-) -> Result<(String, Start)> {
-    let id = document_id(request.id)?;
-    Ok((id, start(log, &request.cursor, 0)?))
+) -> Result<(String, Result<Start>)> {
+    let mut check = Check::default();
+    check.id(&request.id, "id");
+    let start = check.start(log, &request.cursor, 0);
+    check.finish()?;
+    Ok((request.id, start))
 }
 
 /// Operations on a document.
@@ -89,7 +92,7 @@ pub(in crate::service) fn commit_document(
     check.require((1..=MAX_OPS).contains(&count), "ops", "must have 1-256 operations");
     check.encoded(request.encoded_len(), limit.0 - ENVELOPE, "ops");
     let mut ids = HashSet::new();
-    let ops = request.ops.into_iter().enumerate().map(|(index, op)| {
+    let ops = request.ops.into_iter().take(MAX_OPS).enumerate().map(|(index, op)| {
         let at = format!("ops[{index}]");
         check.require(ids.insert(op.op_id.clone()), &format!("{at}.op_id"), OP_ID_RULE);
         document_op(&mut check, op, &at)
@@ -183,7 +186,7 @@ pub(in crate::service) fn sync_document(
     match (request.frame, watched) {
         (Some(Frame::Watch(watch)), None) => {
             let (id, start) = watch_document(log, watch).map_err(within("watch"))?;
-            Ok(SyncFrame::Watch(id, start))
+            Ok(SyncFrame::Watch(id, start?))
         }
         (Some(Frame::Watch(_)), Some(_)) => Err(Error::invalid(
             "watch",

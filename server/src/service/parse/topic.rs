@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use v1::publish_event_request::Body;
 use v1::subscribe_response::Body as StoredBody;
 
-use super::check::{Check, start};
+use super::check::Check;
 use super::value::is_json;
 use crate::domain::{History, Publication};
 use crate::error::Result;
@@ -88,33 +88,33 @@ pub(in crate::service) fn list_events(
     check.require(request.last <= MAX_LAST, "last", "must be 0-1000");
     let both = !request.after.is_empty() && request.last > 0;
     check.require(!both, "last", "must be 0 when `after` is given");
-    check.finish()?;
     let page = match (request.after.as_str(), request.last) {
-        ("", 0) => History::Oldest,
-        ("", last) => History::Latest(last as usize),
-        (after, _) => History::After(log.position(after, "after")?),
+        ("", 0) => Ok(History::Oldest),
+        ("", last) => Ok(History::Latest(last as usize)),
+        (after, _) => check.position(log, after, "after").map(History::After),
     };
-    Ok((request.topic, page, size))
+    check.finish()?;
+    Ok((request.topic, page?, size))
 }
 
-/// The topics to follow (none for all), and where to begin.
+/// The topics to follow (none for all), and where to begin if the log still goes on from there.
 pub(in crate::service) fn subscribe(
     log: &Log,
     request: v1::SubscribeRequest,
-) -> Result<(Vec<String>, Start)> {
+) -> Result<(Vec<String>, Result<Start>)> {
     let mut check = Check::default();
     let both = !request.topic.is_empty() && !request.topics.is_empty();
     check.require(!both, "topics", "must be empty when `topic` is given");
-    check.require(request.topics.len() <= MAX_TOPICS, "topics", "must name at most 64 topics");
-    for (index, name) in request.topics.iter().enumerate() {
+    let names = check.at_most(&request.topics, MAX_TOPICS, "topics", "must name at most 64 topics");
+    for (index, name) in names.iter().enumerate() {
         check.topic_name(name, &format!("topics[{index}]"));
     }
     if !request.topic.is_empty() {
         check.topic_name(&request.topic, "topic");
     }
     check.require(request.last <= MAX_LAST, "last", "must be 0-1000");
+    let start = check.start(log, &request.cursor, request.last as usize);
     check.finish()?;
-    let start = start(log, &request.cursor, request.last as usize)?;
     let names = if request.topic.is_empty() { request.topics } else { vec![request.topic] };
     Ok((names, start))
 }
