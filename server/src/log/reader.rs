@@ -48,6 +48,14 @@ impl Log {
         self.reads.before_latest(topics, count).await
     }
 
+    /// The position after which all events of the topics are kept.
+    ///
+    /// # Errors
+    /// Only by a fault of the store.
+    pub async fn trimmed(&self, topics: Arc<[TopicId]>) -> Result<Seq> {
+        self.reads.trimmed(topics).await
+    }
+
     /// The log's last position.
     pub fn last(&self) -> Seq {
         self.reads.bells().last()

@@ -46,7 +46,9 @@ impl DocumentService for DocumentApi {
         let found = self.documents.list(&caller, query).await?;
         let next = found.documents.last().filter(|_| found.more);
         Ok(Response::new(v1::ListDocumentsResponse {
-            next_page_token: next.map(|document| page::token("", &document.id)).unwrap_or_default(),
+            next_page_token: next
+                .map(|document| page::token("documents", "", &document.id))
+                .unwrap_or_default(),
             documents: found.documents.into_iter().map(document_message).collect(),
         }))
     }

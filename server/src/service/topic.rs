@@ -58,15 +58,11 @@ impl TopicService for TopicApi {
     ) -> Result<Response<v1::ListTopicsResponse>, Status> {
         let caller = caller(&request);
         let (size, after) = parse::list_topics(request.get_ref())?;
-        let mut topics = self.topics.list(&caller).await?;
-        topics.retain(|topic| topic.name > after);
-        let more = topics.len() > size;
-        topics.truncate(size);
+        let topics = self.topics.list(&caller, after, size + 1).await?;
+        let (topics, more) = page::fit(topics.iter().map(topic_message), size);
         let next = topics.last().filter(|_| more);
-        Ok(Response::new(v1::ListTopicsResponse {
-            next_page_token: next.map(|topic| page::token("", &topic.name)).unwrap_or_default(),
-            topics: topics.iter().map(topic_message).collect(),
-        }))
+        let next_page_token = next.map(|topic| page::token("topics", "", &topic.name)).unwrap_or_default();
+        Ok(Response::new(v1::ListTopicsResponse { topics, next_page_token }))
     }
 
     async fn update_topic(

@@ -36,13 +36,16 @@ impl UserService for UserApi {
         request: Request<v1::ListUsersRequest>,
     ) -> Result<Response<v1::ListUsersResponse>, Status> {
         let (caller, request) = admitted(request, check_member)?;
-        let found = self.users.list(&caller, parse::list_users(&request)?).await?;
-        let next = found.users.last().filter(|_| found.more);
+        let query = parse::list_users(&request)?;
+        let size = query.limit;
+        let found = self.users.list(&caller, query).await?;
+        let (users, cut) = page::fit(found.users.iter().map(user_message), size);
+        let next = users.last().filter(|_| cut || found.more);
+        let token = |user: &v1::User| page::token("users", &request.filter, &user.id.to_string());
+        let next_page_token = next.map(token).unwrap_or_default();
         Ok(Response::new(v1::ListUsersResponse {
-            next_page_token: next
-                .map(|user| page::token(&request.filter, &user.id.to_string()))
-                .unwrap_or_default(),
-            users: found.users.iter().map(user_message).collect(),
+            users,
+            next_page_token,
             cursor: self.log.cursor(found.position),
         }))
     }

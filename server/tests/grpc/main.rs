@@ -10,6 +10,7 @@ mod revocations;
 mod signing_keys;
 mod users;
 mod topics;
+mod pages;
 mod topic_admin;
 mod logs;
 mod streams;

@@ -47,7 +47,11 @@ pub(in crate::service) fn list_documents(request: &v1::ListDocumentsRequest) -> 
     let limit = check.take(page::size(request.page_size), "page_size", "must be 0-1000");
     let after = match request.page_token.as_str() {
         "" => String::new(),
-        token => check.take(page::key("", token), "page_token", "must be the next_page_token of this list"),
+        token => check.take(
+            page::key("documents", "", token),
+            "page_token",
+            "must be the next_page_token of this list",
+        ),
     };
     check.finish()?;
     Ok(DocumentQuery { after, limit, bytes: PAGE_BYTES })

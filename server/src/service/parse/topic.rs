@@ -35,7 +35,11 @@ pub(in crate::service) fn list_topics(request: &v1::ListTopicsRequest) -> Result
     let size = check.take(page::size(request.page_size), "page_size", "must be 0-1000");
     let after = match request.page_token.as_str() {
         "" => String::new(),
-        token => check.take(page::key("", token), "page_token", "must be the next_page_token of this list"),
+        token => check.take(
+            page::key("topics", "", token),
+            "page_token",
+            "must be the next_page_token of this list",
+        ),
     };
     check.finish()?;
     Ok((size, after))

@@ -36,7 +36,7 @@ pub(in crate::service) fn list_users(request: &v1::ListUsersRequest) -> Result<U
     let after = match request.page_token.as_str() {
         "" => 0,
         token => {
-            let key = page::key(&request.filter, token).and_then(|key| key.parse().ok());
+            let key = page::key("users", &request.filter, token).and_then(|key| key.parse().ok());
             check.take(key, "page_token", "must be the next_page_token of a list with the same filter")
         }
     };
