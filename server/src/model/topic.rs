@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::role::Role;
 use super::time::Time;
-use crate::error::head;
 
 /// The store's own number of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,9 +44,9 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// Changes with every change of the topic, not of its events.
+    /// Changes with every change of the topic, not of its events; a topic created anew never has one of the old one's.
     pub fn etag(&self) -> String {
-        format!("v{}", self.version)
+        format!("v{}.{}", self.id.0, self.version)
     }
 }
 
@@ -142,7 +141,7 @@ impl fmt::Display for Member {
 
 /// The text names no member.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{:?} is none of anyone, signed-in, owner, role:ROLE, user:ID", head(.0))]
+#[error("{0:?} is none of anyone, signed-in, owner, role:ROLE, user:ID")]
 pub struct UnknownMember(String);
 
 impl FromStr for Member {

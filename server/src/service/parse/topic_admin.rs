@@ -8,7 +8,7 @@ use lastmile_proto::v1;
 
 use super::check::Check;
 use crate::error::{Error, Result, head};
-use crate::model::{Member, NewTopic, Retention, TopicPatch, TopicRules, UnknownMember, is_subject};
+use crate::model::{Member, NewTopic, Retention, Role, TopicPatch, TopicRules, is_subject};
 
 /// Members of a rule.
 const MAX_MEMBERS: usize = 64;
@@ -180,15 +180,21 @@ fn check_members(check: &mut Check, members: &[String], field: &str) -> Vec<Memb
     let mut parsed = Vec::with_capacity(members.len());
     for (index, member) in members.iter().enumerate() {
         match member.parse() {
+            // Edges follow every topic of their token, whatever its rules.
+            Ok(Member::Role(Role::Edge)) | Err(_) => {
+                check.require(false, &format!("{field}[{index}]"), &member_rule(member));
+            }
             Ok(member) => parsed.push(member),
-            Err(error) => check.require(false, &format!("{field}[{index}]"), &member_rule(&error)),
         }
     }
     parsed
 }
 
-fn member_rule(error: &UnknownMember) -> String {
-    format!("{error}; roles are user, admin, service")
+fn member_rule(text: &str) -> String {
+    let text = head(text);
+    format!(
+        "{text:?} is none of anyone, signed-in, owner, role:ROLE, user:ID; roles are user, admin, service"
+    )
 }
 
 /// Absent or zero: the default.
@@ -267,7 +273,7 @@ mod tests {
         let topic = v1::Topic {
             name: "a b".to_owned(),
             description: "x".repeat(1025),
-            rules: rules(&["anyone", "owner", "owner"], &["role:king", "user:a b", "anyone"]),
+            rules: rules(&["anyone", "owner", "owner"], &["role:king", "user:a b", "role:edge", "anyone"]),
             retention: retention(59, 0, 1000),
             ..Default::default()
         };
@@ -278,6 +284,7 @@ mod tests {
             "topic.rules.publish",
             "topic.rules.subscribe[0]",
             "topic.rules.subscribe[1]",
+            "topic.rules.subscribe[2]",
             "topic.retention.max_age",
             "topic.retention.max_bytes",
         ];

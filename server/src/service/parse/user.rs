@@ -78,7 +78,8 @@ pub(in crate::service) fn update_user(
     };
     let mut check = Check::default();
     check.require(user.id > 0, "user.id", "must be the id of a user, from 1");
-    let paths = request.update_mask.map_or_else(|| set_fields(&user), |mask| mask.paths);
+    let named = request.update_mask.map(|mask| mask.paths).filter(|paths| !paths.is_empty());
+    let paths = named.unwrap_or_else(|| set_fields(&user));
     let mut patch = UserPatch::default();
     for path in check.at_most(&paths, MAX_PATHS, "update_mask", "must name at most 32 fields") {
         match path.as_str() {
@@ -222,8 +223,10 @@ mod tests {
         assert_eq!((id, &patch, etag.as_deref()), (1, &name_only, Some("v3")));
         let (_, patch, _) = update(&["name", "email"], user.clone()).unwrap();
         assert_eq!(patch.email.as_deref(), Some(""));
-        let without = v1::UpdateUserRequest { user: Some(v1::User { id: 1, ..user }), update_mask: None };
+        let without =
+            v1::UpdateUserRequest { user: Some(v1::User { id: 1, ..user.clone() }), update_mask: None };
         assert_eq!(update_user(without).unwrap().1, name_only);
+        assert_eq!(update(&[], user).unwrap().1, name_only, "many clients send an empty mask for none");
     }
 
     #[test]
