@@ -13,6 +13,18 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 /// The `domain` of every `google.rpc.ErrorInfo` this server sends.
 pub const ERROR_DOMAIN: &str = "lastmile.v1";
 
+/// Bytes of the text of an error: it travels in headers, for which clients and proxies have little room.
+const MAX_MESSAGE: usize = 1024;
+
+/// Bytes of the wrong fields in its details.
+const MAX_FIELDS: usize = 3 * 1024;
+
+/// Bytes of a wrong field besides its two texts.
+const FRAME: usize = 8;
+
+/// Bytes that are told of one field.
+const MAX_DESCRIPTION: usize = 512;
+
 /// The result of everything that can fail with an [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -35,12 +47,12 @@ impl Violation {
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Fields of the request are wrong: all of them, not only the first.
+    /// Fields of the request are wrong: all of them, not only the first. The wire has room for so many.
     #[error("{}", describe(.0))]
     Invalid(Vec<Violation>),
     /// The text is not a cursor of this server.
     #[error("the cursor in `{0}` is not one this server has given; leave it out to begin at now")]
-    CursorInvalid(&'static str),
+    CursorInvalid(String),
     /// Events after the cursor have been deleted.
     #[error("the cursor is older than the events kept; read the state again and continue from its cursor")]
     CursorExpired,
@@ -94,8 +106,13 @@ pub enum Error {
     #[error("{} changed since the version the commit was made on; take what stands there now and commit again", paths(.0))]
     DocumentConflict(DocumentConflict),
     /// The id of an operation came before, with another operation.
-    #[error("the op_id {0:?} was used for another operation; use a new one for each operation")]
-    OpIdReused(String),
+    #[error("the op_id {op_id:?} was used for another operation; use a new one for each operation")]
+    OpIdReused {
+        /// The id.
+        op_id: String,
+        /// Path of the field that holds it.
+        field: String,
+    },
     /// The idempotency key came before, with another event.
     #[error("the idempotency key {0:?} was used for another event; use a new key for each event")]
     IdempotencyKeyReused(String),
@@ -147,11 +164,14 @@ impl Error {
     /// The same error of a message that is a field of the request.
     #[must_use]
     pub fn within(self, field: &str) -> Self {
+        let outer = |inner: String| format!("{field}.{inner}");
         match self {
             Self::Invalid(violations) => {
-                let outer = |each: Violation| Violation { field: format!("{field}.{}", each.field), ..each };
+                let outer = |each: Violation| Violation { field: outer(each.field), ..each };
                 Self::Invalid(violations.into_iter().map(outer).collect())
             }
+            Self::CursorInvalid(inner) => Self::CursorInvalid(outer(inner)),
+            Self::OpIdReused { op_id, field } => Self::OpIdReused { op_id, field: outer(field) },
             other => other,
         }
     }
@@ -184,7 +204,7 @@ impl Error {
             Self::NotFound { .. } => Code::NotFound,
             Self::UsernameTaken(_)
             | Self::TopicExists(_)
-            | Self::OpIdReused(_)
+            | Self::OpIdReused { .. }
             | Self::IdempotencyKeyReused(_) => Code::AlreadyExists,
             Self::LastAdmin => Code::FailedPrecondition,
             Self::EtagMismatch { .. } | Self::DocumentConflict(_) => Code::Aborted,
@@ -222,7 +242,7 @@ impl Error {
             Self::TopicExists(_) => "TOPIC_EXISTS",
             Self::LastAdmin => "LAST_ADMIN",
             Self::DocumentConflict(_) => "DOCUMENT_CONFLICT",
-            Self::OpIdReused(_) => "OP_ID_REUSED",
+            Self::OpIdReused { .. } => "OP_ID_REUSED",
             Self::UsernameTaken(_) => "USERNAME_TAKEN",
             Self::IdempotencyKeyReused(_) => "IDEMPOTENCY_KEY_REUSED",
             Self::EtagMismatch { .. } => "ETAG_MISMATCH",
@@ -241,14 +261,10 @@ impl Error {
         let mut details = ErrorDetails::with_error_info(self.reason(), ERROR_DOMAIN, HashMap::new());
         match self {
             Self::Invalid(violations) => {
-                let violations: Vec<_> = violations
-                    .iter()
-                    .map(|each| FieldViolation::new(&each.field, &each.description))
-                    .collect();
-                details.set_bad_request(violations);
+                details.set_bad_request(with_room(violations));
             }
-            Self::CursorInvalid(field) => {
-                details.add_bad_request_violation(*field, self.to_string());
+            Self::CursorInvalid(field) | Self::OpIdReused { field, .. } => {
+                details.add_bad_request_violation(field, self.to_string());
             }
             Self::NotFound { kind, name } | Self::EtagMismatch { kind, name } => {
                 details.set_resource_info(*kind, name, "", self.to_string());
@@ -261,9 +277,6 @@ impl Error {
                 details.set_resource_info("topic", name, "", self.to_string());
                 details.add_bad_request_violation("topic.name", self.to_string());
             }
-            Self::OpIdReused(_) => {
-                details.add_bad_request_violation("ops", self.to_string());
-            }
             Self::IdempotencyKeyReused(_) => {
                 details.add_bad_request_violation("idempotency_key", self.to_string());
             }
@@ -274,15 +287,19 @@ impl Error {
 }
 
 fn paths(conflict: &DocumentConflict) -> String {
-    // The message travels in a header, which has little room.
     let told: Vec<_> = conflict.paths.iter().take(3).map(|each| format!("{:?}", head(&each.path))).collect();
     let more = conflict.paths.len() - told.len() + conflict.omitted_paths as usize;
     if more == 0 { told.join(", ") } else { format!("{} and {more} more paths", told.join(", ")) }
 }
 
-/// The first characters of a text that may be long.
-fn head(text: &str) -> &str {
+/// The first characters of a text that a caller sent, to name it in an error.
+pub fn head(text: &str) -> &str {
     text.char_indices().nth(64).map_or(text, |(end, _)| &text[..end])
+}
+
+/// As much of a text as so many bytes hold.
+fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
 }
 
 /// `google.rpc.Status` carries details of any type; the helpers above know only the standard ones.
@@ -295,10 +312,29 @@ fn with_detail(status: &Status, name: &str, message: &impl Message) -> Status {
     Status::with_details(status.code(), status.message(), whole.encode_to_vec().into())
 }
 
+/// The first violations: those that the details have room for.
+fn with_room(violations: &[Violation]) -> Vec<FieldViolation> {
+    let mut room = MAX_FIELDS;
+    let told = violations.iter().map_while(|each| {
+        let description = cut(&each.description, MAX_DESCRIPTION);
+        room = room.checked_sub(each.field.len() + description.len() + FRAME)?;
+        Some(FieldViolation::new(&each.field, description))
+    });
+    told.collect()
+}
+
+/// The first violations: those that the text has room for, and how many more there are.
 fn describe(violations: &[Violation]) -> String {
-    let each: Vec<_> =
-        violations.iter().map(|each| format!("{}: {}", each.field, each.description)).collect();
-    each.join("; ")
+    let mut text = String::new();
+    for (index, each) in violations.iter().enumerate() {
+        let more = format!("; and {} more", violations.len() - index);
+        let next = format!("{}: {}", each.field, cut(&each.description, MAX_DESCRIPTION));
+        if index > 0 && text.len() + next.len() + more.len() > MAX_MESSAGE {
+            return text + &more;
+        }
+        text = if index > 0 { text + "; " + &next } else { next };
+    }
+    text
 }
 
 impl From<Error> for Status {
@@ -306,7 +342,8 @@ impl From<Error> for Status {
         if let Error::Internal(cause) = &error {
             tracing::error!(error = %cause, "a call failed by a fault of the server");
         }
-        let status = Self::with_error_details(error.code(), error.to_string(), error.details());
+        let message = error.to_string();
+        let status = Self::with_error_details(error.code(), cut(&message, MAX_MESSAGE), error.details());
         match &error {
             Error::DocumentConflict(conflict) => {
                 with_detail(&status, "lastmile.v1.DocumentConflict", conflict)
@@ -359,6 +396,45 @@ mod tests {
             .collect();
         assert_eq!(fields, ["user.name", "password"]);
         assert_eq!(details.error_info().map(|info| info.reason.as_str()), Some("FIELD_INVALID"));
+    }
+
+    #[test]
+    fn errors_fit_into_headers_whatever_was_sent() {
+        let bytes = |error: Error| {
+            let status = Status::from(error);
+            (status.message().len(), status.details().len())
+        };
+        let many: Vec<_> = (0..300).map(|n| Violation::new(format!("ops[{n}].path"), "is wrong")).collect();
+        let told = Status::from(Error::Invalid(many.clone()));
+        assert!(told.message().starts_with("ops[0].path: is wrong; ops[1].path: is wrong; "), "{told:?}");
+        assert!(told.message().ends_with("; and 258 more"), "{told:?}");
+        let fields = told.get_details_bad_request().unwrap().field_violations.len();
+        assert!((100..300).contains(&fields), "{fields}");
+        let long = || "\u{e4}".repeat(5000);
+        for error in [
+            Error::Invalid(many),
+            Error::Invalid(vec![Violation::new("filter", long()); 9]),
+            Error::Forbidden(long()),
+        ] {
+            let (message, details) = bytes(error);
+            assert!(
+                message <= MAX_MESSAGE && details <= 2 * (MAX_MESSAGE + MAX_FIELDS),
+                "{message} {details}"
+            );
+        }
+    }
+
+    #[test]
+    fn fields_of_inner_messages_are_named_from_the_request_on() {
+        let field = |error: Error| {
+            let status = Status::from(error.within("commit"));
+            status.get_details_bad_request().unwrap().field_violations[0].field.clone()
+        };
+        assert_eq!(field(Error::invalid("id", "is wrong")), "commit.id");
+        assert_eq!(field(Error::CursorInvalid("cursor".to_owned())), "commit.cursor");
+        let (op_id, inner) = ("1".to_owned(), "op_id".to_owned());
+        let reused = Error::OpIdReused { op_id, field: inner }.within("ops[3]");
+        assert_eq!(field(reused), "commit.ops[3].op_id");
     }
 
     #[test]

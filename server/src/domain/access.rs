@@ -8,7 +8,7 @@ use crate::model::{Member, Role, Topic};
 ///
 /// # Errors
 /// `LoginRequired` for an anonymous caller, `Forbidden` for edges and for tokens of some topics.
-pub(super) fn check_member(caller: &Caller) -> Result<&Identity> {
+pub fn check_member(caller: &Caller) -> Result<&Identity> {
     let identity = caller.identity()?;
     if identity.role == Role::Edge {
         return Err(Error::Forbidden("an edge may only open streams".to_owned()));
@@ -20,7 +20,7 @@ pub(super) fn check_member(caller: &Caller) -> Result<&Identity> {
 ///
 /// # Errors
 /// `LoginRequired` for an anonymous caller, `Forbidden` for tokens of some topics.
-pub(super) fn check_follower(caller: &Caller) -> Result<&Identity> {
+pub fn check_follower(caller: &Caller) -> Result<&Identity> {
     check_unscoped(caller.identity()?)
 }
 

@@ -96,18 +96,16 @@ impl Documents {
         Ok(())
     }
 
-    /// Admits a caller who may watch a document from there, and finds the topic that carries its changes.
+    /// Admits a caller who may watch a document, and finds the topic that carries its changes; `resumes` is whether the
+    /// caller has a cursor.
     ///
     /// # Errors
     /// `LoginRequired`, `Forbidden`; `NotFound` when there is no trace of such a document, or it is deleted and the
     /// caller asks for what comes now.
-    pub async fn authorize_watch(&self, caller: &Caller, id: &str, start: Start) -> Result<TopicId> {
+    pub async fn authorize_watch(&self, caller: &Caller, id: &str, resumes: bool) -> Result<TopicId> {
         check_follower(caller)?;
         let log = self.store.document_log(id).await?.ok_or_else(|| unknown(id))?;
-        match start {
-            Start::Latest(_) if log.deleted => Err(unknown(id)),
-            Start::Latest(_) | Start::Position(_) => Ok(log.topic),
-        }
+        if log.deleted && !resumes { Err(unknown(id)) } else { Ok(log.topic) }
     }
 
     /// Follows the changes of a document.
@@ -115,16 +113,9 @@ impl Documents {
     /// # Errors
     /// Those of [`Self::authorize_watch`], and the errors of a cursor that cannot go on.
     pub async fn watch(&self, caller: &Caller, id: &str, start: Start) -> Result<Tail> {
-        let topic = self.authorize_watch(caller, id, start).await?;
+        let resumes = matches!(start, Start::Position(_));
+        let topic = self.authorize_watch(caller, id, resumes).await?;
         Tail::open(self.log.clone(), Arc::new([topic]), start).await
-    }
-
-    /// Admits a caller who may go on watching.
-    ///
-    /// # Errors
-    /// `LoginRequired`, `Forbidden`.
-    pub fn authorize_follow(caller: &Caller) -> Result<()> {
-        check_follower(caller).map(drop)
     }
 
     /// Admits a caller who may watch and commit over one call.

@@ -18,6 +18,7 @@ mod documents;
 mod logs;
 mod dev;
 
+pub use access::{check_follower, check_member};
 pub use dev::{publish_ticks, seed};
 pub use document_message::{document_change_message, document_message};
 pub use documents::{DocumentVersion, Documents};

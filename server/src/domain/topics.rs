@@ -13,6 +13,9 @@ use crate::telemetry::current_traceparent;
 /// Topics of one subscription.
 const MAX_TOPICS: usize = 64;
 
+/// Topics read at once while a caller's are looked for.
+const BATCH: usize = 256;
+
 /// Bytes of a page of history: below the message limit that clients have by default.
 const PAGE_BYTES: usize = 1 << 20;
 
@@ -80,14 +83,12 @@ impl Topics {
         if may_see(caller, &topic) { Ok(topic) } else { Err(refuse_subscribe(caller, &topic)) }
     }
 
-    /// The topics the caller may subscribe to, or administers, in the order of their names.
+    /// So many topics after a name that the caller may subscribe to, or administers, in the order of their names.
     ///
     /// # Errors
     /// Only by a fault of the store.
-    pub async fn list(&self, caller: &Caller) -> Result<Vec<Topic>> {
-        let mut topics = self.store.topics().await?;
-        topics.retain(|topic| may_see(caller, topic));
-        Ok(topics)
+    pub async fn list(&self, caller: &Caller, after: String, limit: usize) -> Result<Vec<Topic>> {
+        self.admitting(after, limit, |topic| may_see(caller, topic)).await
     }
 
     /// Appends an event; when it answers, the event is on disk.
@@ -121,7 +122,7 @@ impl Topics {
         }
         let topics: Arc<[TopicId]> = Arc::new([topic.id]);
         let (after, events) = match page {
-            History::Oldest => (self.log.before_latest(Arc::clone(&topics), usize::MAX).await?, size),
+            History::Oldest => (self.log.trimmed(Arc::clone(&topics)).await?, size),
             History::After(seq) => (seq, size),
             History::Latest(count) => (self.log.before_latest(Arc::clone(&topics), count).await?, count),
         };
@@ -201,17 +202,37 @@ impl Topics {
     }
 
     async fn all_readable(&self, caller: &Caller) -> Result<Vec<Topic>> {
-        let mut topics = self.store.topics().await?;
-        topics.retain(|topic| may_follow(caller, topic));
+        let admits = |topic: &Topic| may_follow(caller, topic);
+        let topics = self.admitting(String::new(), MAX_TOPICS + 1, admits).await?;
         if topics.is_empty() {
             caller.identity()?;
             return Err(Error::Forbidden("there is no topic you may subscribe to".to_owned()));
         }
         if topics.len() > MAX_TOPICS {
-            let why = format!("you may read {} topics: name up to {MAX_TOPICS} of them", topics.len());
+            let why = format!("you may read more than {MAX_TOPICS} topics: name up to {MAX_TOPICS} of them");
             return Err(Error::invalid("topics", why));
         }
         Ok(topics)
+    }
+
+    /// So many topics after a name that admit the caller; they are read in batches until there are enough.
+    async fn admitting(
+        &self,
+        mut after: String,
+        limit: usize,
+        admits: impl Fn(&Topic) -> bool,
+    ) -> Result<Vec<Topic>> {
+        let mut found = Vec::new();
+        loop {
+            let batch = self.store.topics(&after, BATCH).await?;
+            let next = batch.last().filter(|_| batch.len() == BATCH).map(|topic| topic.name.clone());
+            let room = limit - found.len();
+            found.extend(batch.into_iter().filter(&admits).take(room));
+            match next {
+                Some(next) if found.len() < limit => after = next,
+                _ => return Ok(found),
+            }
+        }
     }
 
     async fn known(&self, name: &str) -> Result<Topic> {

@@ -28,7 +28,7 @@ impl Log {
     ///
     /// # Errors
     /// `CursorInvalid` for garbage, `CursorEpochChanged` for a cursor of another log.
-    pub fn position(&self, text: &str, field: &'static str) -> Result<Seq> {
+    pub fn position(&self, text: &str, field: &str) -> Result<Seq> {
         cursor::decode(self.reads.epoch(), text, field)
     }
 
@@ -54,6 +54,14 @@ impl Log {
     /// Only by a fault of the store.
     pub async fn before_latest(&self, topics: Arc<[TopicId]>, count: usize) -> Result<Seq> {
         self.reads.before_latest(topics, count).await
+    }
+
+    /// The position after which all events of the topics are kept.
+    ///
+    /// # Errors
+    /// Only by a fault of the store.
+    pub async fn trimmed(&self, topics: Arc<[TopicId]>) -> Result<Seq> {
+        self.reads.trimmed(topics).await
     }
 
     /// The log's last position.

@@ -1,5 +1,7 @@
 //! The filter of ListUsers: `name:"ali" AND role=admin`.
 
+use crate::error::head;
+
 /// Terms that must all hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserFilter {
@@ -51,7 +53,7 @@ impl UserFilter {
             if !terms.is_empty() {
                 rest = rest
                     .strip_prefix("AND ")
-                    .ok_or_else(|| format!("`AND` and another term must follow, not {rest:?}"))?
+                    .ok_or_else(|| format!("`AND` and another term must follow, not {:?}", head(rest)))?
                     .trim_start();
             }
             let (term, after) = parse_term(rest)?;
@@ -64,13 +66,14 @@ impl UserFilter {
 
 fn parse_term(text: &str) -> Result<(Term, &str), String> {
     let end = text.find([':', '=']).ok_or_else(|| {
+        let text = head(text);
         format!("a term is FIELD:VALUE (contains) or FIELD=VALUE (equals); {text:?} has neither `:` nor `=`")
     })?;
     let name = text[..end].trim_end();
     let field = FIELDS
         .iter()
         .find_map(|(known, field)| (*known == name).then_some(*field))
-        .ok_or_else(|| format!("{name:?} is none of name, username, email, role, tag"))?;
+        .ok_or_else(|| format!("{:?} is none of name, username, email, role, tag", head(name)))?;
     let (value, rest) = parse_value(text[end + 1..].trim_start())?;
     let term =
         if text[end..].starts_with(':') { Term::Contains(field, value) } else { Term::Equals(field, value) };

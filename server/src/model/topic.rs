@@ -44,9 +44,9 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// Changes with every change of the topic, not of its events.
+    /// Changes with every change of the topic, not of its events; a topic created anew never has one of the old one's.
     pub fn etag(&self) -> String {
-        format!("v{}", self.version)
+        format!("v{}.{}", self.id.0, self.version)
     }
 }
 

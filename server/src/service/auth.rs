@@ -4,9 +4,9 @@ use lastmile_proto::v1;
 use tonic::{Request, Response, Status, async_trait};
 use v1::auth_service_server::AuthService;
 
-use super::call::caller;
+use super::call::{admitted, caller};
 use super::parse;
-use crate::auth::IssuedToken;
+use crate::auth::{Caller, IssuedToken};
 use crate::domain::{ServiceTokens, Session, Sessions, SetUp, Users, user_message};
 
 /// Signs people in and out.
@@ -80,8 +80,8 @@ impl AuthService for AuthApi {
         &self,
         request: Request<v1::ChangePasswordRequest>,
     ) -> Result<Response<()>, Status> {
-        let caller = caller(&request);
-        let (current, next) = parse::change_password(request.into_inner())?;
+        let (caller, request) = admitted(request, Caller::identity)?;
+        let (current, next) = parse::change_password(request)?;
         self.sessions.change_password(&caller, current, next).await?;
         Ok(Response::new(()))
     }
@@ -96,8 +96,8 @@ impl AuthService for AuthApi {
         &self,
         request: Request<v1::CreateServiceTokenRequest>,
     ) -> Result<Response<v1::CreateServiceTokenResponse>, Status> {
-        let caller = caller(&request);
-        let new = parse::create_service_token(request.into_inner())?;
+        let (caller, request) = admitted(request, |caller| caller.admin("issue service tokens"))?;
+        let new = parse::create_service_token(request)?;
         let (id, IssuedToken { text, expires }) = self.service_tokens.create(&caller, new).await?;
         let expire_time = Some(expires.into());
         Ok(Response::new(v1::CreateServiceTokenResponse { id, token: text, expire_time }))
@@ -107,8 +107,8 @@ impl AuthService for AuthApi {
         &self,
         request: Request<v1::RevokeServiceTokenRequest>,
     ) -> Result<Response<()>, Status> {
-        let caller = caller(&request);
-        let id = parse::service_token_id(request.into_inner().id)?;
+        let (caller, request) = admitted(request, |caller| caller.admin("revoke service tokens"))?;
+        let id = parse::service_token_id(request.id)?;
         self.service_tokens.revoke(&caller, id).await?;
         Ok(Response::new(()))
     }

@@ -7,11 +7,11 @@ use prost::Message;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 use v1::document_service_server::DocumentService;
 
-use super::call::caller;
+use super::call::{admitted, caller};
 use super::stream::{Messages, Streams, Watch};
 use super::sync::{DocumentSync, committed, render};
 use super::{page, parse};
-use crate::domain::{Documents, document_message};
+use crate::domain::{Documents, check_follower, check_member, document_message};
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::model::EventLimit;
@@ -41,12 +41,14 @@ impl DocumentService for DocumentApi {
         &self,
         request: Request<v1::ListDocumentsRequest>,
     ) -> Result<Response<v1::ListDocumentsResponse>, Status> {
-        let caller = caller(&request);
-        let query = parse::list_documents(request.get_ref())?;
+        let (caller, request) = admitted(request, check_member)?;
+        let query = parse::list_documents(&request)?;
         let found = self.documents.list(&caller, query).await?;
         let next = found.documents.last().filter(|_| found.more);
         Ok(Response::new(v1::ListDocumentsResponse {
-            next_page_token: next.map(|document| page::token("", &document.id)).unwrap_or_default(),
+            next_page_token: next
+                .map(|document| page::token("documents", "", &document.id))
+                .unwrap_or_default(),
             documents: found.documents.into_iter().map(document_message).collect(),
         }))
     }
@@ -55,8 +57,8 @@ impl DocumentService for DocumentApi {
         &self,
         request: Request<v1::GetDocumentRequest>,
     ) -> Result<Response<v1::GetDocumentResponse>, Status> {
-        let caller = caller(&request);
-        let id = parse::document_id(request.into_inner().id)?;
+        let (caller, request) = admitted(request, check_member)?;
+        let id = parse::document_id(request.id)?;
         let (document, seq) = self.documents.get(&caller, &id).await?;
         let document = Some(document_message(document));
         Ok(Response::new(v1::GetDocumentResponse { document, cursor: self.log.cursor(seq) }))
@@ -66,8 +68,8 @@ impl DocumentService for DocumentApi {
         &self,
         request: Request<v1::DeleteDocumentRequest>,
     ) -> Result<Response<()>, Status> {
-        let caller = caller(&request);
-        let (id, version) = parse::delete_document(request.into_inner())?;
+        let (caller, request) = admitted(request, check_member)?;
+        let (id, version) = parse::delete_document(request)?;
         self.documents.delete(&caller, id, version).await?;
         Ok(Response::new(()))
     }
@@ -76,8 +78,8 @@ impl DocumentService for DocumentApi {
         &self,
         request: Request<v1::CommitDocumentRequest>,
     ) -> Result<Response<v1::CommitDocumentResponse>, Status> {
-        let caller = caller(&request);
-        let commit = parse::commit_document(self.limit, request.into_inner())?;
+        let (caller, request) = admitted(request, check_member)?;
+        let commit = parse::commit_document(self.limit, request)?;
         let made = self.documents.commit(&caller, commit).await.map_err(shorten)?;
         Ok(Response::new(committed(&self.log, made)))
     }
@@ -88,12 +90,16 @@ impl DocumentService for DocumentApi {
         &self,
         request: Request<v1::WatchDocumentRequest>,
     ) -> Result<Response<Self::WatchDocumentStream>, Status> {
-        let caller = caller(&request);
-        let (id, start) = parse::watch_document(&self.log, request.into_inner())?;
-        let tail = self.documents.watch(&caller, &id, start).await?;
+        let (caller, request) = admitted(request, check_follower)?;
+        let (id, start) = parse::watch_document(&self.log, request)?;
+        let tail = self.documents.watch(&caller, &id, start?).await?;
         let log = self.log.clone();
         let render = move |delivery| render(&log, delivery);
-        let watch = Watch::new(caller.clone(), move || ready(Documents::authorize_follow(&caller)).boxed());
+        let documents = self.documents.clone();
+        let watch = Watch::new(caller.clone(), move || {
+            let (documents, caller, id) = (documents.clone(), caller.clone(), id.clone());
+            async move { documents.authorize_watch(&caller, &id, true).await.map(drop) }.boxed()
+        });
         Ok(Response::new(self.streams.deliver(tail, watch, render)))
     }
 
@@ -101,9 +107,10 @@ impl DocumentService for DocumentApi {
         &self,
         request: Request<v1::WatchDocumentRequest>,
     ) -> Result<Response<()>, Status> {
-        let caller = caller(&request);
-        let (id, start) = parse::watch_document(&self.log, request.into_inner())?;
-        self.documents.authorize_watch(&caller, &id, start).await?;
+        let (caller, request) = admitted(request, check_follower)?;
+        let resumes = !request.cursor.is_empty();
+        let (id, _) = parse::watch_document(&self.log, request)?;
+        self.documents.authorize_watch(&caller, &id, resumes).await?;
         Ok(Response::new(()))
     }
 

@@ -90,7 +90,7 @@ impl LogService for LogApi {
         Logs::authorize_tail(&caller)?;
         let (filter, start) = parse::tail_logs(&self.log, request.into_inner())?;
         let whole = filter.is_open();
-        let tail = self.logs.tail(&caller, filter, start).await?;
+        let tail = self.logs.tail(&caller, filter, start?).await?;
         let log = self.log.clone();
         let render = move |delivery| render(&log, whole, delivery);
         let watch = Watch::new(caller.clone(), move || ready(Logs::authorize_tail(&caller)).boxed());
@@ -102,7 +102,7 @@ impl LogService for LogApi {
         request: Request<v1::TailLogsRequest>,
     ) -> Result<Response<()>, Status> {
         Logs::authorize_tail(&caller(&request))?;
-        parse::tail_logs(&self.log, request.into_inner())?;
+        let _ = parse::tail_logs(&self.log, request.into_inner())?;
         Ok(Response::new(()))
     }
 }

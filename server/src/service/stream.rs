@@ -65,10 +65,7 @@ impl Streams {
                 let Some((room, delivery)) = next else { return };
                 match delivery.and_then(&render) {
                     Ok(message) => room.send(Ok(message)),
-                    // The tail knows only the number of what is gone; the watch knows its name.
-                    Err(gone @ Error::NotFound { .. }) => {
-                        break guard.allow(Stirred::AccessChanged).await.err().unwrap_or(gone);
-                    }
+                    Err(gone @ Error::NotFound { .. }) => break guard.explain(gone).await,
                     Err(error) => break error,
                 }
             };
@@ -151,6 +148,11 @@ impl Guard {
                 Ok(())
             }
         }
+    }
+
+    /// The tail knows only the number of what is gone; who admits callers knows its name.
+    async fn explain(&mut self, gone: Error) -> Error {
+        (self.watch.authorize)().await.err().unwrap_or(gone)
     }
 }
 

@@ -91,6 +91,7 @@ impl DocumentSync {
     /// The next message is read after this answer is sent, so that a caller cannot be ahead of the disk.
     async fn answer(&mut self, event: Event) -> Result<Step, Status> {
         let request = match event {
+            Event::Changed(Err(Error::NotFound { .. })) => return Err(self.forgotten().into()),
             Event::Changed(delivery) => {
                 return Ok(Step::Say(Frame::Change(render(&self.log, delivery?)?)));
             }
@@ -108,6 +109,12 @@ impl DocumentSync {
             }
             SyncFrame::Commit(commit) => Ok(Step::Say(self.commit(commit).await?)),
         }
+    }
+
+    /// A document that was deleted long ago; the tail knows only the number of its log.
+    fn forgotten(&self) -> Error {
+        let name = self.watched.as_ref().map(|watched| watched.id.clone()).unwrap_or_default();
+        Error::NotFound { kind: "document", name }
     }
 
     async fn commit(&self, commit: DocumentCommit) -> Result<Frame> {

@@ -7,9 +7,10 @@ use lastmile_proto::v1;
 use tonic::{Request, Response, Status, async_trait};
 use v1::topic_service_server::TopicService;
 
-use super::call::caller;
+use super::call::{admitted, caller};
 use super::stream::{Messages, Streams, Watch};
 use super::{page, parse};
+use crate::auth::Caller;
 use crate::domain::{Feed, TopicAdmin, Topics, event_message, topic_message};
 use crate::error::{Error, Result};
 use crate::log::{Delivery, Log};
@@ -38,8 +39,8 @@ impl TopicService for TopicApi {
         &self,
         request: Request<v1::CreateTopicRequest>,
     ) -> Result<Response<v1::Topic>, Status> {
-        let caller = caller(&request);
-        let topic = parse::create_topic(request.into_inner())?;
+        let (caller, request) = admitted(request, |caller| caller.admin("create topics"))?;
+        let topic = parse::create_topic(request)?;
         let topic = self.admin.create(&caller, topic).await?;
         Ok(Response::new(topic_message(&topic)))
     }
@@ -57,30 +58,26 @@ impl TopicService for TopicApi {
     ) -> Result<Response<v1::ListTopicsResponse>, Status> {
         let caller = caller(&request);
         let (size, after) = parse::list_topics(request.get_ref())?;
-        let mut topics = self.topics.list(&caller).await?;
-        topics.retain(|topic| topic.name > after);
-        let more = topics.len() > size;
-        topics.truncate(size);
+        let topics = self.topics.list(&caller, after, size + 1).await?;
+        let (topics, more) = page::fit(topics.iter().map(topic_message), size);
         let next = topics.last().filter(|_| more);
-        Ok(Response::new(v1::ListTopicsResponse {
-            next_page_token: next.map(|topic| page::token("", &topic.name)).unwrap_or_default(),
-            topics: topics.iter().map(topic_message).collect(),
-        }))
+        let next_page_token = next.map(|topic| page::token("topics", "", &topic.name)).unwrap_or_default();
+        Ok(Response::new(v1::ListTopicsResponse { topics, next_page_token }))
     }
 
     async fn update_topic(
         &self,
         request: Request<v1::UpdateTopicRequest>,
     ) -> Result<Response<v1::Topic>, Status> {
-        let caller = caller(&request);
-        let (name, patch, etag) = parse::update_topic(request.into_inner())?;
+        let (caller, request) = admitted(request, |caller| caller.admin("change topics"))?;
+        let (name, patch, etag) = parse::update_topic(request)?;
         let topic = self.admin.update(&caller, name, patch, etag).await?;
         Ok(Response::new(topic_message(&topic)))
     }
 
     async fn delete_topic(&self, request: Request<v1::DeleteTopicRequest>) -> Result<Response<()>, Status> {
-        let caller = caller(&request);
-        let (name, etag) = parse::delete_topic(request.into_inner())?;
+        let (caller, request) = admitted(request, |caller| caller.admin("delete topics"))?;
+        let (name, etag) = parse::delete_topic(request)?;
         self.admin.delete(&caller, name, etag).await?;
         Ok(Response::new(()))
     }
@@ -89,8 +86,8 @@ impl TopicService for TopicApi {
         &self,
         request: Request<v1::PublishEventRequest>,
     ) -> Result<Response<v1::PublishEventResponse>, Status> {
-        let caller = caller(&request);
-        let (name, publication) = parse::publish_event(self.limit, request.into_inner())?;
+        let (caller, request) = admitted(request, Caller::identity)?;
+        let (name, publication) = parse::publish_event(self.limit, request)?;
         let appended = self.topics.publish(&caller, &name, publication).await?;
         let (cursor, id) = (self.log.cursor(appended.seq), appended.id.to_string());
         Ok(Response::new(v1::PublishEventResponse { cursor, id }))
@@ -118,7 +115,7 @@ impl TopicService for TopicApi {
     ) -> Result<Response<Self::SubscribeStream>, Status> {
         let caller = caller(&request);
         let (names, start) = parse::subscribe(&self.log, request.into_inner())?;
-        let Feed { topics, tail } = self.topics.follow(&caller, &names, start).await?;
+        let Feed { topics, tail } = self.topics.follow(&caller, &names, start?).await?;
         let (domain, watched, all) = (self.topics.clone(), Arc::clone(&topics), names.is_empty());
         let watch = Watch::new(caller.clone(), move || {
             let (domain, caller, topics) = (domain.clone(), caller.clone(), Arc::clone(&watched));

@@ -6,10 +6,11 @@ use lastmile_proto::v1;
 use tonic::{Request, Response, Status, async_trait};
 use v1::user_service_server::UserService;
 
-use super::call::caller;
+use super::call::admitted;
 use super::stream::{Messages, Streams, Watch};
 use super::{page, parse};
-use crate::domain::{Users, user_change_message, user_message};
+use crate::auth::Caller;
+use crate::domain::{Users, check_follower, check_member, user_change_message, user_message};
 use crate::error::Result;
 use crate::log::{Delivery, Log};
 
@@ -34,22 +35,24 @@ impl UserService for UserApi {
         &self,
         request: Request<v1::ListUsersRequest>,
     ) -> Result<Response<v1::ListUsersResponse>, Status> {
-        let caller = caller(&request);
-        let request = request.into_inner();
-        let found = self.users.list(&caller, parse::list_users(&request)?).await?;
-        let next = found.users.last().filter(|_| found.more);
+        let (caller, request) = admitted(request, check_member)?;
+        let query = parse::list_users(&request)?;
+        let size = query.limit;
+        let found = self.users.list(&caller, query).await?;
+        let (users, cut) = page::fit(found.users.iter().map(user_message), size);
+        let next = users.last().filter(|_| cut || found.more);
+        let token = |user: &v1::User| page::token("users", &request.filter, &user.id.to_string());
+        let next_page_token = next.map(token).unwrap_or_default();
         Ok(Response::new(v1::ListUsersResponse {
-            next_page_token: next
-                .map(|user| page::token(&request.filter, &user.id.to_string()))
-                .unwrap_or_default(),
-            users: found.users.iter().map(user_message).collect(),
+            users,
+            next_page_token,
             cursor: self.log.cursor(found.position),
         }))
     }
 
     async fn get_user(&self, request: Request<v1::GetUserRequest>) -> Result<Response<v1::User>, Status> {
-        let caller = caller(&request);
-        let id = parse::user_id(request.into_inner().id, "id")?;
+        let (caller, request) = admitted(request, check_member)?;
+        let id = parse::user_id(request.id, "id")?;
         let user = self.users.get(&caller, id).await?;
         Ok(Response::new(user_message(&user)))
     }
@@ -58,8 +61,8 @@ impl UserService for UserApi {
         &self,
         request: Request<v1::CreateUserRequest>,
     ) -> Result<Response<v1::User>, Status> {
-        let caller = caller(&request);
-        let user = parse::create_user(request.into_inner())?;
+        let (caller, request) = admitted(request, |caller| caller.admin("create users"))?;
+        let user = parse::create_user(request)?;
         let user = self.users.create(&caller, user).await?;
         Ok(Response::new(user_message(&user)))
     }
@@ -68,15 +71,15 @@ impl UserService for UserApi {
         &self,
         request: Request<v1::UpdateUserRequest>,
     ) -> Result<Response<v1::User>, Status> {
-        let caller = caller(&request);
-        let (id, patch, etag) = parse::update_user(request.into_inner())?;
+        let (caller, request) = admitted(request, Caller::identity)?;
+        let (id, patch, etag) = parse::update_user(request)?;
         let user = self.users.update(&caller, id, patch, etag).await?;
         Ok(Response::new(user_message(&user)))
     }
 
     async fn delete_user(&self, request: Request<v1::DeleteUserRequest>) -> Result<Response<()>, Status> {
-        let caller = caller(&request);
-        let (id, etag) = parse::delete_user(request.into_inner())?;
+        let (caller, request) = admitted(request, |caller| caller.admin("delete users"))?;
+        let (id, etag) = parse::delete_user(request)?;
         self.users.delete(&caller, id, etag).await?;
         Ok(Response::new(()))
     }
@@ -87,10 +90,9 @@ impl UserService for UserApi {
         &self,
         request: Request<v1::WatchUsersRequest>,
     ) -> Result<Response<Self::WatchUsersStream>, Status> {
-        let caller = caller(&request);
-        Users::authorize_watch(&caller)?;
-        let start = parse::watch_users(&self.log, request.get_ref())?;
-        let tail = self.users.watch(&caller, start).await?;
+        let (caller, request) = admitted(request, check_follower)?;
+        let start = parse::watch_users(&self.log, &request)?;
+        let tail = self.users.watch(&caller, start?).await?;
         let log = self.log.clone();
         let render = move |delivery| render(&log, delivery);
         let watch = Watch::new(caller.clone(), move || ready(Users::authorize_watch(&caller)).boxed());
@@ -101,7 +103,8 @@ impl UserService for UserApi {
         &self,
         request: Request<v1::WatchUsersRequest>,
     ) -> Result<Response<()>, Status> {
-        Users::authorize_watch(&caller(&request))?;
+        let (_, request) = admitted(request, check_follower)?;
+        let _ = parse::watch_users(&self.log, &request)?;
         Ok(Response::new(()))
     }
 }

@@ -32,6 +32,9 @@ pub trait LogReads: Debug + Send + Sync {
     /// The position right before the latest `count` events of the topics; for 0 that of their last event.
     fn before_latest(&self, topics: Arc<[TopicId]>, count: usize) -> Answer<Seq>;
 
+    /// The position after which all events of the topics are kept.
+    fn trimmed(&self, topics: Arc<[TopicId]>) -> Answer<Seq>;
+
     /// The topics whose retention has something to delete.
     fn overdue(&self, now: Time) -> Answer<Vec<TopicId>>;
 
@@ -62,8 +65,8 @@ pub trait Store: LogReads {
     /// Those of the topics that are still there, in no order.
     fn topics_by_id(&self, ids: Arc<[TopicId]>) -> Answer<Vec<Topic>>;
 
-    /// All topics but the internal ones, in the order of their names.
-    fn topics(&self) -> Answer<Vec<Topic>>;
+    /// So many topics after a name, in the order of their names, without the internal ones.
+    fn topics(&self, after: &str, limit: usize) -> Answer<Vec<Topic>>;
 
     /// The document of an id, unless it was deleted, and where the log of its changes stood.
     fn document(&self, id: &str) -> Answer<Option<(Document, Seq)>>;

@@ -195,7 +195,7 @@ fn refusal(error: Error) -> Outcome {
         Error::NotFound { kind: "document", .. } => Outcome::NotFound,
         Error::EtagMismatch { kind: "document", .. } => Outcome::OtherVersion,
         Error::Invalid(_) => Outcome::Invalid,
-        Error::OpIdReused(_) => Outcome::OpIdReused,
+        Error::OpIdReused { .. } => Outcome::OpIdReused,
         other => panic!("{other:?}"),
     }
 }

@@ -16,51 +16,108 @@ use super::harness::{Server, refusal, with_token};
 const BEGIN: &str = "<!-- who may do what: written by server/tests/grpc/access.rs -->\n";
 const END: &str = "<!-- end -->\n";
 
-/// Each method with a request that is good but for the rights of its caller; `#` is another number in every call.
-const CALLS: [(&str, &str); 34] = [
-    ("lastmile.v1.AuthService/Login", r#"{"username": "alice", "password": "wrong password"}"#),
-    ("lastmile.v1.AuthService/Refresh", r#"{"refreshToken": "unknown"}"#),
-    ("lastmile.v1.AuthService/Logout", r#"{"refreshToken": "unknown"}"#),
-    ("lastmile.v1.AuthService/GetIdentity", "{}"),
+/// Each method with a request that is good but for the rights of its caller, and what becomes of it when they suffice: `OK`
+/// or the reason of a refusal. `#` is another number in every call.
+const CALLS: [(&str, &str, &str); 34] = [
+    (
+        "lastmile.v1.AuthService/Login",
+        r#"{"username": "alice", "password": "wrong password"}"#,
+        "LOGIN_FAILED",
+    ),
+    ("lastmile.v1.AuthService/Refresh", r#"{"refreshToken": "unknown"}"#, "TOKEN_INVALID"),
+    ("lastmile.v1.AuthService/Logout", r#"{"refreshToken": "unknown"}"#, "OK"),
+    ("lastmile.v1.AuthService/GetIdentity", "{}", "OK"),
     (
         "lastmile.v1.AuthService/ChangePassword",
         r#"{"currentPassword": "wrong", "newPassword": "another one"}"#,
+        "FIELD_INVALID",
     ),
-    ("lastmile.v1.AuthService/SetUp", r#"{"setupToken": "unknown", "password": "a long one"}"#),
-    ("lastmile.v1.AuthService/CreateServiceToken", r#"{"name": "bot", "role": "service"}"#),
-    ("lastmile.v1.AuthService/RevokeServiceToken", r#"{"id": "unknown"}"#),
-    ("lastmile.v1.UserService/ListUsers", "{}"),
-    ("lastmile.v1.UserService/GetUser", r#"{"id": 1}"#),
+    (
+        "lastmile.v1.AuthService/SetUp",
+        r#"{"setupToken": "unknown", "password": "a long one"}"#,
+        "TOKEN_INVALID",
+    ),
+    ("lastmile.v1.AuthService/CreateServiceToken", r#"{"name": "bot", "role": "service"}"#, "OK"),
+    ("lastmile.v1.AuthService/RevokeServiceToken", r#"{"id": "unknown"}"#, "OK"),
+    ("lastmile.v1.UserService/ListUsers", "{}", "OK"),
+    ("lastmile.v1.UserService/GetUser", r#"{"id": 1}"#, "OK"),
     (
         "lastmile.v1.UserService/CreateUser",
         r#"{"user": {"username": "new#", "name": "New"}, "password": "a long one"}"#,
+        "OK",
     ),
-    ("lastmile.v1.UserService/UpdateUser", r#"{"user": {"id": 2, "name": "Bob"}}"#),
-    ("lastmile.v1.UserService/DeleteUser", r#"{"id": 999}"#),
-    ("lastmile.v1.UserService/WatchUsers", "{}"),
-    ("lastmile.v1.UserService/AuthorizeWatchUsers", "{}"),
-    ("lastmile.v1.TopicService/CreateTopic", r#"{"topic": {"name": "new#"}}"#),
-    ("lastmile.v1.TopicService/GetTopic", r#"{"name": "club"}"#),
-    ("lastmile.v1.TopicService/ListTopics", "{}"),
-    ("lastmile.v1.TopicService/UpdateTopic", r#"{"topic": {"name": "club", "description": "again #"}}"#),
-    ("lastmile.v1.TopicService/DeleteTopic", r#"{"name": "unknown"}"#),
-    ("lastmile.v1.TopicService/PublishEvent", r#"{"topic": "club", "type": "x", "data": 1}"#),
-    ("lastmile.v1.TopicService/ListEvents", r#"{"topic": "club"}"#),
-    ("lastmile.v1.TopicService/Subscribe", r#"{"topic": "club"}"#),
-    ("lastmile.v1.TopicService/AuthorizeSubscribe", r#"{"topic": "club"}"#),
-    ("lastmile.v1.DocumentService/ListDocuments", "{}"),
-    ("lastmile.v1.DocumentService/GetDocument", r#"{"id": "board"}"#),
-    ("lastmile.v1.DocumentService/DeleteDocument", r#"{"id": "unknown"}"#),
+    ("lastmile.v1.UserService/UpdateUser", r#"{"user": {"id": 2, "name": "Bob"}}"#, "OK"),
+    ("lastmile.v1.UserService/DeleteUser", r#"{"id": 999}"#, "USER_NOT_FOUND"),
+    ("lastmile.v1.UserService/WatchUsers", "{}", "OK"),
+    ("lastmile.v1.UserService/AuthorizeWatchUsers", "{}", "OK"),
+    ("lastmile.v1.TopicService/CreateTopic", r#"{"topic": {"name": "new#"}}"#, "OK"),
+    ("lastmile.v1.TopicService/GetTopic", r#"{"name": "club"}"#, "OK"),
+    ("lastmile.v1.TopicService/ListTopics", "{}", "OK"),
+    (
+        "lastmile.v1.TopicService/UpdateTopic",
+        r#"{"topic": {"name": "club", "description": "again #"}}"#,
+        "OK",
+    ),
+    ("lastmile.v1.TopicService/DeleteTopic", r#"{"name": "unknown"}"#, "TOPIC_NOT_FOUND"),
+    ("lastmile.v1.TopicService/PublishEvent", r#"{"topic": "club", "type": "x", "data": 1}"#, "OK"),
+    ("lastmile.v1.TopicService/ListEvents", r#"{"topic": "club"}"#, "OK"),
+    ("lastmile.v1.TopicService/Subscribe", r#"{"topic": "club"}"#, "OK"),
+    ("lastmile.v1.TopicService/AuthorizeSubscribe", r#"{"topic": "club"}"#, "OK"),
+    ("lastmile.v1.DocumentService/ListDocuments", "{}", "OK"),
+    ("lastmile.v1.DocumentService/GetDocument", r#"{"id": "board"}"#, "OK"),
+    ("lastmile.v1.DocumentService/DeleteDocument", r#"{"id": "unknown"}"#, "DOCUMENT_NOT_FOUND"),
     (
         "lastmile.v1.DocumentService/CommitDocument",
         r#"{"id": "new#", "ops": [{"opId": "1", "path": "/a", "set": 1}]}"#,
+        "OK",
     ),
-    ("lastmile.v1.DocumentService/WatchDocument", r#"{"id": "board"}"#),
-    ("lastmile.v1.DocumentService/AuthorizeWatchDocument", r#"{"id": "board"}"#),
-    ("lastmile.v1.DocumentService/SyncDocument", r#"{"watch": {"id": "board"}}"#),
-    ("lastmile.v1.LogService/WriteLogs", r#"{"record": {"message": "hello"}}"#),
-    ("lastmile.v1.LogService/TailLogs", "{}"),
-    ("lastmile.v1.LogService/AuthorizeTailLogs", "{}"),
+    ("lastmile.v1.DocumentService/WatchDocument", r#"{"id": "board"}"#, "OK"),
+    ("lastmile.v1.DocumentService/AuthorizeWatchDocument", r#"{"id": "board"}"#, "OK"),
+    ("lastmile.v1.DocumentService/SyncDocument", r#"{"watch": {"id": "board"}}"#, "OK"),
+    ("lastmile.v1.LogService/WriteLogs", r#"{"record": {"message": "hello"}}"#, "OK"),
+    ("lastmile.v1.LogService/TailLogs", "{}", "OK"),
+    ("lastmile.v1.LogService/AuthorizeTailLogs", "{}", "OK"),
+];
+
+/// Calls in which more than the method decides, with what decides.
+const SPECIAL: [(&str, &str, &str, &str); 12] = [
+    (
+        "lastmile.v1.UserService/UpdateUser",
+        "the user itself",
+        r#"{"user": {"id": 1, "name": "Alice"}}"#,
+        "OK",
+    ),
+    ("lastmile.v1.UserService/UpdateUser", "the user's role", r#"{"user": {"id": 1, "role": "user"}}"#, "OK"),
+    (
+        "lastmile.v1.TopicService/PublishEvent",
+        "`owner`, the user",
+        r#"{"topic": "of-owner", "type": "x", "data": 1}"#,
+        "OK",
+    ),
+    ("lastmile.v1.TopicService/Subscribe", "`owner`, the user", r#"{"topic": "of-owner"}"#, "OK"),
+    (
+        "lastmile.v1.TopicService/PublishEvent",
+        "`user:ID` of the user",
+        r#"{"topic": "of-user", "type": "x", "data": 1}"#,
+        "OK",
+    ),
+    ("lastmile.v1.TopicService/Subscribe", "`user:ID` of the user", r#"{"topic": "of-user"}"#, "OK"),
+    (
+        "lastmile.v1.TopicService/PublishEvent",
+        "`role:admin`",
+        r#"{"topic": "of-admins", "type": "x", "data": 1}"#,
+        "OK",
+    ),
+    ("lastmile.v1.TopicService/Subscribe", "`role:admin`", r#"{"topic": "of-admins"}"#, "OK"),
+    (
+        "lastmile.v1.TopicService/PublishEvent",
+        "`role:service`",
+        r#"{"topic": "of-services", "type": "x", "data": 1}"#,
+        "OK",
+    ),
+    ("lastmile.v1.TopicService/Subscribe", "`role:service`", r#"{"topic": "of-services"}"#, "OK"),
+    ("lastmile.v1.TopicService/Subscribe", "`anyone`", r#"{"topic": "news"}"#, "OK"),
+    ("lastmile.v1.TopicService/GetTopic", "`owner`, the user", r#"{"name": "of-owner"}"#, "OK"),
 ];
 
 /// What may be called by anybody because it tells nothing that is secret.
@@ -76,14 +133,16 @@ async fn who_may_do_what_is_written_down() {
     callers.iter().for_each(|(name, _)| write!(table, " {name} |").unwrap());
     write!(table, "\n|---|{}\n", "---|".repeat(callers.len())).unwrap();
     let mut number = 0;
-    let calls = CALLS.into_iter().chain(OPEN.map(|name| (name, "{}")));
-    for (name, request) in calls {
+    let open = OPEN.map(|name| (name, "", "{}", "OK"));
+    let calls = CALLS.map(|(name, request, answer)| (name, "", request, answer));
+    for (name, of, request, answer) in calls.into_iter().chain(open).chain(SPECIAL) {
         let method = find(&pool, name);
-        write!(table, "| {} |", name.rsplit_once('.').unwrap().1).unwrap();
+        let of = if of.is_empty() { String::new() } else { format!(": {of}") };
+        write!(table, "| {}{of} |", name.rsplit_once('.').unwrap().1).unwrap();
         for (_, token) in &callers {
             number += 1;
             let request = message(&method, &request.replace('#', &number.to_string()));
-            write!(table, " {} |", outcome(&server, name, request, token).await).unwrap();
+            write!(table, " {} |", outcome(&server, name, request, token, answer).await).unwrap();
         }
         table.push('\n');
     }
@@ -100,17 +159,22 @@ fn no_method_is_left_out() {
         .map(|method| format!("{}/{}", method.parent_service().full_name(), method.name()))
         .collect();
     let called: BTreeSet<String> =
-        CALLS.iter().map(|(name, _)| *name).chain(OPEN).map(str::to_owned).collect();
+        CALLS.iter().map(|(name, ..)| *name).chain(OPEN).map(str::to_owned).collect();
     assert_eq!(all, called);
 }
 
 /// Every kind of caller with a token, and one without.
 async fn callers(server: &Server) -> Vec<(&'static str, String)> {
     let admin = server.token("admin").await;
-    let rules = v1::TopicRules { publish: vec!["signed-in".into()], subscribe: vec!["signed-in".into()] };
-    let topic = v1::Topic { name: "club".into(), rules: Some(rules), ..Default::default() };
-    let request = with_token(v1::CreateTopicRequest { topic: Some(topic) }, &admin);
-    server.topics().create_topic(request).await.unwrap();
+    for (name, member) in [
+        ("club", "signed-in"),
+        ("of-owner", "owner"),
+        ("of-user", "user:1"),
+        ("of-admins", "role:admin"),
+        ("of-services", "role:service"),
+    ] {
+        create_topic(server, &admin, name, member).await;
+    }
     let service_token = async |role: &str, topics: &[&str]| {
         let topics = topics.iter().map(ToString::to_string).collect();
         let request =
@@ -129,6 +193,17 @@ async fn callers(server: &Server) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// A topic that the user owns and that admits one member.
+async fn create_topic(server: &Server, admin: &str, name: &str, member: &str) {
+    let rules = v1::TopicRules { publish: vec![member.into()], subscribe: vec![member.into()] };
+    let topic = v1::Topic { name: name.into(), rules: Some(rules), ..Default::default() };
+    let create = v1::CreateTopicRequest { topic: Some(topic) };
+    server.topics().create_topic(with_token(create, admin)).await.unwrap();
+    let topic = Some(v1::Topic { name: name.into(), owner: "1".into(), ..Default::default() });
+    let give = v1::UpdateTopicRequest { topic, update_mask: None };
+    server.topics().update_topic(with_token(give, admin)).await.unwrap();
+}
+
 fn find(pool: &DescriptorPool, name: &str) -> MethodDescriptor {
     let (service, method) = name.split_once('/').unwrap();
     let service = pool.get_service_by_name(service).unwrap();
@@ -140,18 +215,24 @@ fn message(method: &MethodDescriptor, json: &str) -> DynamicMessage {
     DynamicMessage::deserialize_with_options(method.input(), &mut json, &DeserializeOptions::new()).unwrap()
 }
 
-async fn outcome(server: &Server, name: &str, request: DynamicMessage, token: &str) -> &'static str {
-    match Dynamic::new(server.channel()).begin(name, &request, token).await {
-        Ok(()) => "yes",
-        Err(status) => match (status.code(), refusal(&status).1.as_str()) {
-            (Code::Unauthenticated, "LOGIN_REQUIRED") => "sign in",
-            (Code::PermissionDenied, "FORBIDDEN") => "–",
-            (Code::Unimplemented | Code::Internal | Code::Unknown | Code::Unavailable, _) => {
-                panic!("{name}: {status:?}")
-            }
-            // It was admitted, and refused for what it asked.
-            _ => "yes",
-        },
+/// Whether the caller is admitted; who is gets the answer that the request deserves.
+async fn outcome(
+    server: &Server,
+    name: &str,
+    request: DynamicMessage,
+    token: &str,
+    answer: &str,
+) -> &'static str {
+    let begun = Dynamic::new(server.channel()).begin(name, &request, token).await;
+    let (code, told, _) =
+        begun.map_or_else(|status| refusal(&status), |()| (Code::Ok, "OK".to_owned(), Vec::new()));
+    match (code, told.as_str()) {
+        (Code::Unauthenticated, "LOGIN_REQUIRED") => "sign in",
+        (Code::PermissionDenied, "FORBIDDEN") => "–",
+        (_, told) => {
+            assert_eq!(told, answer, "{name}");
+            "yes"
+        }
     }
 }
 

@@ -119,7 +119,7 @@ async fn a_call_that_is_said_wrongly_ends_with_the_field() {
         (vec![Said::Commit(commit("board", 1, &[("1", "/a", "x")]))], invalid.0, invalid.1, &["watch"][..]),
         (vec![watch("board", ""), watch("board", "")], invalid.0, invalid.1, &["watch"]),
         (vec![watch("a/b", "")], invalid.0, invalid.1, &["watch.id"]),
-        (vec![watch("board", "rubbish")], Code::InvalidArgument, "CURSOR_INVALID", &["cursor"]),
+        (vec![watch("board", "rubbish")], Code::InvalidArgument, "CURSOR_INVALID", &["watch.cursor"]),
         (vec![watch("nowhere", "")], Code::NotFound, "DOCUMENT_NOT_FOUND", &[]),
         (
             vec![watch("board", ""), Said::Commit(commit("other", 0, &[("1", "/a", "x")]))],

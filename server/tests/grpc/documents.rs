@@ -143,7 +143,7 @@ async fn known_operations_are_not_applied_twice() {
     assert_eq!(first, again);
     assert_eq!(get(&server, &alice, "plan").await.unwrap().version, 2);
     let other = make(&server, &alice, commit("plan", 2, &[("4", "/d", "z"), ("1", "/a", "other")])).await;
-    assert_refused(other, Code::AlreadyExists, "OP_ID_REUSED", &["ops"]);
+    assert_refused(other, Code::AlreadyExists, "OP_ID_REUSED", &["ops[1].op_id"]);
     let more = commit("plan", 0, &[("1", "/a", "x"), ("2", "/b", "y"), ("5", "/a", "on top")]);
     assert_eq!(make(&server, &alice, more).await.unwrap(), 3);
     delete(&server, &alice, "plan", 0).await.unwrap();

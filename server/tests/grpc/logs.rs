@@ -17,7 +17,7 @@ use v1::tail_logs_response::Entry;
 
 use crate::harness::{Server, assert_refused, next, with_token};
 
-fn logs(server: &Server) -> LogServiceClient<Channel> {
+pub(crate) fn logs(server: &Server) -> LogServiceClient<Channel> {
     LogServiceClient::new(server.channel())
 }
 
@@ -219,7 +219,12 @@ async fn filters_admit_by_level_and_source() {
     let bad =
         v1::TailLogsRequest { cursor: "garbage".into(), min_level: 9, last: 1001, source: "x".repeat(129) };
     let answer = logs(&server).tail_logs(with_token(bad.clone(), &admin)).await;
-    assert_refused(answer, Code::InvalidArgument, "FIELD_INVALID", &["min_level", "source", "last"]);
+    assert_refused(
+        answer,
+        Code::InvalidArgument,
+        "FIELD_INVALID",
+        &["min_level", "source", "last", "cursor"],
+    );
     let bad = v1::TailLogsRequest { cursor: "garbage".into(), ..Default::default() };
     let answer = logs(&server).tail_logs(with_token(bad, &admin)).await;
     assert_refused(answer, Code::InvalidArgument, "CURSOR_INVALID", &["cursor"]);

@@ -166,8 +166,15 @@ async fn bad_input_names_its_fields_and_writes_nothing() {
     let bad = users.create_user(with_token(bad, &admin)).await;
     assert_refused(bad, Code::InvalidArgument, "FIELD_INVALID", &["user.username", "password"]);
     let alice = v1::User { id: 1, name: "X".into(), ..Default::default() };
-    for paths in [&["nmae"][..], &["user.name"], &["username"], &[]] {
-        let answer = users.update_user(with_token(update(alice.clone(), paths), &admin)).await;
+    let nothing = v1::User { id: 1, ..Default::default() };
+    for (user, paths) in [
+        (&alice, &["nmae"][..]),
+        (&alice, &["user.name"]),
+        (&alice, &["username"]),
+        // An empty mask is for the fields that are set, and none is.
+        (&nothing, &[]),
+    ] {
+        let answer = users.update_user(with_token(update(user.clone(), paths), &admin)).await;
         let (code, reason, fields) = crate::harness::refusal(&answer.unwrap_err());
         assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "FIELD_INVALID"));
         assert!(fields.iter().all(|field| field == "update_mask"), "{fields:?}");

@@ -71,8 +71,8 @@ pub(in crate::service) fn create_service_token(
     check.text(&name, "name", 1, 64);
     let role = role.parse().ok().filter(|role| matches!(role, Role::Service | Role::Edge));
     check.require(role.is_some(), "role", "must be `service` or `edge`");
-    check.require(topics.len() <= MAX_TOPICS, "topics", "must be at most 64; leave it out to allow all");
-    for (index, topic) in topics.iter().enumerate().take(MAX_TOPICS) {
+    let why = "must be at most 64; leave it out to allow all";
+    for (index, topic) in check.at_most(&topics, MAX_TOPICS, "topics", why).iter().enumerate() {
         let field = format!("topics[{index}]");
         check.topic_name(topic, &field);
         check.require(!topics[..index].contains(topic), &field, "is named before; name each topic once");

@@ -3,17 +3,25 @@
 use crate::auth::{PASSWORD_RULE, keeps_password_rule};
 use crate::error::{Error, Result, Violation};
 use crate::log::{Log, Start};
+use crate::model::Seq;
+
+/// Violations of one request that are told: more help nobody, and cost the server what the caller likes.
+const MAX_VIOLATIONS: usize = 20;
+
+const CURSOR_RULE: &str = "is not a cursor this server has given; leave it out to begin at now";
 
 /// Collects violations; [`Check::finish`] tells them all at once.
 #[derive(Debug, Default)]
 pub(super) struct Check {
     violations: Vec<Violation>,
+    /// The field that holds no cursor where one belongs.
+    bad_cursor: Option<String>,
 }
 
 impl Check {
     /// Notes what a field must hold, unless it does.
     pub(super) fn require(&mut self, holds: bool, field: &str, description: &str) {
-        if !holds {
+        if !holds && self.violations.len() < MAX_VIOLATIONS {
             self.violations.push(Violation::new(field, description));
         }
     }
@@ -24,9 +32,40 @@ impl Check {
         value.unwrap_or_default()
     }
 
+    /// The items that are looked at one by one: those that the field may have; more of them are one violation.
+    pub(super) fn at_most<'a, T>(&mut self, items: &'a [T], max: usize, field: &str, rule: &str) -> &'a [T] {
+        self.require(items.len() <= max, field, rule);
+        &items[..items.len().min(max)]
+    }
+
     /// Tells all violations.
-    pub(super) fn finish(self) -> Result<()> {
+    pub(super) fn finish(mut self) -> Result<()> {
+        match self.bad_cursor.take() {
+            Some(field) if self.violations.is_empty() => return Err(Error::CursorInvalid(field)),
+            Some(field) => self.require(false, &field, CURSOR_RULE),
+            None => {}
+        }
         if self.violations.is_empty() { Ok(()) } else { Err(Error::Invalid(self.violations)) }
+    }
+
+    /// The position of a cursor. An error within is of the log and not of the request: it is no longer there.
+    pub(super) fn position(&mut self, log: &Log, cursor: &str, field: &str) -> Result<Seq> {
+        match log.position(cursor, field) {
+            Err(Error::CursorInvalid(field)) => {
+                self.bad_cursor = Some(field);
+                Ok(0)
+            }
+            position => position,
+        }
+    }
+
+    /// Where a stream begins: after the cursor, or with so many of the latest events when there is none. An error
+    /// within is of the log and not of the request.
+    pub(super) fn start(&mut self, log: &Log, cursor: &str, last: usize) -> Result<Start> {
+        match cursor {
+            "" => Ok(Start::Latest(last)),
+            cursor => self.position(log, cursor, "cursor").map(Start::Position),
+        }
     }
 
     /// A part that has so many bytes, encoded, of which it may have at most `limit`.
@@ -61,16 +100,8 @@ impl Check {
     /// An id that callers choose.
     pub(super) fn id(&mut self, id: &str, field: &str) {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
-        let fits = (1..=128).contains(&id.len()) && id.bytes().all(allowed);
-        self.require(fits, field, "must match [A-Za-z0-9._~-]{1,128}");
-    }
-}
-
-/// Where a stream begins: after the cursor, or with so many of the latest events when there is none.
-pub(super) fn start(log: &Log, cursor: &str, last: usize) -> Result<Start> {
-    if cursor.is_empty() {
-        Ok(Start::Latest(last))
-    } else {
-        log.position(cursor, "cursor").map(Start::Position)
+        // Browsers take `.` and `..` out of paths, percent-encoded or not.
+        let fits = (1..=128).contains(&id.len()) && id.bytes().all(allowed) && !matches!(id, "." | "..");
+        self.require(fits, field, "must match [A-Za-z0-9._~-]{1,128}, and not be `.` or `..`");
     }
 }

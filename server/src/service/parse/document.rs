@@ -9,8 +9,8 @@ use prost_types::value::Kind;
 use v1::document_op::Action as Asked;
 use v1::sync_document_request::Frame;
 
-use super::check::{Check, start};
-use super::value::is_json;
+use super::check::Check;
+use super::value::{MAX_LEVELS, is_json, levels};
 use crate::error::{Error, Result};
 use crate::log::{Log, Start};
 use crate::model::{Action, DocumentCommit, DocumentOp, EventLimit, Pointer};
@@ -29,10 +29,6 @@ const ENVELOPE: usize = 512;
 /// Bytes of a path.
 const MAX_PATH: usize = 1024;
 
-/// Objects and arrays within each other: protobuf decoders refuse messages nested over 100 deep, and one of these
-/// costs three.
-const MAX_LEVELS: usize = 24;
-
 /// Names that are not only data to JavaScript.
 const RESERVED: [&str; 3] = ["__proto__", "constructor", "prototype"];
 
@@ -47,7 +43,11 @@ pub(in crate::service) fn list_documents(request: &v1::ListDocumentsRequest) -> 
     let limit = check.take(page::size(request.page_size), "page_size", "must be 0-1000");
     let after = match request.page_token.as_str() {
         "" => String::new(),
-        token => check.take(page::key("", token), "page_token", "must be the next_page_token of this list"),
+        token => check.take(
+            page::key("documents", "", token),
+            "page_token",
+            "must be the next_page_token of this list",
+        ),
     };
     check.finish()?;
     Ok(DocumentQuery { after, limit, bytes: PAGE_BYTES })
@@ -69,13 +69,16 @@ pub(in crate::service) fn delete_document(
     Ok((id, Some(request.version).filter(|version| *version > 0)))
 }
 
-/// The document to watch, and where to begin.
+/// The document to watch, and where to begin if the log still goes on from there.
 pub(in crate::service) fn watch_document(
     log: &Log,
     request: v1::WatchDocumentRequest,
-) -> Result<(String, Start)> {
-    let id = document_id(request.id)?;
-    Ok((id, start(log, &request.cursor, 0)?))
+) -> Result<(String, Result<Start>)> {
+    let mut check = Check::default();
+    check.id(&request.id, "id");
+    let start = check.start(log, &request.cursor, 0);
+    check.finish()?;
+    Ok((request.id, start))
 }
 
 /// Operations on a document.
@@ -89,7 +92,7 @@ pub(in crate::service) fn commit_document(
     check.require((1..=MAX_OPS).contains(&count), "ops", "must have 1-256 operations");
     check.encoded(request.encoded_len(), limit.0 - ENVELOPE, "ops");
     let mut ids = HashSet::new();
-    let ops = request.ops.into_iter().enumerate().map(|(index, op)| {
+    let ops = request.ops.into_iter().take(MAX_OPS).enumerate().map(|(index, op)| {
         let at = format!("ops[{index}]");
         check.require(ids.insert(op.op_id.clone()), &format!("{at}.op_id"), OP_ID_RULE);
         document_op(&mut check, op, &at)
@@ -140,15 +143,6 @@ fn check_value(check: &mut Check, value: &Value, above: usize, field: &str) {
     check.require(above > MAX_LEVELS || above + levels(value) <= MAX_LEVELS, field, LEVELS_RULE);
 }
 
-/// Objects and arrays within each other.
-fn levels(value: &Value) -> usize {
-    match &value.kind {
-        Some(Kind::StructValue(object)) => 1 + object.fields.values().map(levels).max().unwrap_or(0),
-        Some(Kind::ListValue(list)) => 1 + list.values.iter().map(levels).max().unwrap_or(0),
-        _ => 0,
-    }
-}
-
 fn names_reserved(value: &Value) -> bool {
     match &value.kind {
         Some(Kind::StructValue(object)) => {
@@ -183,7 +177,7 @@ pub(in crate::service) fn sync_document(
     match (request.frame, watched) {
         (Some(Frame::Watch(watch)), None) => {
             let (id, start) = watch_document(log, watch).map_err(within("watch"))?;
-            Ok(SyncFrame::Watch(id, start))
+            Ok(SyncFrame::Watch(id, start?))
         }
         (Some(Frame::Watch(_)), Some(_)) => Err(Error::invalid(
             "watch",

@@ -5,7 +5,7 @@ use prost::Message;
 use prost_types::Timestamp;
 use v1::LogLevel;
 
-use super::check::{Check, start};
+use super::check::Check;
 use super::value::is_json;
 use crate::domain::LogFilter;
 use crate::error::{Error, Result, Violation};
@@ -52,15 +52,18 @@ pub(in crate::service) fn log_record(
     Ok(v1::LogRecord { level: level.into(), traceparent, time, ..record })
 }
 
-/// Which records to follow, and where to begin.
-pub(in crate::service) fn tail_logs(log: &Log, request: v1::TailLogsRequest) -> Result<(LogFilter, Start)> {
+/// Which records to follow, and where to begin if the log still goes on from there.
+pub(in crate::service) fn tail_logs(
+    log: &Log,
+    request: v1::TailLogsRequest,
+) -> Result<(LogFilter, Result<Start>)> {
     let mut check = Check::default();
     let level = LogLevel::try_from(request.min_level);
     check.require(level.is_ok(), "min_level", "must be a LogLevel, or absent for all records");
     check.text(&request.source, "source", 0, 128);
     check.require(request.last <= MAX_LAST, "last", "must be 0-1000");
+    let start = check.start(log, &request.cursor, request.last as usize);
     check.finish()?;
-    let start = start(log, &request.cursor, request.last as usize)?;
     Ok((LogFilter { min_level: request.min_level, source: request.source }, start))
 }
 

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use v1::publish_event_request::Body;
 use v1::subscribe_response::Body as StoredBody;
 
-use super::check::{Check, start};
-use super::value::is_json;
+use super::check::Check;
+use super::value::{MAX_LEVELS, is_json, levels};
 use crate::domain::{History, Publication};
 use crate::error::Result;
 use crate::log::{Log, Start};
@@ -35,7 +35,11 @@ pub(in crate::service) fn list_topics(request: &v1::ListTopicsRequest) -> Result
     let size = check.take(page::size(request.page_size), "page_size", "must be 0-1000");
     let after = match request.page_token.as_str() {
         "" => String::new(),
-        token => check.take(page::key("", token), "page_token", "must be the next_page_token of this list"),
+        token => check.take(
+            page::key("topics", "", token),
+            "page_token",
+            "must be the next_page_token of this list",
+        ),
     };
     check.finish()?;
     Ok((size, after))
@@ -52,6 +56,8 @@ pub(in crate::service) fn publish_event(
     let (field, body) = match request.body {
         Some(Body::Data(data)) => {
             check.require(is_json(&data), "data", "must be a JSON value; NaN and Infinity are none");
+            let shallow = levels(&data) <= MAX_LEVELS;
+            check.require(shallow, "data", "must have at most 24 levels of objects and arrays");
             ("data", Some(StoredBody::Data(data)))
         }
         Some(Body::Message(message)) => {
@@ -88,33 +94,33 @@ pub(in crate::service) fn list_events(
     check.require(request.last <= MAX_LAST, "last", "must be 0-1000");
     let both = !request.after.is_empty() && request.last > 0;
     check.require(!both, "last", "must be 0 when `after` is given");
-    check.finish()?;
     let page = match (request.after.as_str(), request.last) {
-        ("", 0) => History::Oldest,
-        ("", last) => History::Latest(last as usize),
-        (after, _) => History::After(log.position(after, "after")?),
+        ("", 0) => Ok(History::Oldest),
+        ("", last) => Ok(History::Latest(last as usize)),
+        (after, _) => check.position(log, after, "after").map(History::After),
     };
-    Ok((request.topic, page, size))
+    check.finish()?;
+    Ok((request.topic, page?, size))
 }
 
-/// The topics to follow (none for all), and where to begin.
+/// The topics to follow (none for all), and where to begin if the log still goes on from there.
 pub(in crate::service) fn subscribe(
     log: &Log,
     request: v1::SubscribeRequest,
-) -> Result<(Vec<String>, Start)> {
+) -> Result<(Vec<String>, Result<Start>)> {
     let mut check = Check::default();
     let both = !request.topic.is_empty() && !request.topics.is_empty();
     check.require(!both, "topics", "must be empty when `topic` is given");
-    check.require(request.topics.len() <= MAX_TOPICS, "topics", "must name at most 64 topics");
-    for (index, name) in request.topics.iter().enumerate() {
+    let names = check.at_most(&request.topics, MAX_TOPICS, "topics", "must name at most 64 topics");
+    for (index, name) in names.iter().enumerate() {
         check.topic_name(name, &format!("topics[{index}]"));
     }
     if !request.topic.is_empty() {
         check.topic_name(&request.topic, "topic");
     }
     check.require(request.last <= MAX_LAST, "last", "must be 0-1000");
+    let start = check.start(log, &request.cursor, request.last as usize);
     check.finish()?;
-    let start = start(log, &request.cursor, request.last as usize)?;
     let names = if request.topic.is_empty() { request.topics } else { vec![request.topic] };
     Ok((names, start))
 }
@@ -182,12 +188,19 @@ mod tests {
         for kind in ["", "open", "error", "message", "lm-open", "a b", "ä", &"x".repeat(65)] {
             assert_eq!(publish("news", kind, text("x"), ""), ["type"], "{kind}");
         }
-        for topic in ["", "a/b", "internal:users", &"x".repeat(129)] {
+        for topic in ["", ".", "..", "a/b", "internal:users", &"x".repeat(129)] {
             assert_eq!(publish(topic, "t", text("x"), ""), ["topic"], "{topic}");
         }
         assert_eq!(publish("n", "t", None, ""), ["data"]);
         assert_eq!(publish("n", "t", Some(Body::Data(Value::default())), ""), ["data"]);
         assert_eq!(publish("n", "t", number(f64::NAN), ""), ["data"]);
+        let nested = |levels| {
+            (0..levels).fold(Value { kind: Some(Kind::BoolValue(true)) }, |value, _| Value {
+                kind: Some(Kind::ListValue(prost_types::ListValue { values: vec![value] })),
+            })
+        };
+        assert_eq!(publish("n", "t", Some(Body::Data(nested(24))), ""), [""; 0]);
+        assert_eq!(publish("n", "t", Some(Body::Data(nested(25))), ""), ["data"]);
         assert_eq!(publish("n", "t", text(&"x".repeat(LIMIT.0)), ""), ["data"]);
         assert_eq!(publish("n", "t", Some(Body::Message(Any::default())), ""), ["message"]);
         assert_eq!(publish("", "", None, &"k".repeat(129)), ["topic", "type", "data", "idempotency_key"]);

@@ -7,11 +7,14 @@ use std::time::Duration;
 use lastmile_proto::v1;
 
 use super::check::Check;
-use crate::error::{Error, Result};
-use crate::model::{Member, NewTopic, Retention, TopicPatch, TopicRules, UnknownMember, is_subject};
+use crate::error::{Error, Result, head};
+use crate::model::{Member, NewTopic, Retention, Role, TopicPatch, TopicRules, is_subject};
 
 /// Members of a rule.
 const MAX_MEMBERS: usize = 64;
+
+/// Fields that a mask names.
+const MAX_PATHS: usize = 32;
 
 /// Seconds that events may be kept: a minute to ten years.
 const MAX_AGE: RangeInclusive<u64> = 60..=3650 * 24 * 60 * 60;
@@ -97,7 +100,7 @@ pub(in crate::service) fn delete_topic(request: v1::DeleteTopicRequest) -> Resul
 /// The fields that a mask names, each once.
 fn named_fields(check: &mut Check, paths: &[String]) -> Vec<Field> {
     let mut fields: Vec<Field> = Vec::new();
-    for path in paths {
+    for path in check.at_most(paths, MAX_PATHS, "update_mask", "must name at most 32 fields") {
         let named: &[Field] = match path.as_str() {
             "*" => &Field::ALL,
             "description" => &[Field::Description],
@@ -111,7 +114,7 @@ fn named_fields(check: &mut Check, paths: &[String]) -> Vec<Field> {
             // Set by the server, and sent back by whoever edits a topic as a whole.
             "name" | "etag" | "create_time" | "update_time" => &[],
             other => {
-                let why = format!("has no field {other:?}; the fields are {FIELDS}");
+                let why = format!("has no field {:?}; the fields are {FIELDS}", head(other));
                 check.require(false, "update_mask", &why);
                 &[]
             }
@@ -158,7 +161,8 @@ fn take(check: &mut Check, patch: &mut TopicPatch, topic: &v1::Topic, field: Fie
 
 fn publishers(check: &mut Check, members: &[String]) -> Vec<Member> {
     const FIELD: &str = "topic.rules.publish";
-    for (index, _) in members.iter().enumerate().filter(|(_, member)| *member == "anyone") {
+    let told = members.iter().take(MAX_MEMBERS).enumerate();
+    for (index, _) in told.filter(|(_, member)| *member == "anyone") {
         let why = "must not be `anyone`: a publisher has a name; use `signed-in`";
         check.require(false, &format!("{FIELD}[{index}]"), why);
     }
@@ -170,21 +174,27 @@ fn subscribers(check: &mut Check, members: &[String]) -> Vec<Member> {
 }
 
 fn check_members(check: &mut Check, members: &[String], field: &str) -> Vec<Member> {
-    check.require(members.len() <= MAX_MEMBERS, field, "must have at most 64 members");
+    let members = check.at_most(members, MAX_MEMBERS, field, "must have at most 64 members");
     let distinct: HashSet<_> = members.iter().collect();
     check.require(distinct.len() == members.len(), field, "must not repeat a member");
     let mut parsed = Vec::with_capacity(members.len());
     for (index, member) in members.iter().enumerate() {
         match member.parse() {
+            // Edges follow every topic of their token, whatever its rules.
+            Ok(Member::Role(Role::Edge)) | Err(_) => {
+                check.require(false, &format!("{field}[{index}]"), &member_rule(member));
+            }
             Ok(member) => parsed.push(member),
-            Err(error) => check.require(false, &format!("{field}[{index}]"), &member_rule(&error)),
         }
     }
     parsed
 }
 
-fn member_rule(error: &UnknownMember) -> String {
-    format!("{error}; roles are user, admin, service")
+fn member_rule(text: &str) -> String {
+    let text = head(text);
+    format!(
+        "{text:?} is none of anyone, signed-in, owner, role:ROLE, user:ID; roles are user, admin, service"
+    )
 }
 
 /// Absent or zero: the default.
@@ -263,7 +273,7 @@ mod tests {
         let topic = v1::Topic {
             name: "a b".to_owned(),
             description: "x".repeat(1025),
-            rules: rules(&["anyone", "owner", "owner"], &["role:king", "user:a b", "anyone"]),
+            rules: rules(&["anyone", "owner", "owner"], &["role:king", "user:a b", "role:edge", "anyone"]),
             retention: retention(59, 0, 1000),
             ..Default::default()
         };
@@ -274,6 +284,7 @@ mod tests {
             "topic.rules.publish",
             "topic.rules.subscribe[0]",
             "topic.rules.subscribe[1]",
+            "topic.rules.subscribe[2]",
             "topic.retention.max_age",
             "topic.retention.max_bytes",
         ];

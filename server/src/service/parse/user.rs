@@ -4,29 +4,39 @@ use std::collections::HashSet;
 
 use lastmile_proto::v1;
 
-use super::check::{Check, start};
-use crate::error::{Error, Result};
+use super::check::Check;
+use crate::error::{Error, Result, head};
 use crate::log::{Log, Start};
 use crate::model::{NewUser, Role, UserFilter, UserPatch};
 use crate::service::page;
 use crate::store::UserQuery;
 
+/// Bytes of a filter.
+const MAX_FILTER: usize = 1024;
+
+/// Tags of a user.
+const MAX_TAGS: usize = 32;
+
+/// Fields that a mask names.
+const MAX_PATHS: usize = 32;
+
 /// Which page of which users.
 pub(in crate::service) fn list_users(request: &v1::ListUsersRequest) -> Result<UserQuery> {
     let mut check = Check::default();
     let limit = check.take(page::size(request.page_size), "page_size", "must be 0-1000");
-    check.require(request.filter.len() <= 1024, "filter", "must have at most 1024 bytes");
-    let filter = match UserFilter::parse(&request.filter) {
-        Ok(filter) => filter,
-        Err(why) => {
-            check.require(false, "filter", &why);
-            UserFilter::default()
-        }
+    let filter = if request.filter.len() > MAX_FILTER {
+        Err("must have at most 1024 bytes".to_owned())
+    } else {
+        UserFilter::parse(&request.filter)
     };
+    let filter = filter.unwrap_or_else(|why| {
+        check.require(false, "filter", &why);
+        UserFilter::default()
+    });
     let after = match request.page_token.as_str() {
         "" => 0,
         token => {
-            let key = page::key(&request.filter, token).and_then(|key| key.parse().ok());
+            let key = page::key("users", &request.filter, token).and_then(|key| key.parse().ok());
             check.take(key, "page_token", "must be the next_page_token of a list with the same filter")
         }
     };
@@ -68,9 +78,10 @@ pub(in crate::service) fn update_user(
     };
     let mut check = Check::default();
     check.require(user.id > 0, "user.id", "must be the id of a user, from 1");
-    let paths = request.update_mask.map_or_else(|| set_fields(&user), |mask| mask.paths);
+    let named = request.update_mask.map(|mask| mask.paths).filter(|paths| !paths.is_empty());
+    let paths = named.unwrap_or_else(|| set_fields(&user));
     let mut patch = UserPatch::default();
-    for path in &paths {
+    for path in check.at_most(&paths, MAX_PATHS, "update_mask", "must name at most 32 fields") {
         match path.as_str() {
             "name" => patch.name = Some(user.name.clone()),
             "tags" => patch.tags = Some(user.tags.clone()),
@@ -81,7 +92,8 @@ pub(in crate::service) fn update_user(
             "id" | "etag" | "create_time" | "update_time" => {}
             "username" => check.require(false, "update_mask", "`username` cannot be changed"),
             other => {
-                let why = format!("has no field {other:?}; the fields are name, tags, email, role, or `*`");
+                let why =
+                    format!("has no field {:?}; the fields are name, tags, email, role, or `*`", head(other));
                 check.require(false, "update_mask", &why);
             }
         }
@@ -107,9 +119,12 @@ pub(in crate::service) fn delete_user(request: v1::DeleteUserRequest) -> Result<
     Ok((user_id(request.id, "id")?, etag(request.etag)))
 }
 
-/// Where to watch from.
-pub(in crate::service) fn watch_users(log: &Log, request: &v1::WatchUsersRequest) -> Result<Start> {
-    start(log, &request.cursor, 0)
+/// Where to watch from, if the log still goes on from there.
+pub(in crate::service) fn watch_users(log: &Log, request: &v1::WatchUsersRequest) -> Result<Result<Start>> {
+    let mut check = Check::default();
+    let start = check.start(log, &request.cursor, 0);
+    check.finish()?;
+    Ok(start)
 }
 
 fn set_fields(user: &v1::User) -> Vec<String> {
@@ -146,7 +161,7 @@ fn check_role(check: &mut Check, role: &str) -> Role {
 }
 
 fn check_tags(check: &mut Check, tags: &[String]) {
-    check.require(tags.len() <= 32, "user.tags", "must have at most 32 tags");
+    let tags = check.at_most(tags, MAX_TAGS, "user.tags", "must have at most 32 tags");
     for (index, tag) in tags.iter().enumerate() {
         check.text(tag, &format!("user.tags[{index}]"), 1, 64);
     }
@@ -208,8 +223,10 @@ mod tests {
         assert_eq!((id, &patch, etag.as_deref()), (1, &name_only, Some("v3")));
         let (_, patch, _) = update(&["name", "email"], user.clone()).unwrap();
         assert_eq!(patch.email.as_deref(), Some(""));
-        let without = v1::UpdateUserRequest { user: Some(v1::User { id: 1, ..user }), update_mask: None };
+        let without =
+            v1::UpdateUserRequest { user: Some(v1::User { id: 1, ..user.clone() }), update_mask: None };
         assert_eq!(update_user(without).unwrap().1, name_only);
+        assert_eq!(update(&[], user).unwrap().1, name_only, "many clients send an empty mask for none");
     }
 
     #[test]

@@ -88,6 +88,10 @@ impl LogReads for SqliteStore {
         self.read(move |db| events::before_latest(db, &topics, count))
     }
 
+    fn trimmed(&self, topics: Arc<[TopicId]>) -> Answer<Seq> {
+        self.read(move |db| events::trimmed(db, &topics))
+    }
+
     fn overdue(&self, now: Time) -> Answer<Vec<TopicId>> {
         self.read(move |db| retention::overdue(db, now))
     }
@@ -130,8 +134,9 @@ impl Store for SqliteStore {
         self.read(move |db| topics::list_by_id(db, &ids))
     }
 
-    fn topics(&self) -> Answer<Vec<Topic>> {
-        self.read(topics::list)
+    fn topics(&self, after: &str, limit: usize) -> Answer<Vec<Topic>> {
+        let after = after.to_owned();
+        self.read(move |db| topics::list(db, &after, limit))
     }
 
     fn document(&self, id: &str) -> Answer<Option<(Document, Seq)>> {

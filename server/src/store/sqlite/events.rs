@@ -186,6 +186,11 @@ pub(super) fn before_latest(db: &Connection, topics: &[TopicId], count: usize) -
 
 /// The last position of any of the topics, kept or not, and the last one deleted. All of them must be there still:
 /// what is left of a deleted topic may have holes.
+/// The position after which all events of the topics are kept.
+pub(super) fn trimmed(db: &Connection, topics: &[TopicId]) -> Result<Seq> {
+    ends(db, topics).map(|(_, trimmed)| trimmed)
+}
+
 fn ends(db: &Connection, topics: &[TopicId]) -> Result<(Seq, Seq)> {
     let sql = format!(
         "SELECT coalesce(max(last), 0), coalesce(max(trimmed), 0), count(*) FROM topic WHERE id IN ({})",

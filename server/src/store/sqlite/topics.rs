@@ -16,9 +16,11 @@ pub(super) fn find(db: &Connection, name: &str) -> Result<Option<Topic>> {
     Ok(db.prepare_cached(&sql)?.query_row([name], from_row).optional()?)
 }
 
-pub(super) fn list(db: &Connection) -> Result<Vec<Topic>> {
-    let sql = format!("SELECT {COLUMNS} FROM topic WHERE internal = 0 ORDER BY name");
-    let topics = db.prepare_cached(&sql)?.query_map([], from_row)?.collect::<Result<_, _>>()?;
+/// Topics after a name, in the order of their names.
+pub(super) fn list(db: &Connection, after: &str, limit: usize) -> Result<Vec<Topic>> {
+    let sql = format!("SELECT {COLUMNS} FROM topic WHERE internal = 0 AND name > ?1 ORDER BY name LIMIT ?2");
+    let mut statement = db.prepare_cached(&sql)?;
+    let topics = statement.query_map(params![after, limit], from_row)?.collect::<Result<_, _>>()?;
     Ok(topics)
 }
 

@@ -36,7 +36,8 @@ pub(super) struct Operations {
 pub(super) fn sort_out(db: &Connection, record: Option<&Record>, ops: Vec<DocumentOp>) -> Result<Operations> {
     let mut operations = Operations { new: Vec::new(), known: Vec::new() };
     for (index, op) in ops.into_iter().enumerate() {
-        let outcome = record.map(|record| known::find(db, record.number, &op)).transpose()?;
+        let outcome = record.map(|record| known::find(db, record.number, &op)).transpose();
+        let outcome = outcome.map_err(|error| error.within(&format!("ops[{index}]")))?;
         match outcome.flatten() {
             Some(outcome) => operations.known.push(outcome),
             None => operations.new.push((index, op)),

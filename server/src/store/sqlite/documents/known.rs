@@ -33,7 +33,9 @@ pub(super) fn find(db: &Connection, document: i64, op: &DocumentOp) -> Result<Op
         })
         .optional()?;
     match found {
-        Some((digest, _)) if digest != op.digest() => Err(Error::OpIdReused(op.id.clone())),
+        Some((digest, _)) if digest != op.digest() => {
+            Err(Error::OpIdReused { op_id: op.id.clone(), field: "op_id".to_owned() })
+        }
         found => Ok(found.map(|(_, outcome)| outcome)),
     }
 }
