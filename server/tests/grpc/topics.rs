@@ -2,7 +2,8 @@
 
 use lastmile_proto::v1;
 use lastmile_server::config::CoreConfig;
-use prost_types::Any;
+use prost_types::value::Kind;
+use prost_types::{Any, Struct, Value};
 use tonic::Code;
 use v1::publish_event_request::Body;
 
@@ -180,4 +181,28 @@ async fn the_size_of_events_is_a_setting() {
     let request = with_token(publication("news", "news:item", &"x".repeat(4096)), &token);
     let refused = server.topics().publish_event(request).await.unwrap_err();
     assert!(refused.message().contains("data: must have at most 4096 bytes"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_deepest_event_can_be_read_everywhere() {
+    let (server, _folder) = Server::start().await;
+    let token = server.token("alice").await;
+    let nested = |levels: usize| {
+        (0..levels).fold(Value { kind: Some(Kind::BoolValue(true)) }, |value, _| {
+            let fields = [("a".to_owned(), value)].into();
+            Value { kind: Some(Kind::StructValue(Struct { fields })) }
+        })
+    };
+    let publish = async |levels| {
+        let mut request = publication("news", "deep", "");
+        request.body = Some(Body::Data(nested(levels)));
+        server.topics().publish_event(with_token(request, &token)).await
+    };
+    let mut stream = server.subscribe("").await;
+    next(&mut stream).await;
+    publish(30).await.unwrap();
+    assert_eq!(next(&mut stream).await.r#type, "deep");
+    let page = v1::ListEventsRequest { topic: "news".into(), ..Default::default() };
+    assert_eq!(server.topics().list_events(page).await.unwrap().into_inner().events.len(), 1);
+    assert_refused(publish(31).await, Code::InvalidArgument, "FIELD_INVALID", &["data"]);
 }

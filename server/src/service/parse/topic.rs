@@ -8,12 +8,15 @@ use v1::publish_event_request::Body;
 use v1::subscribe_response::Body as StoredBody;
 
 use super::check::Check;
-use super::value::{MAX_LEVELS, is_json, levels};
+use super::value::{is_json, nesting};
 use crate::domain::{History, Publication};
 use crate::error::Result;
 use crate::log::{Log, Start};
 use crate::model::EventLimit;
 use crate::service::page;
+
+/// Messages within each other in the data of an event: protobuf decoders refuse over 100, and answers add some.
+const MAX_NESTING: usize = 93;
 
 /// Topics of one subscription.
 const MAX_TOPICS: usize = 64;
@@ -56,8 +59,8 @@ pub(in crate::service) fn publish_event(
     let (field, body) = match request.body {
         Some(Body::Data(data)) => {
             check.require(is_json(&data), "data", "must be a JSON value; NaN and Infinity are none");
-            let shallow = levels(&data) <= MAX_LEVELS;
-            check.require(shallow, "data", "must have at most 24 levels of objects and arrays");
+            let shallow = nesting(&data) <= MAX_NESTING;
+            check.require(shallow, "data", "must have at most 30 objects or 46 arrays within each other");
             ("data", Some(StoredBody::Data(data)))
         }
         Some(Body::Message(message)) => {
@@ -199,8 +202,8 @@ mod tests {
                 kind: Some(Kind::ListValue(prost_types::ListValue { values: vec![value] })),
             })
         };
-        assert_eq!(publish("n", "t", Some(Body::Data(nested(24))), ""), [""; 0]);
-        assert_eq!(publish("n", "t", Some(Body::Data(nested(25))), ""), ["data"]);
+        assert_eq!(publish("n", "t", Some(Body::Data(nested(46))), ""), [""; 0]);
+        assert_eq!(publish("n", "t", Some(Body::Data(nested(47))), ""), ["data"]);
         assert_eq!(publish("n", "t", text(&"x".repeat(LIMIT.0)), ""), ["data"]);
         assert_eq!(publish("n", "t", Some(Body::Message(Any::default())), ""), ["message"]);
         assert_eq!(publish("", "", None, &"k".repeat(129)), ["topic", "type", "data", "idempotency_key"]);

@@ -26,3 +26,13 @@ pub(super) fn levels(value: &Value) -> usize {
         _ => 0,
     }
 }
+
+/// Protobuf messages within each other, the value included.
+pub(super) fn nesting(value: &Value) -> usize {
+    match &value.kind {
+        // The object, and the entry of each member.
+        Some(Kind::StructValue(object)) => 3 + object.fields.values().map(nesting).max().unwrap_or(0),
+        Some(Kind::ListValue(list)) => 2 + list.values.iter().map(nesting).max().unwrap_or(0),
+        _ => 1,
+    }
+}
