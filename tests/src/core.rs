@@ -19,7 +19,7 @@ pub struct CoreProcess {
 impl CoreProcess {
     /// Starts on a free port.
     pub async fn start(data: &Path, variables: &[(&str, &str)]) -> Self {
-        let variables =
+        let variables: Vec<_> =
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (process, grpc) = start(data, &variables, ([127, 0, 0, 1], 0).into()).await;
         Self { data: data.to_owned(), variables, grpc, process }
@@ -50,7 +50,7 @@ impl CoreProcess {
     }
 }
 
-async fn start(data: &Path, variables: &Vec<(String, String)>, grpc: SocketAddr) -> (Process, SocketAddr) {
+async fn start(data: &Path, variables: &[(String, String)], grpc: SocketAddr) -> (Process, SocketAddr) {
     let (address, folder) = (grpc.to_string(), data.display().to_string());
     let arguments = ["--grpc", &address, "--admin", "127.0.0.1:0", "--data", &folder, "--dev"];
     let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
