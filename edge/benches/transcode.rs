@@ -153,9 +153,7 @@ fn main() -> ExitCode {
         ),
         (
             "generated prost + serde_json",
-            Box::new(|| {
-                serde_json::to_vec(&ListUsersResponse::decode(bytes.as_slice()).unwrap()).unwrap()
-            }),
+            Box::new(|| serde_json::to_vec(&ListUsersResponse::decode(bytes.as_slice()).unwrap()).unwrap()),
         ),
         ("serde_json on ready structs", Box::new(|| serde_json::to_vec(&ready).unwrap())),
     ];

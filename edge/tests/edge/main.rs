@@ -9,6 +9,7 @@ mod scramble;
 mod json;
 mod wire;
 mod rules;
+mod items;
 mod requests;
 mod feeds;
 mod splits;

@@ -204,6 +204,8 @@ fn what_has_no_json_in_parts_may_have_one_when_merged() {
     let json = write_bytes(shop(), "shop.v1.Kinds", &parts).expect("JSON");
     let value: Value = serde_json::from_slice(&json).expect("JSON");
     assert_eq!(value["any"], json!({ "@type": "x/shop.v1.Maker", "name": "n", "homeTown": "" }));
+    // A try that failed at the deepest level has not made it deeper.
+    assert!(write_bytes(shop(), "shop.v1.Kinds", &nested(99, &parts)).is_ok());
 }
 
 #[test]

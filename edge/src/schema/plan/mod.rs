@@ -1,7 +1,7 @@
 //! What is known of every message type for its way from bytes to JSON, compiled once from the descriptors.
 
-pub mod shape;
 pub mod slots;
+pub mod shape;
 pub mod compile;
 
 pub use compile::compile;

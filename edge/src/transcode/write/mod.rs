@@ -6,6 +6,7 @@
 
 mod writer;
 mod value;
+mod map;
 mod field;
 mod in_order;
 mod index;
