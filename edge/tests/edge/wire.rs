@@ -210,10 +210,19 @@ fn what_has_no_json_in_parts_may_have_one_when_merged() {
 
 #[test]
 fn disorder_at_every_level_takes_no_time() {
-    // Each level has its fields the wrong way round; trying each in one pass first would take 2^100 steps.
-    let bytes =
-        (0..100).fold(Vec::new(), |inner, _| [length_delimited(30, &inner), b"\x08\x01".to_vec()].concat());
-    assert!(write_bytes(shop(), "shop.v1.Kinds", &bytes).is_ok());
+    // What is written twice at every level would take 2^50 steps.
+    let repeat = |levels, wrap: fn(&[u8]) -> Vec<u8>| (0..levels).fold(Vec::new(), |inner, _| wrap(&inner));
+    let backwards = repeat(100, |inner| [length_delimited(30, inner), b"\x08\x01".to_vec()].concat());
+    assert!(write_bytes(shop(), "shop.v1.Kinds", &backwards).is_ok());
+    let lists =
+        repeat(50, |inner| length_delimited(6, &[length_delimited(1, inner), b"\x50\x01".to_vec()].concat()));
+    assert!(write_bytes(shop(), "google.protobuf.Value", &lists).is_ok());
+    let maps = repeat(50, |inner| {
+        let first = [length_delimited(1, b"b"), length_delimited(2, inner)].concat();
+        let second = length_delimited(1, b"a");
+        length_delimited(5, &[length_delimited(1, &first), length_delimited(1, &second)].concat())
+    });
+    assert!(write_bytes(shop(), "google.protobuf.Value", &maps).is_ok());
 }
 
 #[test]

@@ -19,17 +19,6 @@ impl<'a> Writer<'a> {
     /// Writes the only field of a message, alone.
     pub(super) fn bare(&mut self, message: &'a Message, bytes: &[u8]) -> Result {
         let field = &message.fields[0];
-        let mut wire = Wire::new(bytes);
-        let start = self.out.len();
-        if let Some(tag) = wire.tag()?
-            && tag.number == field.number
-        {
-            self.field(field, tag, &mut wire)?;
-            if wire.is_empty() {
-                return Ok(());
-            }
-            self.out.truncate(start);
-        }
         let index = self.index(message, bytes)?;
         let group = self.group(0, index.clone());
         if group.is_empty() {

@@ -8,24 +8,14 @@ use super::writer::{Result, Writer};
 impl Writer<'_> {
     /// Writes a map whose first tag was just read.
     pub(super) fn map(&mut self, key: Kind, value: Kind, tag: Tag, wire: &mut Wire<'_>) -> Result {
-        let start = self.out.len();
         let mut entries = Entries { key, number: tag.number, next: Some(tag), wire: *wire };
-        let whole = entries;
         self.out.push(b'{');
-        let mut last = None;
-        let mut is_sorted = true;
-        while let Some(entry) = entries.next()? {
-            // In ascending order no key can stand twice.
-            if last.is_some_and(|last| last >= entry.key) {
-                is_sorted = false;
-                break;
+        // Looked at before anything is written: what is written twice at every level has no end.
+        if is_ascending(entries)? {
+            while let Some(entry) = entries.next()? {
+                self.entry(key, value, &entry)?;
             }
-            self.entry(key, value, &entry)?;
-            last = Some(entry.key);
-        }
-        if !is_sorted {
-            self.out.truncate(start + 1);
-            entries = whole;
+        } else {
             for entry in distinct(&mut entries)? {
                 self.entry(key, value, &entry)?;
             }
@@ -140,6 +130,18 @@ impl<'a> Key<'a> {
             _ => return Err(Malformed("has a key that is encoded as another type").into()),
         })
     }
+}
+
+/// Whether each key is above the one before, so that none can stand twice.
+fn is_ascending(mut entries: Entries<'_>) -> Result<bool> {
+    let mut last = None;
+    while let Some(entry) = entries.next()? {
+        if last.is_some_and(|last| last >= entry.key) {
+            return Ok(false);
+        }
+        last = Some(entry.key);
+    }
+    Ok(true)
 }
 
 /// The last entry of each key, in the place of its first.
