@@ -52,6 +52,22 @@ fn float(out: &mut Vec<u8>, value: impl zmij::Float, wide: f64) {
     }
 }
 
+/// Appends text that is mostly short: for a few bytes, the call of memcpy is most of the cost.
+#[inline]
+pub fn append(out: &mut Vec<u8>, text: &[u8]) {
+    match text.last_chunk::<8>() {
+        Some(last) if text.len() <= 32 => {
+            let end = out.len() + text.len();
+            let (words, _) = text.as_chunks::<8>();
+            words.iter().for_each(|word| out.extend_from_slice(word));
+            // The last word overlaps the one before.
+            out.truncate(end - 8);
+            out.extend_from_slice(last);
+        }
+        _ => out.extend_from_slice(text),
+    }
+}
+
 /// Writes bytes as standard base64 with padding, in quotes.
 pub fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
@@ -70,7 +86,7 @@ pub fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
 pub fn string(out: &mut Vec<u8>, text: &[u8]) -> Result<(), Malformed> {
     out.push(b'"');
     if is_plain(text) {
-        out.extend_from_slice(text);
+        append(out, text);
     } else {
         std::str::from_utf8(text).map_err(|_| Malformed("is not valid UTF-8"))?;
         escape(out, text);
@@ -81,10 +97,13 @@ pub fn string(out: &mut Vec<u8>, text: &[u8]) -> Result<(), Malformed> {
 
 /// Whether text is ASCII that needs no escape: the usual case, eight bytes at a time.
 fn is_plain(text: &[u8]) -> bool {
-    let (words, tail) = text.as_chunks::<8>();
+    let Some(last) = text.last_chunk::<8>() else {
+        return text.iter().all(|byte| *byte < 0x80 && ESCAPES[usize::from(*byte)] == 0);
+    };
+    let (words, _) = text.as_chunks::<8>();
+    // The last word overlaps the one before, where the length is not a multiple of eight.
     let words = words.iter().fold(0, |found, word| found | special(u64::from_le_bytes(*word)));
-    let tail = tail.iter().fold(false, |found, byte| found | (*byte >= 0x80 || ESCAPES[*byte as usize] != 0));
-    words == 0 && !tail
+    words | special(u64::from_le_bytes(*last)) == 0
 }
 
 /// The high bits of bytes that are not ASCII, below a space, a quote or a backslash.

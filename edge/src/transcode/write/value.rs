@@ -70,7 +70,7 @@ impl Writer<'_> {
         let kind = self.plan.enumeration(id);
         match kind.name(number) {
             _ if kind.is_null => self.out.extend_from_slice(b"null"),
-            Some(name) => self.out.extend_from_slice(name),
+            Some(name) => literal::append(self.out, name),
             None => literal::integer(self.out, number),
         }
     }

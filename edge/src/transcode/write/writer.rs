@@ -86,14 +86,14 @@ impl<'a> Writer<'a> {
     /// Writes a key; `,"key":` without its comma after an opening brace.
     pub(super) fn key(&mut self, field: &Field) {
         let from = usize::from(self.is_first());
-        self.out.extend_from_slice(&field.key[from..]);
+        literal::append(self.out, &field.key[from..]);
     }
 
     /// Writes what stands for a field that is not set.
     pub(super) fn absent(&mut self, field: &Field) {
         if !field.absent.is_empty() {
             let from = usize::from(self.is_first());
-            self.out.extend_from_slice(&field.absent[from..]);
+            literal::append(self.out, &field.absent[from..]);
         }
     }
 
