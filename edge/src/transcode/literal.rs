@@ -83,6 +83,7 @@ pub fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
 ///
 /// # Errors
 /// When the bytes are not UTF-8.
+#[inline]
 pub fn string(out: &mut Vec<u8>, text: &[u8]) -> Result<(), Malformed> {
     out.push(b'"');
     if is_plain(text) {

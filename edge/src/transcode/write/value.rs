@@ -9,6 +9,7 @@ use super::writer::{Result, Writer};
 
 impl Writer<'_> {
     /// Writes the value behind a tag.
+    #[inline]
     pub(super) fn value(&mut self, kind: Kind, tag: Tag, wire: &mut Wire<'_>) -> Result {
         if tag.wire_type != wire_type(kind) {
             return Err(Malformed("is encoded as another type").into());
@@ -38,6 +39,7 @@ impl Writer<'_> {
     }
 
     /// Writes a value that is no message.
+    #[inline]
     pub(super) fn scalar(&mut self, kind: Kind, wire: &mut Wire<'_>) -> Result {
         let out = &mut *self.out;
         match kind {
