@@ -140,6 +140,49 @@ fn map_entries_stay_in_the_order_of_the_wire_and_the_last_of_a_key_counts() {
 }
 
 #[test]
+fn a_field_alone_has_its_default_when_it_is_not_set() {
+    for (number, expected) in [
+        (1, "false"),
+        (7, "\"0\""),
+        (16, "\"COLOR_UNSPECIFIED\""),
+        (17, "0"),
+        (19, "\"\""),
+        (21, r#"{"name":"","homeTown":""}"#),
+        (22, "[]"),
+        (26, "{}"),
+        (31, "\"1970-01-01T00:00:00Z\""),
+        (32, "\"0s\""),
+        (33, "\"\""),
+        (34, "{}"),
+        (35, "null"),
+        (36, "[]"),
+        (37, "{}"),
+        (38, "{}"),
+        (41, "0"),
+    ] {
+        assert_eq!(text(&write_field_bytes("shop.v1.Kinds", number, b"")), expected, "{number}");
+    }
+    let problem = text(&write_field_bytes("shop.v1.Kinds", 99, b""));
+    assert_eq!(problem, "cannot be written as JSON: has no field 99");
+}
+
+#[test]
+fn special_forms_inside_any_stand_under_value() {
+    for (name, value, expected) in [
+        ("google.protobuf.Duration", b"\x08\x01".as_slice(), r#""1s""#),
+        ("google.protobuf.Empty", b"", "{}"),
+        ("google.protobuf.Int64Value", b"\x08\x05", r#""5""#),
+        ("google.protobuf.DoubleValue", b"\x09\0\0\0\0\0\0\xf8\x7f", r#""NaN""#),
+        ("google.protobuf.Any", b"", "{}"),
+        ("google.protobuf.ListValue", b"", "[]"),
+    ] {
+        let any = prost_types::Any { type_url: format!("x/{name}"), value: value.to_vec() };
+        let json = text(&write_bytes(shop(), "google.protobuf.Any", &any.encode_to_vec()));
+        assert_eq!(json, format!(r#"{{"@type":"x/{name}","value":{expected}}}"#));
+    }
+}
+
+#[test]
 fn what_is_no_message_is_refused_by_the_name_of_its_field() {
     for (name, bytes, problem) in [
         ("Kinds", b"\x08".as_slice(), "flag: ends in the middle"),
