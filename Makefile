@@ -47,8 +47,9 @@ check: $(NODE) ## Format, lints, types, protos, licences
 	@if cargo deny --version >/dev/null 2>&1; then set -x; cargo deny check; \
 	else echo 'cargo-deny is not installed: licences and advisories not checked'; fi
 
-bench: $(CONSOLE) ## What the log, a call and a delivered event cost
+bench: $(CONSOLE) ## What the log, JSON, a call and a delivered event cost
 	cargo bench --locked -p lastmile-server --bench store
+	cargo bench --locked -p lastmile-edge --bench transcode
 	cargo build --locked --release -p lastmile-server -p lastmile-edge --bins
 	cargo bench --locked -p lastmile-tests --bench calls
 

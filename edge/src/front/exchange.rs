@@ -62,7 +62,7 @@ impl Exchange {
             path: self.binding.method.path.clone(),
             metadata: self.metadata()?,
             deadline: timeout.map(|timeout| Instant::now() + timeout),
-            pool: Some(self.schema.pool.clone()),
+            plan: Some(Arc::clone(&self.schema.plan)),
             max_message: config.limits.message_bytes,
         })
     }

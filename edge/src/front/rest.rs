@@ -3,11 +3,10 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use prost::Message;
-use prost_reflect::{DynamicMessage, Value};
 
 use crate::error::{Code, Error, Result};
 use crate::layer::Cookies;
-use crate::transcode::{write_field_json, write_json};
+use crate::transcode::{pick, write_field_json, write_json};
 use crate::upstream::metadata;
 
 use super::etag::{etag, is_known};
@@ -25,12 +24,13 @@ pub async fn unary(exchange: &Exchange) -> Result<Response> {
     let request = exchange.message(&exchange.parameters()?)?;
     let reply = exchange.front.upstream.unary(exchange.call(true)?, request.encode_to_vec().into()).await?;
 
-    let answer = DynamicMessage::decode(method.descriptor.output(), reply.message).map_err(unreadable)?;
-    let json = match &exchange.binding.response_body {
-        Some(field) => write_field_json(&answer, field),
-        None => write_json(&answer),
+    let (plan, answer) = (&method.plan, &reply.message);
+    let mut json = Vec::new();
+    let written = match &exchange.binding.response_body {
+        Some(field) => write_field_json(plan, method.output, field.number(), answer, &mut json),
+        None => write_json(plan, method.output, answer, &mut json),
     };
-    let json = json.map_err(unreadable)?;
+    written.map_err(unreadable)?;
     let head = &exchange.head;
     let etag = if head.method.is_safe() { etag(&json) } else { None };
     if let Some(etag) = etag.as_ref().filter(|etag| is_known(&head.headers, etag)) {
@@ -49,7 +49,7 @@ pub async fn unary(exchange: &Exchange) -> Result<Response> {
     {
         headers.append(name, value.clone());
     }
-    for cookie in cookies(exchange, &answer) {
+    for cookie in cookies(exchange, answer) {
         headers.append(header::SET_COOKIE, cookie);
     }
     if !method.auth.set_cookie.is_empty() {
@@ -59,11 +59,11 @@ pub async fn unary(exchange: &Exchange) -> Result<Response> {
 }
 
 /// The cookies that the method's AuthRule sets and clears.
-fn cookies(exchange: &Exchange, answer: &DynamicMessage) -> Vec<HeaderValue> {
+fn cookies(exchange: &Exchange, answer: &[u8]) -> Vec<HeaderValue> {
     let auth = &exchange.binding.method.auth;
     let cookies = Cookies { secure: exchange.front.config.auth.secure_cookies };
-    let set = auth.set_cookie.iter().filter_map(|(name, path)| match &*path.get(answer) {
-        Value::String(value) if !value.is_empty() => cookies.set(name, value, Some(MONTH)),
+    let set = auth.set_cookie.iter().filter_map(|(name, path)| match pick::text(path, answer) {
+        Ok(value) if !value.is_empty() => cookies.set(name, value, Some(MONTH)),
         _ => None,
     });
     let cleared = auth.clear_cookie.iter().filter_map(|name| cookies.clear(name));

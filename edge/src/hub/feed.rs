@@ -112,7 +112,7 @@ impl Feed {
     /// The next item and where the stream stands after it; `None` is a clean end. Cancel-safe.
     pub async fn next(&mut self) -> Result<Option<(Item, Place)>> {
         match self.message().await? {
-            Some(message) => self.item(message).map(Some),
+            Some(message) => self.item(&message).map(Some),
             None => Ok(None),
         }
     }
@@ -145,8 +145,7 @@ impl Feed {
         if durable.position.is_some()
             && let Some(message) = self.message().await?
         {
-            let rendered =
-                render(&self.subscription.method, rule(&self.subscription), message.clone(), self.limit);
+            let rendered = render(&self.subscription.method, rule(&self.subscription), &message, self.limit);
             if rendered.item == Item::Position {
                 self.last = rendered.cursor;
             } else {
@@ -164,7 +163,7 @@ impl Feed {
         Ok(self.last.clone().or(asked).map(Place::After))
     }
 
-    fn item(&mut self, message: Bytes) -> Result<(Item, Place)> {
+    fn item(&mut self, message: &[u8]) -> Result<(Item, Place)> {
         let method = &self.subscription.method;
         let rendered = render(method, rule(&self.subscription), message, self.limit);
         if rule(&self.subscription).durable.is_none() {

@@ -1,11 +1,11 @@
 //! One thing a stream delivers, rendered from an upstream message.
 
 use bytes::Bytes;
-use prost_reflect::{DynamicMessage, Kind, Value};
+use prost_reflect::Kind;
 
 use crate::schema::check_stream::is_event_name;
 use crate::schema::method::{EventName, Method, Stream};
-use crate::transcode::write_json;
+use crate::transcode::{Unwritable, pick, write_json};
 
 use super::position::cursor_bytes;
 
@@ -33,71 +33,75 @@ pub struct Rendered {
 }
 
 /// Renders a message of a server-streaming method; one over `limit` bytes is skipped.
-pub fn render(method: &Method, stream: &Stream, message: Bytes, limit: usize) -> Rendered {
-    let size = message.len();
-    let message = match DynamicMessage::decode(method.descriptor.output(), message) {
-        Ok(message) => message,
+pub fn render(method: &Method, stream: &Stream, message: &[u8], limit: usize) -> Rendered {
+    match try_render(method, stream, message, limit) {
+        Ok(rendered) => rendered,
         Err(cause) => {
             tracing::error!(method = method.name(), %cause, "skipped a message that the descriptors do not describe");
-            return Rendered { item: Item::Skipped("unreadable"), cursor: None, previous: None };
+            Rendered { item: Item::Skipped("unreadable"), cursor: None, previous: None }
         }
-    };
-    let durable = stream.durable.as_ref();
-    let is_position = durable
-        .and_then(|durable| durable.position.as_ref())
-        .is_some_and(|path| matches!(*path.get(&message), Value::Bool(true)));
+    }
+}
+
+/// Fails when the bytes are not of the method's type; then nothing in them is trusted.
+fn try_render(
+    method: &Method,
+    stream: &Stream,
+    message: &[u8],
+    limit: usize,
+) -> Result<Rendered, Unwritable> {
+    let size = message.len();
+    let (mut cursor, mut previous, mut is_position) = (None, None, false);
+    if let Some(durable) = &stream.durable {
+        let read = |path| pick::scalar(path, message).map(|value| value.map(|value| cursor_bytes(&value)));
+        cursor = read(&durable.cursor)?;
+        previous = durable.previous.as_ref().map(read).transpose()?.flatten();
+        is_position = durable.position.as_ref().map_or(Ok(false), |path| pick::flag(path, message))?;
+    }
     let item = if is_position {
         Item::Position
     } else if size > limit {
         tracing::warn!(method = method.name(), size, limit, "skipped an event: it is too large");
         Item::Skipped("too_large")
     } else {
-        event(method, stream, &message)
+        event(method, stream, message)?
     };
-    Rendered {
-        item,
-        cursor: durable.map(|durable| cursor_bytes(&durable.cursor.get(&message))),
-        previous: durable
-            .and_then(|durable| durable.previous.as_ref())
-            .map(|path| cursor_bytes(&path.get(&message))),
-    }
+    Ok(Rendered { item, cursor, previous })
 }
 
-fn event(method: &Method, stream: &Stream, message: &DynamicMessage) -> Item {
-    let name = event_name(&stream.event, message);
+fn event(method: &Method, stream: &Stream, message: &[u8]) -> Result<Item, Unwritable> {
+    let name = event_name(&stream.event, message)?;
     if name.as_ref().is_some_and(|name| !is_event_name(name)) {
         tracing::warn!(method = method.name(), name, "skipped an event: its name cannot stand in a stream");
-        return Item::Skipped("event_name");
+        return Ok(Item::Skipped("event_name"));
     }
-    let json = match stream.data.as_ref().map(|path| path.get(message)) {
-        Some(value) => match &*value {
-            Value::Message(data) => write_json(data),
-            _ => Ok(b"null".to_vec()),
-        },
-        None => write_json(message),
+    let mut json = Vec::new();
+    let written = match &stream.data {
+        Some((path, id)) => write_json(&method.plan, *id, &pick::message(path, message)?, &mut json),
+        None => write_json(&method.plan, method.output, message, &mut json),
     };
-    match json {
-        Ok(json) => Item::Event { name, json: json.into() },
+    match written {
+        Ok(()) => Ok(Item::Event { name, json: json.into() }),
+        Err(cause) if cause.is_malformed() => Err(cause),
         Err(cause) => {
             tracing::warn!(method = method.name(), %cause, "skipped an event");
-            Item::Skipped("unwritable")
+            Ok(Item::Skipped("unwritable"))
         }
     }
 }
 
-fn event_name(rule: &EventName, message: &DynamicMessage) -> Option<String> {
-    match rule {
+fn event_name(rule: &EventName, message: &[u8]) -> Result<Option<String>, Unwritable> {
+    Ok(match rule {
         EventName::None => None,
-        EventName::Field(path) => match (&*path.get(message), path.field().kind()) {
-            (Value::String(name), _) => Some(name.clone()).filter(|name| !name.is_empty()),
-            (Value::EnumNumber(number), Kind::Enum(kind)) => {
-                kind.get_value(*number).map(|value| value.name().to_owned())
+        EventName::Field(path) => match path.field().kind() {
+            Kind::Enum(kind) => {
+                kind.get_value(pick::enum_number(path, message)?).map(|value| value.name().to_owned())
             }
-            _ => None,
+            _ => Some(pick::text(path, message)?.to_owned()).filter(|name| !name.is_empty()),
         },
-        EventName::Oneof(oneof, names) => {
-            let set = oneof.fields().find(|field| message.has_field(field))?;
-            names.get(&set.number()).cloned()
+        EventName::Oneof(_, names) => {
+            let set = pick::last_of(message, |number| names.contains_key(&number))?;
+            set.and_then(|number| names.get(&number).cloned())
         }
-    }
+    })
 }

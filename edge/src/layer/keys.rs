@@ -166,7 +166,7 @@ impl Keys {
             path: PathAndQuery::from_static(GET_JWKS),
             metadata: HeaderMap::new(),
             deadline: Some(Instant::now() + RETRY),
-            pool: None,
+            plan: None,
             max_message: 1024 * 1024,
         };
         // Shared by all callers, so no part of the trace of the one that happens to wait for it.

@@ -9,10 +9,11 @@ use prost_reflect::{Kind, MessageDescriptor, MethodDescriptor};
 use super::check::Check;
 use super::field::FieldPath;
 use super::method::{Durable, EventName, Split, Stream};
+use super::plan::Plan;
 use super::rules::RuleFile;
 
 impl Check<'_> {
-    pub fn stream(&mut self, rule: &StreamRule, rules: &RuleFile) -> Option<Stream> {
+    pub fn stream(&mut self, rule: &StreamRule, rules: &RuleFile, plan: &Plan) -> Option<Stream> {
         if !self.method.is_server_streaming() {
             self.mistake("stream: only a server-streaming method can have a StreamRule");
             return None;
@@ -48,12 +49,16 @@ impl Check<'_> {
         if position.as_ref().is_some_and(|path| path.field().kind() != Kind::Bool) {
             self.mistake("stream: position must be a bool field");
         }
-        if data
-            .as_ref()
-            .is_some_and(|path| path.field().is_list() || !matches!(path.field().kind(), Kind::Message(_)))
-        {
-            self.mistake("stream: data must be a single message field");
-        }
+        let data = data.and_then(|path| {
+            let id = match path.field().kind() {
+                Kind::Message(message) if !path.field().is_list() => plan.find(message.full_name()),
+                _ => None,
+            };
+            if id.is_none() {
+                self.mistake("stream: data must be a single message field");
+            }
+            Some((path, id?))
+        });
         self.snapshot(rule);
         self.share(rule);
         let durable = match (cursor, resume) {

@@ -8,8 +8,40 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Va
 const MAX_DEPTH: usize = 100;
 
 /// A path to a field; every field but the last is a single message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldPath(Vec<FieldDescriptor>);
+#[derive(Debug, Clone)]
+pub struct FieldPath {
+    fields: Vec<FieldDescriptor>,
+    steps: Vec<Step>,
+}
+
+/// A field on the way, as it is found on the wire.
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub number: u32,
+    pub is_message: bool,
+    /// The numbers of fields that clear this one: the other members of its oneof.
+    pub rivals: Vec<u32>,
+}
+
+impl Step {
+    fn to(field: &FieldDescriptor) -> Self {
+        let members =
+            field.containing_oneof().into_iter().flat_map(|oneof| oneof.fields().collect::<Vec<_>>());
+        Self {
+            number: field.number(),
+            is_message: matches!(field.kind(), Kind::Message(_)),
+            rivals: members.map(|other| other.number()).filter(|number| *number != field.number()).collect(),
+        }
+    }
+}
+
+impl PartialEq for FieldPath {
+    fn eq(&self, other: &Self) -> bool {
+        self.fields == other.fields
+    }
+}
+
+impl Eq for FieldPath {}
 
 impl FieldPath {
     /// Accepts proto names and JSON names.
@@ -34,23 +66,32 @@ impl FieldPath {
             let field = current.get_field_by_name(name).or_else(|| current.get_field_by_json_name(name));
             fields.push(field.ok_or_else(|| format!("`{}` has no field `{name}`", current.full_name()))?);
         }
-        Ok(Self(fields))
+        Ok(Self::new(fields))
+    }
+
+    fn new(fields: Vec<FieldDescriptor>) -> Self {
+        Self { steps: fields.iter().map(Step::to).collect(), fields }
+    }
+
+    /// The fields on the way, as they are found on the wire.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     pub fn field(&self) -> &FieldDescriptor {
         // `split` yields at least one item, so a path is never empty.
-        &self.0[self.0.len() - 1]
+        &self.fields[self.fields.len() - 1]
     }
 
     /// Whether this is the same field as `other`, or a part of it.
     pub fn is_within(&self, other: &Self) -> bool {
-        self.0.starts_with(&other.0)
+        self.fields.starts_with(&other.fields)
     }
 
     /// The value, or the field's default when it is not set.
     pub fn get<'a>(&self, message: &'a DynamicMessage) -> Cow<'a, Value> {
         let mut current = message;
-        for field in &self.0[..self.0.len() - 1] {
+        for field in &self.fields[..self.fields.len() - 1] {
             match (current.has_field(field), current.get_field(field)) {
                 (true, Cow::Borrowed(Value::Message(next))) => current = next,
                 _ => return Cow::Owned(Value::default_value_for_field(self.field())),
@@ -62,7 +103,7 @@ impl FieldPath {
     /// Another member of a oneof on the way that is set, and that setting this field would clear.
     pub fn rival(&self, message: &DynamicMessage) -> Option<FieldDescriptor> {
         let mut current = Cow::Borrowed(message);
-        for field in &self.0 {
+        for field in &self.fields {
             let members =
                 field.containing_oneof().into_iter().flat_map(|oneof| oneof.fields().collect::<Vec<_>>());
             if let Some(rival) = members.into_iter().find(|other| other != field && current.has_field(other))
@@ -77,7 +118,7 @@ impl FieldPath {
 
     pub fn is_set(&self, message: &DynamicMessage) -> bool {
         let mut current = message;
-        for field in &self.0[..self.0.len() - 1] {
+        for field in &self.fields[..self.fields.len() - 1] {
             match (current.has_field(field), current.get_field(field)) {
                 (true, Cow::Borrowed(Value::Message(next))) => current = next,
                 _ => return false,
@@ -89,7 +130,7 @@ impl FieldPath {
     /// The message that holds the last field, created on the way.
     pub fn parent_mut<'a>(&self, message: &'a mut DynamicMessage) -> Option<&'a mut DynamicMessage> {
         let mut current = message;
-        for field in &self.0[..self.0.len() - 1] {
+        for field in &self.fields[..self.fields.len() - 1] {
             current = current.get_field_mut(field).as_message_mut()?;
         }
         Some(current)
@@ -112,13 +153,13 @@ impl FieldPath {
 
 impl From<FieldDescriptor> for FieldPath {
     fn from(field: FieldDescriptor) -> Self {
-        Self(vec![field])
+        Self::new(vec![field])
     }
 }
 
 impl std::fmt::Display for FieldPath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<_> = self.0.iter().map(FieldDescriptor::name).collect();
+        let names: Vec<_> = self.fields.iter().map(FieldDescriptor::name).collect();
         f.write_str(&names.join("."))
     }
 }

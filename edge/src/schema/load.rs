@@ -11,6 +11,7 @@ use prost_reflect::{DescriptorPool, MethodDescriptor};
 use super::check::{Check, Mistake};
 use super::descriptors;
 use super::method::{Binding, Method, Stream};
+use super::plan::{self, Plan};
 use super::routes::Routes;
 use super::rules::RuleFile;
 
@@ -18,6 +19,7 @@ use super::rules::RuleFile;
 #[derive(Debug)]
 pub struct Schema {
     pub pool: DescriptorPool,
+    pub plan: Arc<Plan>,
     pub routes: Routes<Arc<Binding>>,
     pub bindings: Vec<Arc<Binding>>,
     pub methods: HashMap<String, Arc<Method>>,
@@ -59,6 +61,7 @@ impl Schema {
         }
         let mut schema = Self {
             pool: pool.clone(),
+            plan: Arc::new(plan::compile(&pool, &mut mistakes)),
             routes: Routes::default(),
             bindings: Vec::new(),
             methods: HashMap::new(),
@@ -83,13 +86,17 @@ impl Schema {
         let Ok(path) = PathAndQuery::try_from(format!("/{name}")) else {
             return check.mistake("the method's name is not a path");
         };
+        let plan = Arc::clone(&self.plan);
+        let Some(output) = plan.find(descriptor.output().full_name()) else {
+            return check.mistake("the descriptors do not hold the type of its answers");
+        };
         let stream = match rules.stream(&descriptor) {
-            Some(rule) => check.stream(&rule, rules),
+            Some(rule) => check.stream(&rule, rules, &plan),
             None => descriptor.is_server_streaming().then(Stream::unruled),
         };
         let auth = rules.auth(&descriptor).map(|rule| check.auth(&rule)).unwrap_or_default();
         let http = rules.http(&descriptor);
-        let method = Arc::new(Method { descriptor, path, stream, auth });
+        let method = Arc::new(Method { descriptor, path, plan, output, stream, auth });
 
         for (template, binding) in
             http.iter().flat_map(|rule| check.bindings(&method, rule)).collect::<Vec<_>>()

@@ -8,6 +8,7 @@ use http::uri::PathAndQuery;
 use prost_reflect::{FieldDescriptor, MethodDescriptor, OneofDescriptor};
 
 use super::field::FieldPath;
+use super::plan::{MessageId, Plan};
 
 /// A method and its rules, checked and resolved.
 #[derive(Debug)]
@@ -15,6 +16,9 @@ pub struct Method {
     pub descriptor: MethodDescriptor,
     /// `/package.Service/Method`.
     pub path: PathAndQuery,
+    /// The types of the backend, and among them that of the answers.
+    pub plan: Arc<Plan>,
+    pub output: MessageId,
     /// Set for server-streaming methods.
     pub stream: Option<Stream>,
     pub auth: Auth,
@@ -77,7 +81,7 @@ pub struct Stream {
     pub durable: Option<Durable>,
     pub event: EventName,
     /// The sub-message that is delivered, instead of the whole.
-    pub data: Option<FieldPath>,
+    pub data: Option<(FieldPath, MessageId)>,
     pub split: Option<Split>,
     pub finite: bool,
     pub heartbeat: Option<Duration>,

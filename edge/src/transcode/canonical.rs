@@ -1,9 +1,7 @@
 //! The canonical bytes of a request: equal for equal requests, on every edge.
 
 use prost::Message;
-use prost_reflect::{DynamicMessage, FieldDescriptor, ReflectMessage, Value};
-
-use super::write_json::key_text;
+use prost_reflect::{DynamicMessage, FieldDescriptor, MapKey, ReflectMessage, Value};
 
 /// Encodes the set fields by number, map entries sorted; messages inside likewise.
 pub fn canonical(message: &DynamicMessage) -> Vec<u8> {
@@ -51,4 +49,16 @@ fn value_bytes(message: &DynamicMessage, field: &FieldDescriptor, value: &Value)
 fn push(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend((bytes.len() as u32).to_be_bytes());
     out.extend(bytes);
+}
+
+/// A map key as ProtoJSON writes it.
+fn key_text(key: &MapKey) -> String {
+    match key {
+        MapKey::Bool(key) => key.to_string(),
+        MapKey::I32(key) => key.to_string(),
+        MapKey::I64(key) => key.to_string(),
+        MapKey::U32(key) => key.to_string(),
+        MapKey::U64(key) => key.to_string(),
+        MapKey::String(key) => key.clone(),
+    }
 }

@@ -1,12 +1,12 @@
 //! Unary and server-streaming calls with encoded messages.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http::uri::PathAndQuery;
 use opentelemetry_http::HeaderInjector;
-use prost_reflect::DescriptorPool;
 use tokio::time::{Instant, timeout_at};
 use tonic::client::Grpc;
 use tonic::codec::CompressionEncoding;
@@ -15,6 +15,7 @@ use tonic::{Extensions, Request, Streaming};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::error::{Code, Error, Result};
+use crate::schema::Plan;
 
 use super::codec::BytesCodec;
 use super::connect::{Transport, Upstream};
@@ -31,7 +32,7 @@ pub struct Call {
     pub metadata: HeaderMap,
     pub deadline: Option<Instant>,
     /// The types of error details.
-    pub pool: Option<DescriptorPool>,
+    pub plan: Option<Arc<Plan>>,
     /// Largest message that goes on to the browser, in bytes.
     pub max_message: usize,
 }
@@ -134,7 +135,7 @@ impl Call {
     }
 
     fn error(&self, status: &tonic::Status) -> Error {
-        to_error(status, self.pool.as_ref())
+        to_error(status, self.plan.as_deref())
     }
 }
 

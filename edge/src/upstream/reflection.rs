@@ -101,7 +101,7 @@ impl Reflection<'_> {
             path: self.path.clone(),
             metadata: HeaderMap::new(),
             deadline: Some(self.deadline),
-            pool: None,
+            plan: None,
             max_message: MAX_MESSAGE,
         };
         let answer = self.upstream.exchange(call, request.encode_to_vec().into()).await?;

@@ -7,14 +7,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lastmile_proto::google::rpc::{BadRequest, ErrorInfo, RetryInfo, Status as RpcStatus};
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage};
 use serde_json::{Value, json};
 
 use crate::error::{Code, Error};
+use crate::schema::Plan;
 use crate::transcode::write_json;
 
-/// `pool` gives the types of details; a detail of unknown type is kept as base64.
-pub fn to_error(status: &tonic::Status, pool: Option<&DescriptorPool>) -> Error {
+/// `plan` gives the types of details; a detail of unknown type is kept as base64.
+pub fn to_error(status: &tonic::Status, plan: Option<&Plan>) -> Error {
     let code = Code::from_number(i32::from(status.code()));
     if is_timeout(status) {
         return Error::new(
@@ -54,7 +54,7 @@ pub fn to_error(status: &tonic::Status, pool: Option<&DescriptorPool>) -> Error 
                     error = error.retry_after(delay);
                 }
             }
-            _ => error = error.detail(detail_json(detail, pool)),
+            _ => error = error.detail(detail_json(detail, plan)),
         }
     }
     error
@@ -80,11 +80,12 @@ fn is_cut(status: &tonic::Status) -> bool {
         || message == "Unexpected EOF decoding stream."
 }
 
-fn detail_json(detail: &prost_types::Any, pool: Option<&DescriptorPool>) -> Value {
+fn detail_json(detail: &prost_types::Any, plan: Option<&Plan>) -> Value {
     let name = detail.type_url.rsplit('/').next().unwrap_or_default();
-    let readable = pool.and_then(|pool| pool.get_message_by_name(name)).and_then(|descriptor| {
-        let message = DynamicMessage::decode(descriptor, detail.value.as_slice()).ok()?;
-        serde_json::from_slice::<Value>(&write_json(&message).ok()?).ok()
+    let readable = plan.and_then(|plan| {
+        let mut json = Vec::new();
+        write_json(plan, plan.find(name)?, &detail.value, &mut json).ok()?;
+        serde_json::from_slice::<Value>(&json).ok()
     });
     match readable {
         Some(Value::Object(mut fields)) => {

@@ -57,7 +57,7 @@ pub(crate) async fn subscribe(backend: &Backend, ask: &Ask) -> Result<Reader> {
         path: method.path.clone(),
         metadata: HeaderMap::new(),
         deadline: ask.timeout.map(|timeout| Instant::now() + timeout),
-        pool: None,
+        plan: None,
         max_message: 1 << 20,
     };
     Reader::open(&backend.upstream(), &call, streams, PEEK).await

@@ -1,0 +1,183 @@
+//! Compiles the descriptors of a pool into a plan.
+
+use std::collections::HashMap;
+
+use prost_reflect::{
+    Cardinality, DescriptorPool, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, Kind as Described,
+    MessageDescriptor,
+};
+
+use crate::schema::check::Mistake;
+
+use super::shape::{Enum, EnumId, Field, Form, Kind, Message, MessageId, Plan, Shape};
+use super::slots::Slots;
+
+/// Compiles a pool; types that have no JSON form at all are added to the mistakes.
+pub fn compile(pool: &DescriptorPool, mistakes: &mut Vec<Mistake>) -> Plan {
+    let messages: Vec<_> = pool.all_messages().collect();
+    let enums: Vec<_> = pool.all_enums().collect();
+    let ids = Ids {
+        messages: messages.iter().enumerate().map(|(i, m)| (m.full_name(), MessageId(i))).collect(),
+        enums: enums.iter().enumerate().map(|(i, e)| (e.full_name(), EnumId(i))).collect(),
+    };
+    let enums: Vec<_> = enums.iter().map(enumeration).collect();
+    let plan = Plan {
+        messages: messages.iter().map(|message| ids.message(message, &enums)).collect(),
+        by_name: ids.messages.iter().map(|(name, id)| ((*name).to_owned(), *id)).collect(),
+        enums,
+    };
+    for message in &messages {
+        if let Some(problem) = problem(message) {
+            let (file, place) = (message.parent_file().name().to_owned(), message.full_name().to_owned());
+            mistakes.push(Mistake { file, place, problem: problem.to_owned() });
+        }
+    }
+    plan
+}
+
+/// Why the messages of a type cannot be written.
+fn problem(message: &MessageDescriptor) -> Option<&'static str> {
+    let options = message.descriptor_proto().options.as_ref();
+    if options.is_some_and(|options| options.message_set_wire_format()) {
+        return Some("has message_set_wire_format, which is not supported; use ordinary extensions");
+    }
+    if form(message.full_name()) == Form::Bare && message.get_field(1).is_none() {
+        return Some("is not the well-known type of this name: it has no field 1");
+    }
+    None
+}
+
+fn form(name: &str) -> Form {
+    match name.strip_prefix("google.protobuf.") {
+        Some("Any") => Form::Any,
+        Some("Empty") => Form::Empty,
+        Some("Value") => Form::Value,
+        Some("Timestamp") => Form::Timestamp,
+        Some("Duration") => Form::Duration,
+        Some("FieldMask") => Form::FieldMask,
+        Some(
+            "Struct" | "ListValue" | "DoubleValue" | "FloatValue" | "Int64Value" | "UInt64Value"
+            | "Int32Value" | "UInt32Value" | "BoolValue" | "StringValue" | "BytesValue",
+        ) => Form::Bare,
+        _ => Form::Object,
+    }
+}
+
+fn enumeration(descriptor: &EnumDescriptor) -> Enum {
+    let mut names: Vec<_> = descriptor.values().map(|value| (value.number(), quoted(value.name()))).collect();
+    // Stable: of several names for a number the first counts.
+    names.sort_by_key(|(number, _)| *number);
+    names.dedup_by_key(|(number, _)| *number);
+    Enum {
+        names,
+        is_null: descriptor.full_name() == "google.protobuf.NullValue",
+        default: descriptor.default_value().number(),
+    }
+}
+
+fn quoted(text: &str) -> Box<[u8]> {
+    serde_json::Value::from(text).to_string().into_bytes().into()
+}
+
+/// Where each type stands in the plan, by its full name.
+struct Ids<'a> {
+    messages: HashMap<&'a str, MessageId>,
+    enums: HashMap<&'a str, EnumId>,
+}
+
+impl Ids<'_> {
+    fn message(&self, descriptor: &MessageDescriptor, enums: &[Enum]) -> Message {
+        let own = descriptor.fields().map(|field| self.field(&field, enums));
+        let extensions = descriptor.extensions().map(|extension| self.extension(&extension));
+        let fields: Vec<_> = own.chain(extensions).collect();
+        Message {
+            form: form(descriptor.full_name()),
+            slots: Slots::new(fields.iter().map(|field| field.number)),
+            in_number_order: fields.is_sorted_by_key(|field| field.number),
+            oneofs: descriptor.oneofs().len(),
+            fields,
+        }
+    }
+
+    fn field(&self, descriptor: &FieldDescriptor, enums: &[Enum]) -> Field {
+        let shape = match descriptor.kind() {
+            Described::Message(entry) if descriptor.is_map() => Shape::Map {
+                key: self.kind(&entry.map_entry_key_field().kind(), false),
+                value: self.kind(&entry.map_entry_value_field().kind(), false),
+            },
+            kind if descriptor.is_list() => Shape::Many(self.kind(&kind, descriptor.is_group())),
+            kind => Shape::One(self.kind(&kind, descriptor.is_group())),
+        };
+        let key = key(descriptor.json_name());
+        let absent = if descriptor.supports_presence() {
+            Box::default()
+        } else {
+            [&key, default(shape, enums).as_slice()].concat().into()
+        };
+        let oneof = descriptor.containing_oneof().filter(|oneof| oneof.fields().len() > 1);
+        let oneof = oneof.and_then(|oneof| descriptor.parent_message().oneofs().position(|o| o == oneof));
+        Field { number: descriptor.number(), key, shape, oneof, absent }
+    }
+
+    fn extension(&self, descriptor: &ExtensionDescriptor) -> Field {
+        let kind = self.kind(&descriptor.kind(), descriptor.is_group());
+        let is_list = descriptor.cardinality() == Cardinality::Repeated;
+        let shape = if is_list { Shape::Many(kind) } else { Shape::One(kind) };
+        let key = key(descriptor.json_name());
+        Field { number: descriptor.number(), key, shape, oneof: None, absent: Box::default() }
+    }
+
+    fn kind(&self, kind: &Described, is_group: bool) -> Kind {
+        match kind {
+            Described::Bool => Kind::Bool,
+            Described::Int32 => Kind::Int32,
+            Described::Sint32 => Kind::Sint32,
+            Described::Sfixed32 => Kind::Sfixed32,
+            Described::Uint32 => Kind::Uint32,
+            Described::Fixed32 => Kind::Fixed32,
+            Described::Int64 => Kind::Int64,
+            Described::Sint64 => Kind::Sint64,
+            Described::Sfixed64 => Kind::Sfixed64,
+            Described::Uint64 => Kind::Uint64,
+            Described::Fixed64 => Kind::Fixed64,
+            Described::Float => Kind::Float,
+            Described::Double => Kind::Double,
+            Described::String => Kind::String,
+            Described::Bytes => Kind::Bytes,
+            // A pool holds every type that its fields name.
+            Described::Enum(kind) => Kind::Enum(self.enums[kind.full_name()]),
+            Described::Message(kind) if is_group => Kind::Group(self.messages[kind.full_name()]),
+            Described::Message(kind) => Kind::Message(self.messages[kind.full_name()]),
+        }
+    }
+}
+
+fn key(name: &str) -> Box<[u8]> {
+    [b",", &*quoted(name), b":"].concat().into()
+}
+
+/// The value of a field that is not set, where that cannot be told from one that is set to its default.
+fn default(shape: Shape, enums: &[Enum]) -> Vec<u8> {
+    let text = match shape {
+        Shape::Many(_) => "[]",
+        Shape::Map { .. } => "{}",
+        Shape::One(Kind::Enum(id)) => {
+            let kind = &enums[id.0];
+            let name = kind.name(kind.default).filter(|_| !kind.is_null);
+            return name.unwrap_or(b"null").to_vec();
+        }
+        Shape::One(kind) => default_text(kind),
+    };
+    text.as_bytes().to_vec()
+}
+
+/// The default of a scalar; of enums and messages the plan knows.
+pub fn default_text(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Bool => "false",
+        Kind::String | Kind::Bytes => "\"\"",
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 | Kind::Uint64 | Kind::Fixed64 => "\"0\"",
+        Kind::Message(_) | Kind::Group(_) => "null",
+        _ => "0",
+    }
+}

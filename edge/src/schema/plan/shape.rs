@@ -1,0 +1,162 @@
+//! The plan's types: messages found by index, fields by number, and whatever text of theirs is always the same.
+
+use std::collections::HashMap;
+
+use super::slots::Slots;
+
+/// All message and enum types of a descriptor pool. Immutable.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) messages: Vec<Message>,
+    pub(super) enums: Vec<Enum>,
+    pub(super) by_name: HashMap<String, MessageId>,
+}
+
+/// A message type of one plan; it means nothing to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageId(pub(super) usize);
+
+/// An enum type of one plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EnumId(pub(super) usize);
+
+/// A message type.
+#[derive(Debug)]
+pub struct Message {
+    pub form: Form,
+    /// In the order of declaration, extensions after them.
+    pub fields: Vec<Field>,
+    pub(super) slots: Slots,
+    /// The order of declaration is the order of numbers, in which encoders write.
+    pub in_number_order: bool,
+    pub oneofs: usize,
+}
+
+/// What a message becomes in JSON (protobuf.dev, "ProtoJSON Format").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// An object of its fields.
+    Object,
+    /// Its only field alone: Struct, ListValue and the wrappers.
+    Bare,
+    Empty,
+    Value,
+    Any,
+    Timestamp,
+    Duration,
+    FieldMask,
+}
+
+/// A field of a message.
+#[derive(Debug)]
+pub struct Field {
+    pub number: u32,
+    /// `,"name":`
+    pub key: Box<[u8]>,
+    pub shape: Shape,
+    /// Which oneof of the message it is a member of, if others are too.
+    pub oneof: Option<usize>,
+    /// What is written when it is not set: the key and its default, or nothing.
+    pub absent: Box<[u8]>,
+}
+
+impl Field {
+    /// Its name in JSON, still escaped.
+    pub fn name(&self) -> &str {
+        // The key is made of `,"`, the name, and `":`.
+        std::str::from_utf8(&self.key[2..self.key.len() - 2]).unwrap_or_default()
+    }
+}
+
+/// How often a field occurs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    One(Kind),
+    Many(Kind),
+    Map { key: Kind, value: Kind },
+}
+
+/// How a value is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Bool,
+    Int32,
+    Sint32,
+    Sfixed32,
+    Uint32,
+    Fixed32,
+    Int64,
+    Sint64,
+    Sfixed64,
+    Uint64,
+    Fixed64,
+    Float,
+    Double,
+    String,
+    Bytes,
+    Enum(EnumId),
+    Message(MessageId),
+    /// A message between a start and an end tag (proto2).
+    Group(MessageId),
+}
+
+/// An enum type.
+#[derive(Debug)]
+pub struct Enum {
+    /// Numbers, ascending, with their quoted names.
+    pub(super) names: Vec<(i32, Box<[u8]>)>,
+    /// Every number is written as `null`: google.protobuf.NullValue.
+    pub is_null: bool,
+    /// The number of a field that is not set.
+    pub default: i32,
+}
+
+impl Plan {
+    /// Finds a message by its full name.
+    pub fn find(&self, name: &str) -> Option<MessageId> {
+        self.by_name.get(name).copied()
+    }
+
+    pub fn message(&self, id: MessageId) -> &Message {
+        &self.messages[id.0]
+    }
+
+    pub fn enumeration(&self, id: EnumId) -> &Enum {
+        &self.enums[id.0]
+    }
+}
+
+impl Message {
+    /// The index of the field with this number.
+    pub fn slot(&self, number: u32) -> Option<usize> {
+        self.slots.find(number)
+    }
+}
+
+impl Enum {
+    /// The name of a number, in quotes.
+    pub fn name(&self, number: i32) -> Option<&[u8]> {
+        // Most enums count from 0.
+        let guess = usize::try_from(number).ok().and_then(|index| self.names.get(index));
+        if let Some((_, name)) = guess.filter(|(other, _)| *other == number) {
+            return Some(name);
+        }
+        let index = self.names.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        Some(&self.names[index].1)
+    }
+}
+
+impl Kind {
+    /// The message type of a value that is a message.
+    pub fn message(self) -> Option<MessageId> {
+        match self {
+            Self::Message(id) | Self::Group(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Whether several values may stand in one record.
+    pub fn is_packable(self) -> bool {
+        !matches!(self, Self::String | Self::Bytes | Self::Message(_) | Self::Group(_))
+    }
+}

@@ -1,0 +1,93 @@
+//! Writes single values: scalars, enums, messages.
+
+use crate::schema::plan::compile::default_text;
+use crate::schema::plan::{EnumId, Kind};
+use crate::transcode::literal;
+use crate::transcode::wire::{Malformed, Tag, Wire, WireType};
+
+use super::writer::{Result, Writer};
+
+impl Writer<'_> {
+    /// Writes the value behind a tag.
+    #[inline]
+    pub(super) fn value(&mut self, kind: Kind, tag: Tag, wire: &mut Wire<'_>) -> Result {
+        if tag.wire_type != wire_type(kind) {
+            return Err(Malformed("is encoded as another type").into());
+        }
+        match kind {
+            Kind::Message(id) | Kind::Group(id) => {
+                let bytes = wire.message(tag)?;
+                self.message(id, bytes)
+            }
+            scalar => self.scalar(scalar, wire),
+        }
+    }
+
+    /// Writes what stands for a value that is not there, in an entry of a map or by itself.
+    pub(super) fn default(&mut self, kind: Kind) -> Result {
+        match kind {
+            Kind::Message(id) | Kind::Group(id) => self.message(id, b""),
+            Kind::Enum(id) => {
+                self.enumeration(id, self.plan.enumeration(id).default);
+                Ok(())
+            }
+            scalar => {
+                self.out.extend_from_slice(default_text(scalar).as_bytes());
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes a value that is no message.
+    #[inline]
+    pub(super) fn scalar(&mut self, kind: Kind, wire: &mut Wire<'_>) -> Result {
+        let out = &mut *self.out;
+        match kind {
+            Kind::Bool => out.extend_from_slice(if wire.varint()? != 0 { b"true" } else { b"false" }),
+            // Whoever wrote more bits than the type has meant the low ones.
+            Kind::Int32 => literal::integer(out, wire.varint()? as i32),
+            Kind::Uint32 => literal::integer(out, wire.varint()? as u32),
+            Kind::Sint32 => literal::integer(out, zigzag(u64::from(wire.varint()? as u32)) as i32),
+            Kind::Sfixed32 => literal::integer(out, wire.fixed32()? as i32),
+            Kind::Fixed32 => literal::integer(out, wire.fixed32()?),
+            Kind::Int64 => literal::quoted_integer(out, wire.varint()? as i64),
+            Kind::Uint64 => literal::quoted_integer(out, wire.varint()?),
+            Kind::Sint64 => literal::quoted_integer(out, zigzag(wire.varint()?)),
+            Kind::Sfixed64 => literal::quoted_integer(out, wire.fixed64()? as i64),
+            Kind::Fixed64 => literal::quoted_integer(out, wire.fixed64()?),
+            Kind::Float => literal::single(out, f32::from_bits(wire.fixed32()?)),
+            Kind::Double => literal::double(out, f64::from_bits(wire.fixed64()?)),
+            Kind::String => literal::string(out, wire.bytes()?)?,
+            Kind::Bytes => literal::base64(out, wire.bytes()?),
+            Kind::Enum(id) => {
+                let number = wire.varint()? as i32;
+                self.enumeration(id, number);
+            }
+            Kind::Message(_) | Kind::Group(_) => return Err(Malformed("is no scalar").into()),
+        }
+        Ok(())
+    }
+
+    fn enumeration(&mut self, id: EnumId, number: i32) {
+        let kind = self.plan.enumeration(id);
+        match kind.name(number) {
+            _ if kind.is_null => self.out.extend_from_slice(b"null"),
+            Some(name) => literal::append(self.out, name),
+            None => literal::integer(self.out, number),
+        }
+    }
+}
+
+fn zigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}
+
+fn wire_type(kind: Kind) -> WireType {
+    match kind {
+        Kind::Fixed32 | Kind::Sfixed32 | Kind::Float => WireType::Fixed32,
+        Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => WireType::Fixed64,
+        Kind::String | Kind::Bytes | Kind::Message(_) => WireType::Length,
+        Kind::Group(_) => WireType::Group,
+        _ => WireType::Varint,
+    }
+}
