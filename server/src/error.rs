@@ -88,7 +88,7 @@ pub enum Error {
     /// There is no such thing.
     #[error("there is no {kind} {name:?}")]
     NotFound {
-        /// `user`, `topic`, `document` or `service token`.
+        /// `user`, `topic` or `document`.
         kind: &'static str,
         /// Which one was asked for.
         name: String,
@@ -237,7 +237,6 @@ impl Error {
             Self::TopicsChanged => "TOPICS_CHANGED",
             Self::NotFound { kind: "topic", .. } => "TOPIC_NOT_FOUND",
             Self::NotFound { kind: "document", .. } => "DOCUMENT_NOT_FOUND",
-            Self::NotFound { kind: "service token", .. } => "SERVICE_TOKEN_NOT_FOUND",
             Self::NotFound { .. } => "USER_NOT_FOUND",
             Self::TopicExists(_) => "TOPIC_EXISTS",
             Self::LastAdmin => "LAST_ADMIN",

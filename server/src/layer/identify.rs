@@ -13,7 +13,7 @@ use tower::{Layer, Service};
 use crate::auth::{Caller, Revocations, Tokens};
 use crate::error::Error;
 
-/// Methods whose credential is in the request: a session goes on, or ends, though its access token is revoked.
+/// Methods whose credential is in the request: a session goes on, or ends, though its access token is over.
 const WITHOUT_CALLER: [&str; 3] =
     ["/lastmile.v1.AuthService/Login", "/lastmile.v1.AuthService/Refresh", "/lastmile.v1.AuthService/Logout"];
 
