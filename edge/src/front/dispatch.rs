@@ -5,19 +5,19 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 
-use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 
 use crate::error::{Code, Error, Result};
-use crate::layer::{Caller, ClientAddress, Cookies, RouteName, StaleCookie, advise, challenge, identify};
+use crate::layer::{Cookies, RouteName, StaleCookie, advise, challenge};
 use crate::schema::routes::Found;
 use crate::schema::{Binding, Schema};
 
 use super::accept::{Face, face};
+use super::admit::admit;
 use super::body::read_body;
 use super::console::console;
 use super::exchange::Exchange;
-use super::state::{Front, Shared};
+use super::state::Shared;
 use super::{own, poll, rest, stream};
 
 /// Answers every request that is not for a path of the edge itself.
@@ -62,7 +62,7 @@ async fn answer(
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
-    let caller = match admit(&front, &schema, &binding, &head).await {
+    let caller = match admit(&front, &schema, &binding.method, &head).await {
         Ok(caller) => caller,
         Err(error) => return advise(&front.config.auth, error).into_response(),
     };
@@ -87,19 +87,6 @@ async fn answer(
         response.headers_mut().extend(cleared.map(|cookie| (header::SET_COOKIE, cookie)));
     }
     response
-}
-
-/// Who calls, and whether they may call again just now.
-async fn admit(front: &Front, schema: &Schema, binding: &Binding, head: &Parts) -> Result<Caller> {
-    let method = &binding.method;
-    let keys = front.keys.verifies(schema).then_some(&front.keys);
-    let caller = identify(keys, &front.config.auth, head, method).await?;
-    if let Some(per_minute) = method.auth.per_minute {
-        let address =
-            || head.extensions.get::<ClientAddress>().map_or_else(String::new, |ip| ip.0.to_string());
-        front.caller_limit.check(method.name(), per_minute, &caller.name().unwrap_or_else(address))?;
-    }
-    Ok(caller)
 }
 
 async fn call(exchange: &Exchange) -> Result<Response> {

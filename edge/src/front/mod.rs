@@ -1,10 +1,12 @@
 //! Requests from browsers: each file is a face, or the way to it.
 
 pub mod state;
+pub mod admit;
 pub mod accept;
 pub mod body;
 pub mod etag;
 pub mod exchange;
+pub mod answer;
 pub mod rest;
 pub mod stream;
 pub mod poll;

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
+use prost_types::method_options::IdempotencyLevel;
 
 use super::check::{Check, Mistake};
 use super::descriptors;
-use super::method::{Binding, Method, Stream};
+use super::method::{Binding, Effects, Method, Stream};
 use super::plan::{self, Plan};
 use super::routes::Routes;
 use super::rules::RuleFile;
@@ -87,8 +88,9 @@ impl Schema {
             return check.mistake("the method's name is not a path");
         };
         let plan = Arc::clone(&self.plan);
-        let Some(output) = plan.find(descriptor.output().full_name()) else {
-            return check.mistake("the descriptors do not hold the type of its answers");
+        let types = (plan.find(descriptor.input().full_name()), plan.find(descriptor.output().full_name()));
+        let (Some(input), Some(output)) = types else {
+            return check.mistake("the descriptors do not hold the types of its requests and answers");
         };
         let stream = match rules.stream(&descriptor) {
             Some(rule) => check.stream(&rule, rules, &plan),
@@ -96,7 +98,8 @@ impl Schema {
         };
         let auth = rules.auth(&descriptor).map(|rule| check.auth(&rule)).unwrap_or_default();
         let http = rules.http(&descriptor);
-        let method = Arc::new(Method { descriptor, path, plan, output, stream, auth });
+        let effects = effects(&descriptor);
+        let method = Arc::new(Method { descriptor, path, plan, input, output, effects, stream, auth });
 
         for (template, binding) in
             http.iter().flat_map(|rule| check.bindings(&method, rule)).collect::<Vec<_>>()
@@ -116,5 +119,14 @@ impl Schema {
             }
         }
         self.methods.insert(name, method);
+    }
+}
+
+fn effects(method: &MethodDescriptor) -> Effects {
+    let options = method.method_descriptor_proto().options.as_ref();
+    match options.map(prost_types::MethodOptions::idempotency_level) {
+        Some(IdempotencyLevel::NoSideEffects) => Effects::None,
+        Some(IdempotencyLevel::Idempotent) => Effects::Idempotent,
+        _ => Effects::Unknown,
     }
 }

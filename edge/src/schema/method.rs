@@ -16,9 +16,11 @@ pub struct Method {
     pub descriptor: MethodDescriptor,
     /// `/package.Service/Method`.
     pub path: PathAndQuery,
-    /// The types of the backend, and among them that of the answers.
+    /// The types of the backend, and among them those of requests and answers.
     pub plan: Arc<Plan>,
+    pub input: MessageId,
     pub output: MessageId,
+    pub effects: Effects,
     /// Set for server-streaming methods.
     pub stream: Option<Stream>,
     pub auth: Auth,
@@ -29,6 +31,16 @@ impl Method {
     pub fn name(&self) -> &str {
         self.path.as_str().trim_start_matches('/')
     }
+}
+
+/// What a call changes (`idempotency_level` in descriptor.proto).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effects {
+    /// Nothing: it may be repeated, and called by GET.
+    None,
+    /// The same however often it is made.
+    Idempotent,
+    Unknown,
 }
 
 /// One `google.api.http` binding of a method.

@@ -19,6 +19,6 @@ pub mod line;
 pub use canonical::canonical;
 pub use query::Parameter;
 pub use read_json::read_json;
-pub use request::{Parts, request};
+pub use request::{Parts, read_input, request};
 pub use unwritable::Unwritable;
 pub use write::{write_field_json, write_json};

@@ -92,6 +92,11 @@ pub fn request(binding: &Binding, method: &Method, parts: &Parts<'_>) -> Result<
     Ok(message)
 }
 
+/// Reads one JSON document as a whole request of this method.
+pub fn read_input(method: &crate::schema::Method, json: &[u8]) -> Result<Vec<u8>> {
+    Ok(prost::Message::encode_to_vec(&read_json(&method.descriptor.input(), json)?))
+}
+
 /// Sets a path-bound field; a different value from elsewhere is an error, never overridden.
 fn bind(message: &mut DynamicMessage, path: &FieldPath, value: Value, elsewhere: &str) -> Result<()> {
     if path.is_set(message) && *path.get(message) != value {

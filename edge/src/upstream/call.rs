@@ -1,4 +1,4 @@
-//! Unary and server-streaming calls with encoded messages.
+//! Calls with encoded messages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use http::HeaderMap;
 use http::uri::PathAndQuery;
 use opentelemetry_http::HeaderInjector;
 use tokio::time::{Instant, timeout_at};
+use tokio_stream::Stream;
 use tonic::client::Grpc;
 use tonic::codec::CompressionEncoding;
 use tonic::metadata::MetadataMap;
@@ -58,13 +59,7 @@ impl Upstream {
             let mut grpc = self.grpc(&call).await?;
             grpc.unary(request, call.path.clone(), BytesCodec).await.map_err(|status| call.error(&status))
         });
-        let (metadata, message, _) = answer.await?.into_parts();
-        if message.len() > call.max_message {
-            let text = format!("The backend's answer is larger than {} bytes.", call.max_message);
-            let error = Error::new(Code::ResourceExhausted, "UPSTREAM_MESSAGE_TOO_LARGE", text);
-            return Err(error.status(http::StatusCode::BAD_GATEWAY));
-        }
-        Ok(Reply { message, metadata: metadata.into_headers() })
+        call.reply(answer.await?)
     }
 
     pub async fn server_streaming(&self, call: Call, message: Bytes) -> Result<Messages> {
@@ -77,6 +72,20 @@ impl Upstream {
         });
         let streaming = answer.await?.into_inner();
         Ok(Messages { streaming, call })
+    }
+
+    /// A call that sends a stream of messages and gets one answer.
+    pub async fn client_streaming<S>(&self, call: Call, messages: S) -> Result<Reply>
+    where
+        S: Stream<Item = Bytes> + Send + 'static,
+    {
+        let request = call.request(()).map(|()| messages);
+        let answer = call.within(async {
+            let mut grpc = self.grpc(&call).await?;
+            let answer = grpc.client_streaming(request, call.path.clone(), BytesCodec).await;
+            answer.map_err(|status| call.error(&status))
+        });
+        call.reply(answer.await?)
     }
 
     /// A bidirectional call that sends one message and takes the first answer.
@@ -132,6 +141,16 @@ impl Call {
             Some(deadline) if Instant::now() >= deadline => Err(late()),
             Some(deadline) => timeout_at(deadline, work).await.unwrap_or_else(|_| Err(late())),
         }
+    }
+
+    fn reply(&self, answer: tonic::Response<Bytes>) -> Result<Reply> {
+        let (metadata, message, _) = answer.into_parts();
+        if message.len() > self.max_message {
+            let text = format!("The backend's answer is larger than {} bytes.", self.max_message);
+            let error = Error::new(Code::ResourceExhausted, "UPSTREAM_MESSAGE_TOO_LARGE", text);
+            return Err(error.status(http::StatusCode::BAD_GATEWAY));
+        }
+        Ok(Reply { message, metadata: metadata.into_headers() })
     }
 
     fn error(&self, status: &tonic::Status) -> Error {

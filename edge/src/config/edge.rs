@@ -1,0 +1,64 @@
+//! All settings of an edge.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::guards::{AuthConfig, CorsConfig, LimitsConfig};
+use super::rest::RestConfig;
+use super::traffic::{CallsConfig, DrainConfig, StreamsConfig};
+
+/// Everything that can be set for an edge; the field names are the TOML keys.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EdgeConfig {
+    /// Where browsers connect. `localhost` listens on IPv4 and IPv6.
+    pub http: String,
+    /// Where operators look: `/livez`, `/readyz`.
+    pub admin: String,
+    /// One or several equal backends.
+    pub upstream: Vec<String>,
+    /// An encoded FileDescriptorSet, instead of reflection.
+    pub descriptors: Option<PathBuf>,
+    /// Rules in YAML for a backend without annotations.
+    pub rules: Option<PathBuf>,
+    /// Helps developers and is not for production.
+    pub dev: bool,
+    pub auth: AuthConfig,
+    pub cors: CorsConfig,
+    pub limits: LimitsConfig,
+    pub calls: CallsConfig,
+    pub streams: StreamsConfig,
+    pub paths: PathsConfig,
+    pub rest: RestConfig,
+    pub drain: DrainConfig,
+}
+
+impl Default for EdgeConfig {
+    fn default() -> Self {
+        Self {
+            http: "localhost:8080".into(),
+            admin: "localhost:9090".into(),
+            upstream: Vec::new(),
+            descriptors: None,
+            rules: None,
+            dev: false,
+            auth: AuthConfig::default(),
+            cors: CorsConfig::default(),
+            limits: LimitsConfig::default(),
+            calls: CallsConfig::default(),
+            streams: StreamsConfig::default(),
+            paths: PathsConfig::default(),
+            rest: RestConfig::default(),
+            drain: DrainConfig::default(),
+        }
+    }
+}
+
+/// Where the edge's own paths are.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PathsConfig {
+    /// Goes before the edge's own paths, such as `/lastmile`.
+    pub prefix: String,
+}

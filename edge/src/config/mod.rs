@@ -1,0 +1,13 @@
+//! Settings: a struct per concern, visible defaults, read once at the start.
+
+pub mod guards;
+pub mod traffic;
+pub mod rest;
+pub mod edge;
+pub mod load;
+
+pub use edge::{EdgeConfig, PathsConfig};
+pub use guards::{AuthConfig, CorsConfig, LimitsConfig};
+pub use load::load;
+pub use rest::RestConfig;
+pub use traffic::{CallsConfig, DrainConfig, StreamsConfig};
