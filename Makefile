@@ -51,6 +51,8 @@ bench: $(CONSOLE) ## What the log, JSON, a call and a delivered event cost
 	cargo bench --locked -p lastmile-server --bench store
 	cargo bench --locked -p lastmile-edge --bench transcode
 	cargo build --locked --release -p lastmile-server -p lastmile-edge --bins
+	cargo build --locked --release -p lastmile-tests --examples
+	cargo bench --locked -p lastmile-tests --bench unary
 	cargo bench --locked -p lastmile-tests --bench calls
 
 torture: ## Kills the core 30 times under writers, and looks whether all that was answered is there once
