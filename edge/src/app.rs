@@ -19,6 +19,7 @@ use crate::layer::{
     AddressLimit, CallerLimit, Keys, Origins, access_log, address_limit, cors, host, native_event_source,
 };
 use crate::schema::{Mistakes, RuleFile, Schema, Source};
+use crate::telemetry::Traces;
 use crate::upstream::{Upstream, reflection};
 
 /// How often a backend that has never answered is tried.
@@ -31,6 +32,7 @@ pub struct Edge {
     source: Source,
     rules: Arc<RuleFile>,
     addresses: Arc<AddressLimit>,
+    traces: Arc<Traces>,
 }
 
 /// Why the backend's schema could not be loaded.
@@ -82,7 +84,13 @@ impl Edge {
             grpc,
             config,
         };
-        Ok(Self { front: Arc::new(front), source, rules: Arc::new(rules), addresses: Arc::new(addresses) })
+        Ok(Self {
+            front: Arc::new(front),
+            source,
+            rules: Arc::new(rules),
+            addresses: Arc::new(addresses),
+            traces: Arc::default(),
+        })
     }
 
     pub fn config(&self) -> &EdgeConfig {
@@ -165,7 +173,7 @@ impl Edge {
             .layer(CatchPanicLayer::new())
             .layer(from_fn(host))
             .layer(from_fn_with_state(Arc::new(origins), cors))
-            .layer(from_fn(access_log))
+            .layer(from_fn_with_state(Arc::clone(&self.traces), access_log))
             .layer(from_fn_with_state(Arc::new(config.streams.retry), native_event_source))
             .layer(from_fn_with_state(Arc::clone(&self.addresses), address_limit));
         let guarded =

@@ -188,6 +188,9 @@ impl Server {
         let connection =
             builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
         tokio::pin!(connection);
+        // Made once: it takes a lock.
+        let drain = self.drain.cancelled();
+        tokio::pin!(drain);
         let mut draining = false;
         loop {
             tokio::select! {
@@ -197,7 +200,7 @@ impl Server {
                     }
                     return;
                 }
-                () = self.drain.cancelled(), if !draining => {
+                () = drain.as_mut(), if !draining => {
                     draining = true;
                     connection.as_mut().graceful_shutdown();
                 }

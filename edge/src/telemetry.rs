@@ -3,16 +3,20 @@
 use std::io;
 use std::time::Duration;
 
-use http::HeaderMap;
-use opentelemetry::trace::{TraceContextExt, TracerProvider};
-use opentelemetry::{Context, global};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::global::{self, BoxedTracer};
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{
+    Span, SpanBuilder, SpanContext, SpanId, SpanKind, TraceContextExt, TraceFlags, TraceId,
+};
+use opentelemetry::{Context, KeyValue};
 use opentelemetry_http::HeaderExtractor;
 use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{EnvFilter, Targets};
+use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -38,20 +42,20 @@ impl Guard {
 /// # Errors
 /// A sentence when the exporter cannot be built.
 pub fn init(service_name: &'static str) -> Result<Guard, String> {
-    global::set_text_map_propagator(TraceContextPropagator::new());
     let resource = Resource::builder().with_service_name(service_name).build();
     let mut provider = SdkTracerProvider::builder().with_resource(resource);
     let wanted = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
-    if wanted.iter().any(|name| std::env::var_os(name).is_some()) {
+    let exports = wanted.iter().any(|name| std::env::var_os(name).is_some());
+    if exports {
         let exporter = SpanExporter::builder().with_tonic().build().map_err(|error| error.to_string())?;
         provider = provider.with_batch_exporter(exporter);
     }
     let provider = provider.build();
-    // Only our own spans: the exporter would trace its own h2 and tonic calls for ever.
-    let ours = Targets::new().with_target("lastmile", tracing::Level::INFO);
-    let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer("lastmile")).with_filter(ours);
+    if exports {
+        global::set_tracer_provider(provider.clone());
+    }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::registry().with(traces).with(log_layer().with_filter(filter)).init();
+    tracing_subscriber::registry().with(log_layer().with_filter(filter)).init();
     Ok(Guard(provider))
 }
 
@@ -65,22 +69,90 @@ where
     layer.with_target("target");
     layer.with_flattened_event();
     layer.add_dynamic_field("trace_id", |_, _| trace_id());
-    layer.add_dynamic_field("span_id", |_, _| {
-        let context = Context::current();
-        let span = context.span().span_context().clone();
-        span.is_valid().then(|| span.span_id().to_string())
-    });
+    layer.add_dynamic_field("span_id", |_, _| current().map(|span| span.span_id().to_string()));
     layer
 }
 
-/// The id of the trace that the current span belongs to.
-pub fn trace_id() -> Option<String> {
-    let context = Context::current();
-    let span = context.span().span_context().clone();
-    span.is_valid().then(|| span.trace_id().to_string())
+/// Begins the spans of requests.
+#[derive(Debug)]
+pub struct Traces(BoxedTracer);
+
+impl Default for Traces {
+    /// Exports to the process's tracer provider, if it has one by now.
+    fn default() -> Self {
+        Self(global::tracer("lastmile"))
+    }
 }
 
-/// The trace context that a request's `traceparent` names; an invalid one begins a new trace.
-pub fn parent(headers: &HeaderMap) -> Context {
-    global::get_text_map_propagator(|propagator| propagator.extract(&HeaderExtractor(headers)))
+impl Traces {
+    /// Begins a span below the one that the request's `traceparent` names; an invalid one begins a new trace.
+    pub fn begin(&self, name: &'static str, headers: &HeaderMap) -> Context {
+        let parent = parent(headers);
+        let span =
+            SpanBuilder::from_name(name).with_kind(SpanKind::Server).start_with_context(&self.0, &parent);
+        if span.is_recording() {
+            return parent.with_span(span);
+        }
+        // Nobody collects spans; the ids still lead from the browser to the backend, and into the logs.
+        let parent = parent.span().span_context().clone();
+        let (trace, flags) = match parent.is_valid() {
+            true => (parent.trace_id(), parent.trace_flags()),
+            false => (TraceId::from(rand::random::<u128>()), TraceFlags::SAMPLED),
+        };
+        let span = SpanId::from(rand::random::<u64>());
+        let state = parent.trace_state().clone();
+        Context::new().with_remote_span_context(SpanContext::new(trace, span, flags, false, state))
+    }
+}
+
+/// Ends the span of a request.
+pub fn end(context: &Context, attributes: impl FnOnce() -> Vec<KeyValue>) {
+    let span = context.span();
+    if span.is_recording() {
+        span.set_attributes(attributes());
+        span.end();
+    }
+}
+
+fn parent(headers: &HeaderMap) -> Context {
+    match headers.contains_key(&TRACEPARENT) {
+        true => {
+            TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers))
+        }
+        false => Context::new(),
+    }
+}
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// The id of the trace that the current span belongs to.
+pub fn trace_id() -> Option<String> {
+    current().map(|span| span.trace_id().to_string())
+}
+
+/// Hands the current span on to the backend.
+pub fn inject(headers: &mut HeaderMap) {
+    let Some(span) = current() else { return };
+    headers.insert(TRACEPARENT, traceparent(&span));
+    if let Ok(state) = HeaderValue::try_from(span.trace_state().header())
+        && !state.is_empty()
+    {
+        headers.insert(TRACESTATE, state);
+    }
+}
+
+/// W3C Trace Context, section 3.2.2.
+pub fn traceparent(span: &SpanContext) -> HeaderValue {
+    let text = format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8());
+    // Hexadecimal digits and dashes are always a header value.
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// The current span.
+pub fn current() -> Option<SpanContext> {
+    Context::map_current(|context| {
+        let span = context.span().span_context().clone();
+        span.is_valid().then_some(span)
+    })
 }

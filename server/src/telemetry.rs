@@ -48,10 +48,15 @@ impl Drop for TelemetryGuard {
 pub fn init(service_name: &'static str) -> Result<TelemetryGuard, Box<dyn Error + Send + Sync>> {
     let resource = Resource::builder().with_service_name(service_name).build();
     let mut provider = SdkTracerProvider::builder().with_resource(resource);
-    if ENDPOINTS.iter().any(|name| std::env::var_os(name).is_some()) {
+    let exports = ENDPOINTS.iter().any(|name| std::env::var_os(name).is_some());
+    if exports {
         provider = provider.with_batch_exporter(SpanExporter::builder().with_tonic().build()?);
     }
     let provider = provider.build();
+    if exports {
+        // For the edge in the same process.
+        global::set_tracer_provider(provider.clone());
+    }
     global::set_text_map_propagator(TraceContextPropagator::new());
 
     let spans = tracing_opentelemetry::layer()

@@ -6,10 +6,11 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::stream::try_unfold;
+use opentelemetry::Context;
+use opentelemetry::context::FutureExt as _;
 use rand::Rng;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, Span};
 
 use crate::error::{Code, Error};
 use crate::hub::{Item, Reader};
@@ -48,8 +49,8 @@ pub fn body(reader: Reader, framing: Box<dyn Framing>, pace: Pace) -> Body {
         framing,
         pace,
     };
-    let span = Span::current();
-    Body::from_stream(try_unfold(writer, move |writer| writer.step().instrument(span.clone())))
+    let context = Context::current();
+    Body::from_stream(try_unfold(writer, move |writer| writer.step().with_context(context.clone())))
 }
 
 /// Spreads what would else happen to all connections at once: 80-100 % of `duration`.

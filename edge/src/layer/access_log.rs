@@ -1,16 +1,16 @@
 //! One span and one log line a request, with an id that the answer repeats.
 
-use axum::extract::Request;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::trace::TraceContextExt;
+use opentelemetry::trace::{FutureExt, TraceContextExt};
+use opentelemetry::{Context, KeyValue};
 use tokio::time::Instant;
-use tracing::{Instrument, info_span};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
-use uuid::Uuid;
 
-use crate::telemetry;
+use crate::telemetry::{self, Traces};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
@@ -20,54 +20,43 @@ const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 pub struct RouteName(pub String);
 
 /// Wraps a request in a span that continues the browser's trace.
-pub async fn access_log(mut request: Request, next: Next) -> Response {
+pub async fn access_log(State(traces): State<Arc<Traces>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let id = request_id(request.headers());
+    let context = traces.begin("edge.request", request.headers());
+    let id = request_id(request.headers(), &context);
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let method = request.method().clone();
-    let span = info_span!(
-        "edge.request",
-        otel.kind = "server",
-        http.request.method = %method,
-        http.route = tracing::field::Empty,
-        http.response.status_code = tracing::field::Empty,
-        request_id = id.to_str().unwrap_or_default(),
-    );
-    // Fails only when the span is already running, or when traces are off.
-    let _ = span.set_parent(telemetry::parent(request.headers()));
 
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = next.run(request).with_context(context.clone()).await;
 
-    let _entered = span.enter();
+    let _attached = context.clone().attach();
     let status = response.status().as_u16();
     let route = response.extensions().get::<RouteName>().map_or("-", |route| route.0.as_str());
-    span.record("http.route", route);
-    span.record("http.response.status_code", status);
+    telemetry::end(&context, || {
+        vec![
+            KeyValue::new("http.request.method", method.to_string()),
+            KeyValue::new("http.route", route.to_owned()),
+            KeyValue::new("http.response.status_code", i64::from(status)),
+            KeyValue::new("request_id", id.to_str().unwrap_or_default().to_owned()),
+        ]
+    });
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
     tracing::info!(%method, route, status, milliseconds, "request");
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
-    if let Some(value) = trace_response() {
-        headers.insert(TRACE_RESPONSE, value);
-    }
+    // W3C Trace Context Level 2, section 3.4: tells the browser which trace its request belongs to.
+    headers.insert(TRACE_RESPONSE, telemetry::traceparent(context.span().span_context()));
     response
 }
 
-/// The caller's id when it is a plain one, else a new one.
-fn request_id(headers: &HeaderMap) -> HeaderValue {
+/// The caller's id when it is a plain one, else that of the span.
+fn request_id(headers: &HeaderMap, context: &Context) -> HeaderValue {
     let given = headers.get(&REQUEST_ID).filter(|value| {
         let bytes = value.as_bytes();
         (1..=64).contains(&bytes.len())
             && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b))
     });
-    let new = || HeaderValue::from_str(&Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("-"));
+    let span = || context.span().span_context().span_id().to_string();
+    let new = || HeaderValue::try_from(span()).unwrap_or(HeaderValue::from_static("-"));
     given.cloned().unwrap_or_else(new)
-}
-
-/// W3C Trace Context Level 2, section 3.4: tells the browser which trace its request belongs to.
-fn trace_response() -> Option<HeaderValue> {
-    let context = opentelemetry::Context::current();
-    let span = context.span().span_context().clone();
-    let value = format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8());
-    span.is_valid().then(|| HeaderValue::from_str(&value).ok())?
 }

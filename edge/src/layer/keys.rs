@@ -11,11 +11,12 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use lastmile_proto::edge::v1::{GetJwksRequest, GetJwksResponse};
+use opentelemetry::Context;
+use opentelemetry::context::FutureExt;
 use prost::Message;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use tracing::Instrument;
 
 use crate::config::AuthConfig;
 use crate::error::{Code, Error, Result};
@@ -170,8 +171,9 @@ impl Keys {
             max_message: 1024 * 1024,
         };
         // Shared by all callers, so no part of the trace of the one that happens to wait for it.
-        let span = tracing::info_span!(parent: None, "edge.keys");
-        let reply = self.upstream.unary(call, GetJwksRequest {}.encode_to_vec().into()).instrument(span);
+        let reply = self.upstream.unary(call, GetJwksRequest {}.encode_to_vec().into());
+        // It belongs to no request, even when one waits for it.
+        let reply = reply.with_context(Context::new());
         let reply = reply.await.map_err(|error| {
             tracing::warn!(%error, "the keys that verify tokens cannot be fetched");
             Error::new(
