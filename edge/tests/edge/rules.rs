@@ -21,9 +21,14 @@ fn backend(options: &str, stream: &str) -> String {
         syntax = "proto3";
         package t;
         import "google/api/annotations.proto";
+        import "google/protobuf/struct.proto";
+        import "google/protobuf/timestamp.proto";
+        import "google/protobuf/wrappers.proto";
         import "lastmile/edge/v1/annotations.proto";
         message Request {{
           string id = 1; int32 number = 2; repeated string ids = 3; Inner inner = 4; string after = 5; bytes raw = 6;
+          google.protobuf.Timestamp time = 7; google.protobuf.Int64Value wrapped = 8; google.protobuf.Value value = 9;
+          map<string, string> names = 10;
         }}
         message Response {{
           string cursor = 1; bool position = 2; string previous = 3; Inner inner = 4; repeated Inner inners = 5;
@@ -63,6 +68,22 @@ fn a_wrong_http_rule_is_told() {
             r#"get: "/a" additional_bindings: { get: "/b" additional_bindings: { get: "/c" } }"#,
             &["http: additional_bindings cannot have additional_bindings of their own"],
         ),
+        (
+            r#"custom { kind: "NO METHOD" path: "/v1" }"#,
+            &["http: custom needs a `kind`: an HTTP method, or `*` for all"],
+        ),
+        (r#"custom { kind: "head" path: "/v1" } body: "*""#, &["http: a HEAD binding cannot have a body"]),
+        (
+            r#"post: "/v1/{number}" body: "number""#,
+            &["http: `number` cannot be both in the path and the body"],
+        ),
+        (r#"post: "/v1/{inner.id}" body: "inner""#, &[]),
+        (r#"get: "/v1/{raw}/{number}""#, &[]),
+        (r#"get: "/v1/{time}/{wrapped}""#, &[]),
+        (r#"get: "/v1/{value}""#, &["http: path variable `value` must be a single scalar field"]),
+        (r#"get: "/v1/{names}""#, &["http: path variable `names` must be a single scalar field"]),
+        (r#"post: "/t.S/M""#, &[]),
+        (r#"post: "/t.S/{id}""#, &[]),
         (r#"get: "/v1/{id}/{id}""#, &["http: path template `/v1/{id}/{id}`: a variable may stand only once"]),
         (r#"get: "/v1/{id=**}/**""#, &["http: path template `/v1/{id=**}/**`: `**` may stand only once"]),
         (r#"get: "/v1/{nope}""#, &["http: path variable: `t.Request` has no field `nope`"]),
@@ -94,6 +115,14 @@ fn a_wrong_http_rule_is_told() {
     ] {
         check(&backend(&format!("option (google.api.http) = {{ {rule} }};"), ""), problems);
     }
+}
+
+#[test]
+fn the_path_of_another_method_cannot_be_taken() {
+    let text = backend(r#"option (google.api.http) = { post: "/t.S/Other" };"#, "");
+    let problem =
+        "test.proto: t.S.Other: http: t.S/M binds `/t.S/Other`, which is the path of this method itself";
+    assert_eq!(mistakes(load(&text)), [problem]);
 }
 
 #[test]
@@ -262,7 +291,7 @@ fn a_rule_file_reaches_a_backend_without_annotations() {
     assert_eq!(names[&2], "stock:sold");
 
     let bare = load(text).expect("a schema");
-    assert!(bare.bindings.is_empty());
+    assert!(bare.bindings.iter().all(|binding| binding.implicit));
     let stream = bare.methods["acme.Warehouse/Watch"].stream.as_ref().expect("a stream");
     assert_eq!((stream.tier(), stream.finite), (Tier::Ring, true));
 }
@@ -294,7 +323,7 @@ fn a_good_rule_is_resolved_whole() {
     assert!(durable.position.is_some() && durable.previous.is_some() && !stream.finite);
     let times = [stream.heartbeat, stream.max_age].map(|time| time.map(|time| time.as_secs()));
     assert_eq!(times, [Some(5), Some(60)]);
-    assert_eq!(shop().bindings.len(), 16);
+    assert_eq!(shop().bindings.iter().filter(|binding| !binding.implicit).count(), 16);
 }
 
 #[test]
