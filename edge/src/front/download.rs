@@ -33,6 +33,7 @@ pub async fn download(exchange: &Exchange) -> Result<Response> {
         pending: Bytes::new(),
         messages,
     };
+    let is_empty = first.is_none();
     let content_type = match first {
         Some(first) => {
             let Raw { content_type, data } = download.raw(&first)?;
@@ -41,9 +42,9 @@ pub async fn download(exchange: &Exchange) -> Result<Response> {
         }
         None => HeaderValue::from_static("application/octet-stream"),
     };
-    let body = match exchange.head.method {
-        Method::HEAD => Body::empty(),
-        _ => Body::from_stream(try_unfold(download, Download::step)),
+    let body = match is_empty || exchange.head.method == Method::HEAD {
+        true => Body::empty(),
+        false => Body::from_stream(try_unfold(download, Download::step)),
     };
     let headers = [
         (header::CONTENT_TYPE, content_type),

@@ -89,16 +89,17 @@ impl Outgoing {
         let limit = self.exchange.front.config.limits.body_bytes;
         let mut has_ended = false;
         loop {
-            if let Some(piece) = pieces.next(has_ended)? {
+            let piece = pieces.next(has_ended)?;
+            if piece.as_ref().map_or_else(|| pieces.waiting(), Bytes::len) > limit {
+                return Err(too_large(limit).hint("in one message; several may be larger together"));
+            }
+            if let Some(piece) = piece {
                 let message = self.exchange.encoded(&self.parameters, &Payload::Json(piece));
                 let place = format!("in message {} of the body", self.count + 1);
                 return message.map(Some).map_err(|error| error.hint(&place));
             }
             if has_ended {
                 return Ok(None);
-            }
-            if pieces.waiting() > limit {
-                return Err(too_large(limit).hint("one message of it; more go in several"));
             }
             match self.incoming.next().await? {
                 Some(data) => pieces.feed(&data),

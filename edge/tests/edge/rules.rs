@@ -23,11 +23,10 @@ fn backend(options: &str, stream: &str) -> String {
         import "google/api/annotations.proto";
         import "google/protobuf/struct.proto";
         import "google/protobuf/timestamp.proto";
-        import "google/protobuf/wrappers.proto";
         import "lastmile/edge/v1/annotations.proto";
         message Request {{
           string id = 1; int32 number = 2; repeated string ids = 3; Inner inner = 4; string after = 5; bytes raw = 6;
-          google.protobuf.Timestamp time = 7; google.protobuf.Int64Value wrapped = 8; google.protobuf.Value value = 9;
+          google.protobuf.Timestamp time = 7; google.protobuf.Value value = 9;
           map<string, string> names = 10;
         }}
         message Response {{
@@ -79,7 +78,7 @@ fn a_wrong_http_rule_is_told() {
         ),
         (r#"post: "/v1/{inner.id}" body: "inner""#, &[]),
         (r#"get: "/v1/{raw}/{number}""#, &[]),
-        (r#"get: "/v1/{time}/{wrapped}""#, &[]),
+        (r#"get: "/v1/{time}/{raw}""#, &[]),
         (r#"get: "/v1/{value}""#, &["http: path variable `value` must be a single scalar field"]),
         (r#"get: "/v1/{names}""#, &["http: path variable `names` must be a single scalar field"]),
         (r#"post: "/t.S/M""#, &[]),
