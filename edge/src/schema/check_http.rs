@@ -38,18 +38,48 @@ impl Check<'_> {
             Body::Field(field) => holds_http_body(field),
         };
         let is_raw = response_body.as_ref().map_or_else(|| is_http_body(&output), holds_http_body);
+        let raw_answer = is_raw && !method.is_durable();
+        let method = match &response_body {
+            Some(field) if !raw_answer => self.delivering(method, field),
+            _ => Arc::clone(method),
+        };
         let binding = Binding {
-            method: Arc::clone(method),
+            method,
             http_method,
             template: text.to_owned(),
             variables,
             body,
             response_body,
             raw_body,
-            raw_answer: is_raw && !method.is_durable(),
+            raw_answer,
             implicit: false,
         };
         Some((template, binding))
+    }
+
+    /// The method as this binding streams it: only what is in the field.
+    fn delivering(&mut self, method: &Arc<Method>, field: &FieldDescriptor) -> Arc<Method> {
+        let mut delivering = Method::clone(method);
+        let Some(stream) = &mut delivering.stream else { return Arc::clone(method) };
+        let path = FieldPath::from(field.clone());
+        let message = match field.kind() {
+            Kind::Message(message) if !field.is_list() && !field.is_map() => {
+                method.plan.find(message.full_name())
+            }
+            _ => None,
+        };
+        match (message, &stream.data) {
+            (None, _) => {
+                self.mistake(format!("http: response_body of a stream, `{path}`, must be a message"))
+            }
+            (Some(_), Some((data, _))) if *data != path => {
+                self.mistake(format!(
+                    "http: response_body names `{path}`, but the stream's `data` is `{data}`"
+                ));
+            }
+            (Some(message), _) => stream.data = Some((path, message)),
+        }
+        Arc::new(delivering)
     }
 
     /// The upper-case HTTP method, or `*`, and the template.

@@ -11,7 +11,7 @@ use super::field::FieldPath;
 use super::plan::{MessageId, Plan};
 
 /// A method and its rules, checked and resolved.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Method {
     pub descriptor: MethodDescriptor,
     /// `/package.Service/Method`.
@@ -121,7 +121,7 @@ impl Tier {
 }
 
 /// A resolved StreamRule.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Stream {
     pub durable: Option<Durable>,
     pub event: EventName,
@@ -134,7 +134,7 @@ pub struct Stream {
 }
 
 /// The fields that make a stream resumable by cursor.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Durable {
     pub cursor: FieldPath,
     pub position: Option<FieldPath>,
@@ -143,14 +143,14 @@ pub struct Durable {
 }
 
 /// Each value of `many` becomes one upstream stream with `one` set.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Split {
     pub many: FieldDescriptor,
     pub one: FieldDescriptor,
 }
 
 /// What names an event.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum EventName {
     None,
     Field(FieldPath),
@@ -178,7 +178,7 @@ impl Stream {
 }
 
 /// A resolved AuthRule.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Auth {
     pub public: bool,
     pub per_minute: Option<u32>,

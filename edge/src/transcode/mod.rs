@@ -12,6 +12,7 @@ pub mod pick;
 pub mod canonical;
 pub mod query;
 pub mod mask;
+pub mod set_paths;
 pub mod well_formed;
 pub mod payload;
 pub mod request;

@@ -10,6 +10,7 @@ use crate::schema::{Binding, FieldPath};
 use super::payload::Payload;
 use super::query::{self, Parameter};
 use super::read_json::{self, read_json};
+use super::set_paths::set_paths;
 use super::{mask, scalar};
 
 /// The parts of an HTTP request that make up a message.
@@ -76,7 +77,7 @@ pub fn request(binding: &Binding, method: &Method, parts: &Parts<'_>) -> Result<
             Payload::Json(json) => {
                 mask::paths_in(&resource, &serde_json::from_slice(json).unwrap_or_default())
             }
-            Payload::Encoded(encoded) => mask::paths_in_wire(&resource, field, encoded).unwrap_or_default(),
+            Payload::Encoded(encoded) => set_paths(&resource, field, encoded).unwrap_or_default(),
         };
         let bound_names: Vec<_> = binding.variables.iter().map(ToString::to_string).collect();
         paths.retain(|path| !bound_names.contains(&format!("{}.{path}", field.name())));

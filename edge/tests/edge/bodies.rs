@@ -236,6 +236,10 @@ async fn every_method_has_a_path_of_its_own() {
         .await;
     assert_eq!(events.header("content-type"), Some("text/event-stream; charset=utf-8"));
     assert!(events.text().contains(r#"data: {"name":"","count":5}"#), "{}", events.text());
+    // A binding may name the part of each message that is delivered.
+    served.answer(RESPONSE, json!({ "count": 5, "label": { "name": "f" } }));
+    let array = served.ask("GET /v1/follow HTTP/1.1\r\naccept: application/json", "").await;
+    assert_eq!(array.text(), r#"[{"name":"f","sizes":[],"parts":{},"seal":""}]"#);
     let answer = served.ask("POST /files.v1.Files/Nope HTTP/1.1", "{}").await;
     assert_eq!(answer.problem(), "404 ROUTE_NOT_FOUND");
 }
@@ -273,7 +277,7 @@ async fn a_time_limit_reaches_the_backend_by_every_name() {
     for header in ["grpc-timeout: 3S", "connect-timeout-ms: 3000", "x-server-timeout: 3"] {
         served.answer(RESPONSE, json!({}));
         assert_eq!(served.ask(&format!("DELETE /v1/labels/a HTTP/1.1\r\n{header}"), "").await.status, 200);
-        let Saw::Call(_, Some(timeout)) = served.saw().await else { panic!("no time limit") };
+        let Saw::Call(Some(timeout)) = served.saw().await else { panic!("no time limit") };
         let unit = timeout.chars().last();
         let amount: u64 = timeout[..timeout.len() - 1].parse().expect("digits");
         let micros = if unit == Some('u') { amount } else { amount / 1000 };

@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use lastmile_edge::schema::method::{EventName, Tier};
+use lastmile_edge::schema::method::{Binding, Body, EventName, Tier};
 use lastmile_edge::schema::routes::Found;
-use lastmile_edge::schema::{Mistakes, Schema};
+use lastmile_edge::schema::{Mistakes, RuleFile, Schema};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use prost::Message;
@@ -113,6 +113,68 @@ fn a_wrong_http_rule_is_told() {
         (r#"get: "/wsx""#, &[]),
     ] {
         check(&backend(&format!("option (google.api.http) = {{ {rule} }};"), ""), problems);
+    }
+}
+
+#[test]
+fn a_stream_delivers_the_message_that_a_binding_names() {
+    let rule = |field: &str, data: &str| {
+        let http = format!(r#"option (google.api.http) = {{ get: "/v1" response_body: "{field}" }};"#);
+        let stream = format!(r#"option (lastmile.edge.v1.stream) = {{ data: "{data}" }};"#);
+        backend(&format!("{http}{}", if data.is_empty() { "" } else { &stream }), "stream")
+    };
+    check(&rule("inner", ""), &[]);
+    check(&rule("inner", "inner"), &[]);
+    check(&rule("bad", "inner"), &["http: response_body names `bad`, but the stream's `data` is `inner`"]);
+    for field in ["type", "inners"] {
+        let problem = format!("http: response_body of a stream, `{field}`, must be a message");
+        check(&rule(field, ""), &[&problem]);
+    }
+}
+
+#[test]
+fn rules_of_a_file_say_all_that_annotations_can() {
+    let text = backend("", "");
+    let rules = r#"
+http:
+  rules:
+    - selector: t.S.M
+      custom: { kind: purge, path: "/v1/{id}" }
+      additional_bindings:
+        - { get: "/v1/{id}", response_body: inner }
+        - { put: "/v1/{id}", body: "*" }
+        - { post: "/v1/{id=a/*/b/**}/c:do", body: inner, responseBody: inners }
+        - { delete: "/v1/{id}" }
+        - { patch: "/v1/{inner.id}", body: inner }
+        - { custom: { kind: "*", path: /v1/any/**/more } }
+"#;
+    let schema = load_with(compile(&text), rules).expect("a schema");
+    for (method, path, expected) in [
+        ("PURGE", "/v1/1", "PURGE /v1/{id} None None"),
+        ("GET", "/v1/1", "GET /v1/{id} None Some(inner)"),
+        ("PUT", "/v1/1", "PUT /v1/{id} All None"),
+        ("POST", "/v1/a/1/b/c:do", "POST /v1/{id=a/*/b/**}/c:do Field(inner) Some(inners)"),
+        ("DELETE", "/v1/1", "DELETE /v1/{id} None None"),
+        ("PATCH", "/v1/1", "PATCH /v1/{inner.id} Field(inner) None"),
+        ("BREW", "/v1/any/x/y/more", "* /v1/any/**/more None None"),
+    ] {
+        let Ok(Found::Route(route)) = schema.routes.find(method, path) else { panic!("no {method} {path}") };
+        let Binding { http_method, template, body, response_body, .. } = &**route.value;
+        let body = match body {
+            Body::None => "None".to_owned(),
+            Body::All => "All".to_owned(),
+            Body::Field(field) => format!("Field({})", field.name()),
+        };
+        let answer = response_body.as_ref().map(|field| format!("Some({})", field.name()));
+        let answer = answer.unwrap_or_else(|| "None".to_owned());
+        assert_eq!(format!("{http_method} {template} {body} {answer}"), expected);
+    }
+    for (rule, problem) in
+        [("get: /v1, nope: x", "t.S.M"), ("get: 5", "t.S.M"), ("additional_bindings: [{ nope: x }]", "t.S.M")]
+    {
+        let text = format!("http: {{ rules: [{{ selector: t.S.M, {rule} }}] }}");
+        let error = RuleFile::parse(&text).expect_err("a wrong rule");
+        assert!(error.contains(problem), "{rule}: {error}");
     }
 }
 

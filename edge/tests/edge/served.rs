@@ -35,8 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What the backend says of a call.
 #[derive(Debug)]
 pub(crate) enum Saw {
-    /// The method, such as `Files/Get`, with `grpc-timeout` if there is one.
-    Call(String, Option<String>),
+    /// A call with this `grpc-timeout`.
+    Call(Option<String>),
     /// A message of the request.
     Message(Value),
     /// The request has ended.
@@ -127,7 +127,7 @@ impl Served {
         loop {
             match self.saw().await {
                 Saw::Message(message) => return message,
-                Saw::Call(..) => {}
+                Saw::Call(_) => {}
                 other => panic!("no message, but {other:?}"),
             }
         }
@@ -141,7 +141,7 @@ impl Served {
                 Saw::Message(message) => messages.push(message),
                 Saw::HalfClose => ended = true,
                 Saw::Over => return (messages, ended),
-                Saw::Call(..) => {}
+                Saw::Call(_) => {}
             }
         }
     }
@@ -292,12 +292,12 @@ impl Backend {
         let (head, mut body) = request.into_parts();
         let (_, name) = head.uri.path().split_once("files.v1.").expect("a method of ours");
         let timeout = head.headers.get("grpc-timeout").map(|value| value.to_str().expect("text").to_owned());
-        let _ = self.saw.send(Saw::Call(name.to_owned(), timeout));
+        let _ = self.saw.send(Saw::Call(timeout));
         let service = self.pool.get_service_by_name("files.v1.Files").expect("the service");
         let method = service.methods().find(|method| name.ends_with(method.name())).expect("a method");
         // Answers wait for the whole request, unless the test has already said that it fails.
         let early = self.say.try_lock().ok().and_then(|mut say| say.try_recv().ok());
-        let mut says = VecDeque::from_iter(early);
+        let says = VecDeque::from_iter(early);
         let mut read = BytesMut::new();
         while !matches!(says.front(), Some(Say::Fail(..))) {
             let Some(Ok(frame)) = body.frame().await else { break };
