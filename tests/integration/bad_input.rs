@@ -190,7 +190,7 @@ async fn a_body_of_another_kind_is_refused() {
             assert!(answer.text.contains("application/json"), "{answer:?}");
         }
         let compressed = admin.request("POST", USERS).header("content-type", "application/json");
-        let compressed = Answer::to(compressed.header("content-encoding", "gzip").body(body)).await;
+        let compressed = Answer::to(compressed.header("content-encoding", "br").body(body)).await;
         assert_eq!(compressed.status, 415, "{compressed:?}");
         assert_eq!(state(&admin).await, before);
     })

@@ -135,10 +135,10 @@ async fn a_route_missed_says_what_there_is() {
         allowed.sort();
         allowed.retain(|name| name != "HEAD" && name != "OPTIONS");
         assert_eq!(allowed, ["GET", "POST"]);
-        let later = alice.post("/api/v1/logs", &json!({"message": "hi"})).await;
-        assert_eq!(later.status, 501, "{later:?}");
-        assert!(later.text.contains("WriteLogs"), "{later:?}");
-        [nothing, method, later].map(|answer| mask(&answer.text))
+        let both_ways = alice.post("/lastmile.v1.DocumentService/SyncDocument", &json!({})).await;
+        assert_eq!(both_ways.status, 501, "{both_ways:?}");
+        assert!(both_ways.text.contains("SyncDocument"), "{both_ways:?}");
+        [nothing, method, both_ways].map(|answer| mask(&answer.text))
     })
     .await;
 }

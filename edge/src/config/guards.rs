@@ -50,8 +50,10 @@ pub struct CorsConfig {
 pub struct LimitsConfig {
     /// Request line and headers, in bytes.
     pub head_bytes: usize,
-    /// Request body, in bytes.
+    /// Request body, in bytes; where requests are streamed, one message of it.
     pub body_bytes: usize,
+    /// Whole body of a request that is streamed, in bytes.
+    pub upload_bytes: usize,
     /// A message of the backend, in bytes.
     pub message_bytes: usize,
     /// Open connections in all.
@@ -75,6 +77,7 @@ impl Default for LimitsConfig {
         Self {
             head_bytes: 16 * 1024,
             body_bytes: 1024 * 1024,
+            upload_bytes: 64 * 1024 * 1024,
             message_bytes: 4 * 1024 * 1024,
             connections: 20_000,
             requests_per_second: 500,

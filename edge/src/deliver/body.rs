@@ -36,7 +36,7 @@ pub struct Pace {
 /// The body is broken off on purpose: what was sent is not the whole.
 #[derive(Debug, thiserror::Error)]
 #[error("the stream failed and was broken off")]
-struct BrokenOff;
+pub struct BrokenOff;
 
 /// Makes a body of a subscriber's stream; dropping it cancels the stream.
 pub fn body(reader: Reader, framing: Box<dyn Framing>, pace: Pace) -> Body {

@@ -8,7 +8,7 @@ pub mod array;
 pub mod body;
 
 pub use array::Array;
-pub use body::{Pace, body, jittered};
+pub use body::{BrokenOff, Pace, body, jittered};
 pub use framing::Framing;
 pub use headers::stream_headers;
 pub use lines::Lines;

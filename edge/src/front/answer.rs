@@ -1,6 +1,7 @@
 //! Writes the answer of a unary call.
 
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
 use crate::error::{Code, Error, Result};
@@ -10,6 +11,7 @@ use crate::upstream::{Reply, metadata};
 
 use super::etag::{etag, is_known};
 use super::exchange::Exchange;
+use super::http_body::{NO_SNIFFING, raw};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
@@ -17,22 +19,17 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=ut
 /// stream could not be told that it has expired.
 const MONTH: u64 = 30 * 24 * 3600;
 
-/// The answer as JSON, with its validator, its cookies and the metadata that may pass.
+/// The answer as JSON, or as the HTTP body that it is, with its validator, its cookies and the metadata that may pass.
 pub fn answer(exchange: &Exchange, reply: &Reply) -> Result<Response> {
     let method = &exchange.binding.method;
-    let (plan, answer) = (&method.plan, &reply.message);
-    let mut json = Vec::new();
-    let written = match &exchange.binding.response_body {
-        Some(field) => write_field_json(plan, method.output, field.number(), answer, &mut json),
-        None => write_json(plan, method.output, answer, &mut json),
-    };
-    written.map_err(unreadable)?;
+    let answer = &reply.message;
+    let (content_type, body) = body(exchange, answer)?;
     let head = &exchange.head;
-    let etag = if head.method.is_safe() { etag(&json) } else { None };
+    let etag = if head.method.is_safe() { etag(&body) } else { None };
     if let Some(etag) = etag.as_ref().filter(|etag| is_known(&head.headers, etag)) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag.clone())]).into_response());
     }
-    let mut response = ([(header::CONTENT_TYPE, JSON)], json).into_response();
+    let mut response = ([(header::CONTENT_TYPE, content_type), NO_SNIFFING], body).into_response();
     let headers = response.headers_mut();
     if let Some(etag) = etag {
         headers.insert(header::ETAG, etag);
@@ -52,6 +49,21 @@ pub fn answer(exchange: &Exchange, reply: &Reply) -> Result<Response> {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     Ok(response)
+}
+
+/// The body of an answer, and what it is.
+fn body(exchange: &Exchange, answer: &Bytes) -> Result<(HeaderValue, Bytes)> {
+    let binding = &exchange.binding;
+    if binding.raw_answer {
+        return raw(binding, answer).map(|raw| (raw.content_type, raw.data));
+    }
+    let (plan, output) = (&binding.method.plan, binding.method.output);
+    let mut json = Vec::new();
+    let written = match &binding.response_body {
+        Some(field) => write_field_json(plan, output, field.number(), answer, &mut json),
+        None => write_json(plan, output, answer, &mut json),
+    };
+    written.map(|()| (JSON, json.into())).map_err(unreadable)
 }
 
 /// The cookies that the method's AuthRule sets and clears.

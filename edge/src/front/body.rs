@@ -1,91 +1,147 @@
-//! Reads request bodies: bounded in size and time, and JSON.
+//! Request bodies as they arrive: bounded in size and time, decompressed.
 
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body::Body as _;
 use http_body_util::BodyExt;
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::config::LimitsConfig;
 use crate::error::{Code, Error, Result};
 
+use super::gunzip::Gunzip;
+
 /// A body that is refused is read on for a while, or its sender would see a reset instead of the answer.
 const DRAINED_BYTES: usize = 16 * 1024 * 1024;
 const DRAINED_TIME: Duration = Duration::from_secs(2);
 
-/// # Errors
-/// 413 above the limit, 415 for what is no plain JSON, 408 when it takes too long.
-pub async fn read_body(limits: &LimitsConfig, headers: &HeaderMap, body: Body) -> Result<Bytes> {
-    let announced =
-        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limits.body_bytes as u64) {
-        return Err(too_large(limits, body));
-    }
-    let body = match timeout(limits.body_timeout, collect(limits, body)).await {
-        Ok(body) => body?,
-        Err(_) => {
-            let error =
-                Error::new(Code::DeadlineExceeded, "BODY_TIMEOUT", "The body took too long to arrive.");
-            return Err(error.status(StatusCode::REQUEST_TIMEOUT));
+/// A body that arrives. What is not read of it is drained when it is dropped.
+#[derive(Debug)]
+pub struct Incoming {
+    body: Body,
+    gunzip: Option<Gunzip>,
+    /// How many bytes may come out of it.
+    limit: usize,
+    taken: usize,
+    timeout: Duration,
+    /// Its sender waits for `100 Continue`, so there is nothing to drain before the first read.
+    is_withheld: bool,
+}
+
+impl Incoming {
+    /// # Errors
+    /// 413 when it announces more than `limit` bytes, 415 when it is compressed otherwise than by gzip.
+    pub fn new(limits: &LimitsConfig, limit: usize, headers: &HeaderMap, body: Body) -> Result<Self> {
+        let gunzip = is_gzip(headers)?.then(Gunzip::default);
+        let is_withheld = headers.get(header::EXPECT).is_some_and(|expect| expect == "100-continue");
+        let incoming = Self { body, gunzip, limit, taken: 0, timeout: limits.body_timeout, is_withheld };
+        let announced = headers.get(header::CONTENT_LENGTH);
+        let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|length| length > limit as u64) {
+            return Err(too_large(limit));
         }
+        Ok(incoming)
+    }
+
+    /// The next bytes, never empty; `None` at the end.
+    ///
+    /// # Errors
+    /// 413 above the limit, 408 when nothing arrives for too long, 400 when it is cut short or no gzip.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        self.is_withheld = false;
+        loop {
+            let frame = timeout(self.timeout, self.body.frame()).await.map_err(|_| too_slow())?;
+            let Some(frame) = frame else {
+                self.gunzip.take().map_or(Ok(()), Gunzip::finish)?;
+                return Ok(None);
+            };
+            let frame = frame
+                .map_err(|_| Error::new(Code::InvalidArgument, "BODY_CUT", "The body was cut short."))?;
+            let Ok(data) = frame.into_data() else { continue };
+            let room = self.limit - self.taken;
+            let data = match &mut self.gunzip {
+                Some(gunzip) => gunzip.feed(&data, room)?,
+                None => data,
+            };
+            if data.len() > room {
+                return Err(too_large(self.limit));
+            }
+            self.taken += data.len();
+            if !data.is_empty() {
+                return Ok(Some(data));
+            }
+        }
+    }
+
+    /// All of it at once, which has to arrive in the time that else holds for every part.
+    pub async fn collect(mut self) -> Result<Bytes> {
+        let limit = self.timeout;
+        let whole = async {
+            // Most bodies come in one part, which is not copied.
+            let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
+            let Some(second) = self.next().await? else { return Ok(first) };
+            let mut collected = BytesMut::from(&*first);
+            collected.extend_from_slice(&second);
+            while let Some(data) = self.next().await? {
+                collected.extend_from_slice(&data);
+            }
+            Ok(collected.freeze())
+        };
+        timeout(limit, whole).await.unwrap_or_else(|_| Err(too_slow()))
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        let mut rest = std::mem::take(&mut self.body);
+        let Ok(runtime) = Handle::try_current() else { return };
+        if rest.is_end_stream() || self.is_withheld {
+            return;
+        }
+        runtime.spawn(timeout(DRAINED_TIME, async move {
+            let mut drained = 0;
+            while let Some(Ok(frame)) = rest.frame().await
+                && drained < DRAINED_BYTES
+            {
+                drained += frame.data_ref().map_or(0, Bytes::len);
+            }
+        }));
+    }
+}
+
+fn is_gzip(headers: &HeaderMap) -> Result<bool> {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let coding = match (codings.next(), codings.next()) {
+        (None, _) => return Ok(false),
+        (Some(coding), None) => coding.to_str().unwrap_or_default().trim().to_ascii_lowercase(),
+        (Some(_), Some(_)) => String::new(),
     };
-    if !body.is_empty() {
-        check_kind(headers)?;
+    match coding.as_str() {
+        "identity" => Ok(false),
+        "gzip" | "x-gzip" => Ok(true),
+        _ => {
+            let message = "Send the body without `Content-Encoding`, or with `Content-Encoding: gzip`.";
+            let error = Error::new(Code::InvalidArgument, "CONTENT_ENCODING_UNSUPPORTED", message);
+            // RFC 9110, section 12.5.3.
+            Err(error
+                .status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+                .header(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity")))
+        }
     }
-    Ok(body)
 }
 
-async fn collect(limits: &LimitsConfig, mut body: Body) -> Result<Bytes> {
-    let mut collected = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame =
-            frame.map_err(|_| Error::new(Code::InvalidArgument, "BODY_CUT", "The body was cut short."))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if collected.len() + data.len() > limits.body_bytes {
-            return Err(too_large(limits, body));
-        }
-        collected.extend_from_slice(&data);
-    }
-    Ok(collected.freeze())
-}
-
-fn too_large(limits: &LimitsConfig, mut rest: Body) -> Error {
-    tokio::spawn(timeout(DRAINED_TIME, async move {
-        let mut drained = 0;
-        while let Some(Ok(frame)) = rest.frame().await
-            && drained < DRAINED_BYTES
-        {
-            drained += frame.data_ref().map_or(0, Bytes::len);
-        }
-    }));
-    let message = format!("The body is larger than {} bytes.", limits.body_bytes);
-    Error::new(Code::ResourceExhausted, "BODY_TOO_LARGE", message)
+/// A body, or one message of it, that is larger than `limit` bytes.
+pub fn too_large(limit: usize) -> Error {
+    Error::new(Code::ResourceExhausted, "BODY_TOO_LARGE", format!("The body is larger than {limit} bytes."))
         .status(StatusCode::PAYLOAD_TOO_LARGE)
         .header(header::CONNECTION, HeaderValue::from_static("close"))
 }
 
-fn check_kind(headers: &HeaderMap) -> Result<()> {
-    let kind = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
-    let media = kind.map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    let is_json =
-        media.as_deref().is_none_or(|media| media == "application/json" || media.ends_with("+json"));
-    let is_plain = headers.get(header::CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity");
-    let refuse = |message: &str, name, accepted| {
-        Error::new(Code::InvalidArgument, "CONTENT_TYPE_UNSUPPORTED", message)
-            .status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-            .header(name, HeaderValue::from_static(accepted))
-    };
-    match (is_json, is_plain) {
-        (true, true) => Ok(()),
-        (false, _) => {
-            let message = "Send the body as JSON, with `Content-Type: application/json`.";
-            Err(refuse(message, header::ACCEPT, "application/json"))
-        }
-        (true, false) => {
-            let message = "Send the body uncompressed: application/json without `Content-Encoding`.";
-            Err(refuse(message, header::ACCEPT_ENCODING, "identity"))
-        }
-    }
+fn too_slow() -> Error {
+    Error::new(Code::DeadlineExceeded, "BODY_TIMEOUT", "The body took too long to arrive.")
+        .status(StatusCode::REQUEST_TIMEOUT)
 }

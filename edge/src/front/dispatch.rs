@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 
@@ -11,14 +12,15 @@ use crate::error::{Code, Error, Result};
 use crate::layer::{Cookies, RouteName, StaleCookie, advise, challenge};
 use crate::schema::routes::Found;
 use crate::schema::{Binding, Schema};
+use crate::transcode::Payload;
 
 use super::accept::{Face, face};
 use super::admit::admit;
-use super::body::read_body;
 use super::console::console;
+use super::content::read_body;
 use super::exchange::Exchange;
 use super::state::Shared;
-use super::{own, poll, rest, stream};
+use super::{download, own, poll, rest, stream, upload};
 
 /// Answers every request that is not for a path of the edge itself.
 pub async fn dispatch(State(front): State<Shared>, request: Request) -> Response {
@@ -30,9 +32,11 @@ pub async fn dispatch(State(front): State<Shared>, request: Request) -> Response
         return console(request.method(), request.uri().path())
             .unwrap_or_else(|| not_ready().into_response());
     };
-    let method = request.method().as_str();
     let path = request.uri().path();
-    let found = match schema.routes.find(if method == "HEAD" { "GET" } else { method }, path) {
+    let own_path = own::method_path(&front.config.paths, path);
+    let is_method = schema.methods.contains_key(own_path.trim_start_matches('/'));
+    let found = schema.routes.find(request.method().as_str(), if is_method { own_path } else { path });
+    let found = match found {
         Ok(found) => found,
         Err(error) => {
             return Error::field("path", error.to_string()).reason("PATH_INVALID").into_response();
@@ -47,9 +51,6 @@ pub async fn dispatch(State(front): State<Shared>, request: Request) -> Response
             response
         }
         Found::OtherMethods(methods) => wrong_method(&methods, request.method() == Method::OPTIONS),
-        Found::Nothing if schema.methods.contains_key(path.trim_start_matches('/')) => {
-            by_grpc(path).into_response()
-        }
         Found::Nothing => console(request.method(), path).unwrap_or_else(|| not_found(path).into_response()),
     }
 }
@@ -66,12 +67,8 @@ async fn answer(
         Ok(caller) => caller,
         Err(error) => return advise(&front.config.auth, error).into_response(),
     };
-    let body = match read_body(&front.config.limits, &head.headers, body).await {
-        Ok(body) => body,
-        Err(error) => return error.into_response(),
-    };
-    let exchange = Exchange { front, schema, binding, variables, head, body, caller };
-    let mut response = match call(&exchange).await {
+    let mut exchange = Exchange { front, schema, binding, variables, head, body: Payload::default(), caller };
+    let mut response = match call(&mut exchange, body).await {
         Ok(response) => response,
         Err(error) => {
             let error = challenge(exchange.explain(error));
@@ -89,12 +86,18 @@ async fn answer(
     response
 }
 
-async fn call(exchange: &Exchange) -> Result<Response> {
+async fn call(exchange: &mut Exchange, body: Body) -> Result<Response> {
+    if exchange.binding.method.descriptor.is_client_streaming() {
+        return upload::upload(exchange, body).await;
+    }
+    let limits = &exchange.front.config.limits;
+    exchange.body = read_body(&exchange.binding, limits, &exchange.head.headers, body).await?;
     let method = &exchange.binding.method;
-    if method.descriptor.is_client_streaming() {
-        let message =
-            format!("{} streams requests, which REST cannot carry yet. Call it by gRPC.", method.name());
-        return Err(Error::new(Code::Unimplemented, "CLIENT_STREAMING", message));
+    if exchange.binding.raw_answer {
+        return match &method.stream {
+            Some(_) => download::download(exchange).await,
+            None => rest::unary(exchange).await,
+        };
     }
     let face = face(method, &exchange.head.headers)?;
     match (&method.stream, face) {
@@ -120,12 +123,6 @@ fn wrong_method(methods: &[&str], is_options: bool) -> Response {
         .status(StatusCode::METHOD_NOT_ALLOWED)
         .header(header::ALLOW, allow)
         .into_response()
-}
-
-fn by_grpc(path: &str) -> Error {
-    let message =
-        format!("`{path}` is a gRPC method. Call it on the backend's own port, or by its REST path.");
-    Error::new(Code::Unimplemented, "GRPC_NOT_SERVED", message)
 }
 
 fn not_found(path: &str) -> Error {

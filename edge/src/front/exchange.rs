@@ -5,26 +5,28 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, header};
+use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 use tokio::time::Instant;
 
 use crate::error::{Code, Error, Result};
 use crate::layer::{Caller, Cookies, StaleCookie};
 use crate::schema::{Binding, Schema};
-use crate::transcode::{self, Parameter, query};
+use crate::transcode::{self, Parameter, Payload, query};
 use crate::upstream::{Call, deadline, metadata};
 
 use super::state::Shared;
 
 /// A matched request with its caller.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Exchange {
     pub front: Shared,
     pub schema: Arc<Schema>,
     pub binding: Arc<Binding>,
     pub variables: Vec<String>,
     pub head: Parts,
-    pub body: Bytes,
+    /// Empty where the body is streamed.
+    pub body: Payload,
     pub caller: Caller,
 }
 
@@ -35,8 +37,16 @@ impl Exchange {
 
     /// The request message: path, query, body, and cookies that stand in for empty fields.
     pub fn message(&self, parameters: &[Parameter]) -> Result<DynamicMessage> {
-        let parts =
-            transcode::Parts { variables: &self.variables, query: parameters, body: self.body.clone() };
+        self.message_with(parameters, &self.body)
+    }
+
+    /// The same with another body, encoded.
+    pub fn encoded(&self, parameters: &[Parameter], body: &Payload) -> Result<Bytes> {
+        self.message_with(parameters, body).map(|message| message.encode_to_vec().into())
+    }
+
+    fn message_with(&self, parameters: &[Parameter], body: &Payload) -> Result<DynamicMessage> {
+        let parts = transcode::Parts { variables: &self.variables, query: parameters, body: body.clone() };
         let mut message = transcode::request(&self.binding, &self.head.method, &parts)?;
         let cookies = Cookies { secure: self.front.config.auth.secure_cookies };
         for (name, path) in &self.binding.method.auth.from_cookie {

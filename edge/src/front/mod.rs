@@ -3,11 +3,17 @@
 pub mod state;
 pub mod admit;
 pub mod accept;
+pub mod gunzip;
 pub mod body;
+pub mod content;
 pub mod etag;
 pub mod exchange;
+pub mod http_body;
 pub mod answer;
 pub mod rest;
+pub mod outgoing;
+pub mod upload;
+pub mod download;
 pub mod stream;
 pub mod poll;
 pub mod console;

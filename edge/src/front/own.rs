@@ -23,6 +23,11 @@ pub fn is_reserved(paths: &PathsConfig, template: &str) -> bool {
     RESERVED.iter().any(|own| under(own))
 }
 
+/// The path of a method without the prefix of the edge's own paths.
+pub fn method_path<'a>(paths: &PathsConfig, path: &'a str) -> &'a str {
+    path.strip_prefix(&paths.prefix).unwrap_or(path)
+}
+
 /// Answers 204 to anyone, whatever the origin: a client asks it before it blames the transport.
 pub fn probe(paths: &PathsConfig) -> Router {
     let anyone = [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];

@@ -1,7 +1,6 @@
 //! Unary calls over HTTP.
 
 use axum::response::Response;
-use prost::Message;
 
 use crate::error::Result;
 
@@ -10,7 +9,7 @@ use super::exchange::Exchange;
 
 /// Makes the call and answers with what it gives.
 pub async fn unary(exchange: &Exchange) -> Result<Response> {
-    let request = exchange.message(&exchange.parameters()?)?;
-    let reply = exchange.front.upstream.unary(exchange.call(true)?, request.encode_to_vec().into()).await?;
+    let request = exchange.encoded(&exchange.parameters()?, &exchange.body)?;
+    let reply = exchange.front.upstream.unary(exchange.call(true)?, request).await?;
     answer(exchange, &reply)
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use lastmile_proto::google::api::{HttpRule, http_rule::Pattern};
-use prost_reflect::Kind;
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::check::Check;
-use super::method::{Binding, Body, Method};
+use super::field::FieldPath;
+use super::method::{Binding, Body, Method, is_http_body};
 use super::template::Template;
 
 impl Check<'_> {
@@ -20,13 +21,78 @@ impl Check<'_> {
     }
 
     fn binding(&mut self, method: &Arc<Method>, rule: &HttpRule) -> Option<(Template, Binding)> {
-        let (http_method, text) = match rule.pattern.as_ref() {
+        let (http_method, text) = self.pattern(rule)?;
+        let template = Template::parse(text).map_err(|error| self.mistake(format!("http: {error}"))).ok()?;
+        let variables = self.variables(&template)?;
+        let body = self.body(rule, &http_method)?;
+        if let Body::Field(field) = &body
+            && variables.iter().any(|path| path.steps().len() == 1 && path.field() == field)
+        {
+            self.mistake(format!("http: `{}` cannot be both in the path and the body", field.name()));
+        }
+        let (input, output) = (self.method.input(), self.method.output());
+        let response_body = self.response_body(rule);
+        let raw_body = match &body {
+            Body::None => false,
+            Body::All => is_http_body(&input),
+            Body::Field(field) => holds_http_body(field),
+        };
+        let is_raw = response_body.as_ref().map_or_else(|| is_http_body(&output), holds_http_body);
+        let raw_answer = is_raw && !method.is_durable();
+        let method = match &response_body {
+            Some(field) if !raw_answer => self.delivering(method, field),
+            _ => Arc::clone(method),
+        };
+        let binding = Binding {
+            method,
+            http_method,
+            template: text.to_owned(),
+            variables,
+            body,
+            response_body,
+            raw_body,
+            raw_answer,
+            implicit: false,
+        };
+        Some((template, binding))
+    }
+
+    /// The method as this binding streams it: only what is in the field.
+    fn delivering(&mut self, method: &Arc<Method>, field: &FieldDescriptor) -> Arc<Method> {
+        let mut delivering = Method::clone(method);
+        let Some(stream) = &mut delivering.stream else { return Arc::clone(method) };
+        let path = FieldPath::from(field.clone());
+        let message = match field.kind() {
+            Kind::Message(message) if !field.is_list() && !field.is_map() => {
+                method.plan.find(message.full_name())
+            }
+            _ => None,
+        };
+        match (message, &stream.data) {
+            (None, _) => {
+                self.mistake(format!("http: response_body of a stream, `{path}`, must be a message"))
+            }
+            (Some(_), Some((data, _))) if *data != path => {
+                self.mistake(format!(
+                    "http: response_body names `{path}`, but the stream's `data` is `{data}`"
+                ));
+            }
+            (Some(message), _) => stream.data = Some((path, message)),
+        }
+        Arc::new(delivering)
+    }
+
+    /// The upper-case HTTP method, or `*`, and the template.
+    fn pattern<'r>(&mut self, rule: &'r HttpRule) -> Option<(String, &'r str)> {
+        let (kind, path) = match rule.pattern.as_ref() {
             Some(Pattern::Get(path)) => ("GET", path),
             Some(Pattern::Put(path)) => ("PUT", path),
             Some(Pattern::Post(path)) => ("POST", path),
             Some(Pattern::Delete(path)) => ("DELETE", path),
             Some(Pattern::Patch(path)) => ("PATCH", path),
-            Some(Pattern::Custom(custom)) if !custom.kind.is_empty() => (custom.kind.as_str(), &custom.path),
+            Some(Pattern::Custom(custom)) if http::Method::from_bytes(custom.kind.as_bytes()).is_ok() => {
+                (custom.kind.as_str(), &custom.path)
+            }
             Some(Pattern::Custom(_)) => {
                 self.mistake("http: custom needs a `kind`: an HTTP method, or `*` for all");
                 return None;
@@ -36,24 +102,30 @@ impl Check<'_> {
                 return None;
             }
         };
-        let template = match Template::parse(text) {
-            Ok(template) => template,
-            Err(error) => {
-                self.mistake(format!("http: {error}"));
-                return None;
-            }
-        };
+        Some((kind.to_ascii_uppercase(), path))
+    }
+
+    fn variables(&mut self, template: &Template) -> Option<Vec<FieldPath>> {
         let input = self.method.input();
         let mut variables = Vec::new();
         for variable in &template.variables {
             let path = self.path("http: path variable", &input, &variable.field)?;
-            if path.field().is_list() || matches!(path.field().kind(), Kind::Message(_)) {
+            let is_single = match path.field().kind() {
+                Kind::Message(message) => is_text(&message) && !path.field().is_list(),
+                _ => !path.field().is_list(),
+            };
+            if !is_single {
                 self.mistake(format!("http: path variable `{path}` must be a single scalar field"));
             }
             variables.push(path);
         }
+        Some(variables)
+    }
+
+    fn body(&mut self, rule: &HttpRule, http_method: &str) -> Option<Body> {
+        let input = self.method.input();
         let body = match rule.body.as_str() {
-            "" => Body::None,
+            "" => return Some(Body::None),
             "*" => Body::All,
             name => match input.get_field_by_name(name) {
                 Some(field) => Body::Field(field),
@@ -66,32 +138,36 @@ impl Check<'_> {
                 }
             },
         };
-        if http_method == "GET" && body != Body::None {
-            self.mistake("http: a GET binding cannot have a body");
+        if matches!(http_method, "GET" | "HEAD") {
+            self.mistake(format!("http: a {http_method} binding cannot have a body"));
         }
-        let response_body = match rule.response_body.as_str() {
-            "" => None,
-            name => match self.method.output().get_field_by_name(name) {
-                Some(field) => Some(field),
-                None => {
-                    let output = self.method.output();
-                    self.mistake(format!(
-                        "http: response_body names `{name}`, but `{}` has no such field",
-                        output.full_name()
-                    ));
-                    None
-                }
-            },
-        };
-        let http_method = http_method.to_ascii_uppercase();
-        let binding = Binding {
-            method: Arc::clone(method),
-            http_method,
-            template: text.clone(),
-            variables,
-            body,
-            response_body,
-        };
-        Some((template, binding))
+        Some(body)
+    }
+
+    fn response_body(&mut self, rule: &HttpRule) -> Option<FieldDescriptor> {
+        let output = self.method.output();
+        let name = Some(rule.response_body.as_str()).filter(|name| !name.is_empty())?;
+        let field = output.get_field_by_name(name);
+        if field.is_none() {
+            self.mistake(format!(
+                "http: response_body names `{name}`, but `{}` has no such field",
+                output.full_name()
+            ));
+        }
+        field
+    }
+}
+
+fn holds_http_body(field: &FieldDescriptor) -> bool {
+    !field.is_list() && matches!(field.kind(), Kind::Message(message) if is_http_body(&message))
+}
+
+/// Whether ProtoJSON writes a message as one string, number or bool, which can stand in a path.
+fn is_text(message: &MessageDescriptor) -> bool {
+    let Some(name) = message.full_name().strip_prefix("google.protobuf.") else { return false };
+    match name {
+        "Timestamp" | "Duration" | "FieldMask" => true,
+        "Value" | "ListValue" => false,
+        wrapper => wrapper.ends_with("Value"),
     }
 }

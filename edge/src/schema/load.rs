@@ -11,10 +11,11 @@ use prost_types::method_options::IdempotencyLevel;
 
 use super::check::{Check, Mistake};
 use super::descriptors;
-use super::method::{Binding, Effects, Method, Stream};
+use super::method::{Binding, Body, Effects, Method, Stream};
 use super::plan::{self, Plan};
 use super::routes::Routes;
 use super::rules::RuleFile;
+use super::template::Template;
 
 /// Everything the edge knows of its backend; immutable, swapped as a whole.
 #[derive(Debug)]
@@ -71,6 +72,10 @@ impl Schema {
         for descriptor in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
             schema.add(descriptor, rules, &reserved, &mut mistakes);
         }
+        // After the declared ones, which win.
+        let mut methods: Vec<_> = schema.methods.values().cloned().collect();
+        methods.sort_by(|a, b| a.name().cmp(b.name()));
+        methods.iter().for_each(|method| schema.add_implicit(method, &mut mistakes));
         if mistakes.is_empty() { Ok(schema) } else { Err(Mistakes(mistakes)) }
     }
 
@@ -119,6 +124,30 @@ impl Schema {
             }
         }
         self.methods.insert(name, method);
+    }
+
+    /// `POST /package.Service/Method` for every method. GET too where a link that is followed can change nothing: for
+    /// methods that say so, and for streams with a cursor, because EventSource knows no other method.
+    fn add_implicit(&mut self, method: &Arc<Method>, mistakes: &mut Vec<Mistake>) {
+        let mut check = Check::new(&method.descriptor, mistakes);
+        let reads = method.effects == Effects::None || method.is_durable();
+        let get = (reads && !method.descriptor.is_client_streaming()).then_some(("GET", Body::None));
+        for (http_method, body) in [("POST", Body::All)].into_iter().chain(get) {
+            let template = match Template::parse(method.path.as_str()) {
+                Ok(template) => template,
+                Err(error) => return check.mistake(error.to_string()),
+            };
+            let binding = Arc::new(Binding::implicit(method, http_method, body));
+            match self.routes.insert(http_method, template, Arc::clone(&binding)) {
+                Ok(()) => self.bindings.push(binding),
+                Err(other) if other.method.name() == method.name() => {}
+                Err(other) => check.mistake(format!(
+                    "http: {} binds `{}`, which is the path of this method itself",
+                    other.method.name(),
+                    method.path
+                )),
+            }
+        }
     }
 }
 

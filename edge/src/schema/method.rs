@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use prost_reflect::{FieldDescriptor, MethodDescriptor, OneofDescriptor};
+use prost_reflect::{FieldDescriptor, MessageDescriptor, MethodDescriptor, OneofDescriptor};
 
 use super::field::FieldPath;
 use super::plan::{MessageId, Plan};
 
 /// A method and its rules, checked and resolved.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Method {
     pub descriptor: MethodDescriptor,
     /// `/package.Service/Method`.
@@ -30,6 +30,11 @@ impl Method {
     /// `package.Service/Method`.
     pub fn name(&self) -> &str {
         self.path.as_str().trim_start_matches('/')
+    }
+
+    /// Whether it is a stream that resumes by cursor.
+    pub fn is_durable(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.durable.is_some())
     }
 }
 
@@ -54,6 +59,34 @@ pub struct Binding {
     pub variables: Vec<FieldPath>,
     pub body: Body,
     pub response_body: Option<FieldDescriptor>,
+    /// The HTTP body goes as it is into a google.api.HttpBody.
+    pub raw_body: bool,
+    /// The answer's body comes as it is out of a google.api.HttpBody.
+    pub raw_answer: bool,
+    /// `/package.Service/Method`, which every method has without declaring it.
+    pub implicit: bool,
+}
+
+impl Binding {
+    /// The binding that a method has without declaring it: `body` is all of the request, or nothing.
+    pub fn implicit(method: &Arc<Method>, http_method: &str, body: Body) -> Self {
+        Self {
+            http_method: http_method.to_owned(),
+            template: method.path.to_string(),
+            variables: Vec::new(),
+            raw_body: body == Body::All && is_http_body(&method.descriptor.input()),
+            raw_answer: is_http_body(&method.descriptor.output()) && !method.is_durable(),
+            body,
+            response_body: None,
+            implicit: true,
+            method: Arc::clone(method),
+        }
+    }
+}
+
+/// Whether a message stands for an HTTP body (httpbody.proto).
+pub fn is_http_body(message: &MessageDescriptor) -> bool {
+    message.full_name() == "google.api.HttpBody"
 }
 
 /// What the HTTP body of a request fills.
@@ -88,7 +121,7 @@ impl Tier {
 }
 
 /// A resolved StreamRule.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Stream {
     pub durable: Option<Durable>,
     pub event: EventName,
@@ -101,7 +134,7 @@ pub struct Stream {
 }
 
 /// The fields that make a stream resumable by cursor.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Durable {
     pub cursor: FieldPath,
     pub position: Option<FieldPath>,
@@ -110,14 +143,14 @@ pub struct Durable {
 }
 
 /// Each value of `many` becomes one upstream stream with `one` set.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Split {
     pub many: FieldDescriptor,
     pub one: FieldDescriptor,
 }
 
 /// What names an event.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum EventName {
     None,
     Field(FieldPath),
@@ -145,7 +178,7 @@ impl Stream {
 }
 
 /// A resolved AuthRule.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Auth {
     pub public: bool,
     pub per_minute: Option<u32>,

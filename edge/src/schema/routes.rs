@@ -1,15 +1,18 @@
 //! Finds the binding of a request path: literals before `*` before `**`, whatever the order of declaration.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use super::percent::{self, BadPercent};
-use super::template::{Segment, Template};
+use super::template::{Segment, Template, Variable};
 
 /// A routing table from path and HTTP method to `T`.
 #[derive(Debug)]
 pub struct Routes<T> {
     root: Node,
     entries: Vec<Entry<T>>,
+    /// Every verb of a template.
+    verbs: HashSet<String>,
 }
 
 #[derive(Debug)]
@@ -47,7 +50,7 @@ pub struct Route<'a, T> {
 
 impl<T> Default for Routes<T> {
     fn default() -> Self {
-        Self { root: Node::default(), entries: Vec::new() }
+        Self { root: Node::default(), entries: Vec::new(), verbs: HashSet::new() }
     }
 }
 
@@ -69,6 +72,7 @@ impl<T> Routes<T> {
         if let Some(index) = node.entries.iter().copied().find(|index| same(index)) {
             return Err(&self.entries[index].value);
         }
+        self.verbs.extend(template.verb.clone());
         node.entries.push(self.entries.len());
         self.entries.push(Entry { method: method.to_owned(), template, value });
         Ok(())
@@ -76,69 +80,86 @@ impl<T> Routes<T> {
 
     /// Finds what answers `method` at `path`, the raw path of the request without its query.
     pub fn find(&self, method: &str, path: &str) -> Result<Found<'_, T>, BadPercent> {
+        // Decoded only now: an escaped slash or colon is part of a value.
         let raw: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
-        let mut others = Vec::new();
+        let segments = raw.iter().map(|segment| decoded(segment)).collect::<Result<Vec<_>, _>>()?;
 
-        // A colon in the last segment is a verb only where that verb is registered, else part of the value.
-        if let Some((head, verb)) = raw.last().and_then(|last| last.rsplit_once(':')) {
-            let mut cut = raw.clone();
-            if let Some(last) = cut.last_mut() {
-                *last = head;
+        // A colon in the last segment begins a verb only where that verb is registered, else it is part of the value.
+        if let Some((head, verb)) = raw.last().and_then(|last| last.rsplit_once(':'))
+            && let Some(verb) = self.verbs.get(&*decoded(verb)?)
+        {
+            let (mut raw, mut segments) = (raw.clone(), segments.clone());
+            if let (Some(raw), Some(segment)) = (raw.last_mut(), segments.last_mut()) {
+                (*raw, *segment) = (head, decoded(head)?);
             }
-            if let Some(route) = self.search(method, &cut, Some(verb), &mut others)? {
-                return Ok(Found::Route(route));
+            let found = self.search(method, &raw, &segments, Some(verb))?;
+            if !matches!(found, Found::Nothing) {
+                return Ok(found);
             }
         }
-        if let Some(route) = self.search(method, &raw, None, &mut others)? {
-            return Ok(Found::Route(route));
+        self.search(method, &raw, &segments, None)
+    }
+
+    fn search(
+        &self,
+        method: &str,
+        raw: &[&str],
+        segments: &[Cow<'_, str>],
+        verb: Option<&str>,
+    ) -> Result<Found<'_, T>, BadPercent> {
+        let mut others = Vec::new();
+        let mut accept = |node: &Node, ends: &[usize]| {
+            let here = node.entries.iter().map(|index| &self.entries[*index]);
+            let here = here.filter(|entry| entry.template.verb.as_deref() == verb);
+            let answers = here.clone().filter_map(|entry| Some((rank(&entry.method, method)?, entry)));
+            let best = answers.min_by_key(|(rank, _)| *rank);
+            if best.is_none() {
+                others.extend(here.map(|entry| entry.method.as_str()));
+            }
+            best.map(|(_, entry)| (entry, ends.to_vec()))
+        };
+        let mut ends = Vec::with_capacity(raw.len());
+        if let Some((entry, ends)) = walk(&self.root, segments, 0, &mut ends, &mut accept) {
+            let variables = variables(&entry.template, raw, &ends)?;
+            return Ok(Found::Route(Route { value: &entry.value, variables }));
         }
         others.sort_unstable();
         others.dedup();
         Ok(if others.is_empty() { Found::Nothing } else { Found::OtherMethods(others) })
     }
+}
 
-    fn search<'a>(
-        &'a self,
-        method: &str,
-        raw: &[&str],
-        verb: Option<&str>,
-        others: &mut Vec<&'a str>,
-    ) -> Result<Option<Route<'a, T>>, BadPercent> {
-        let decoded = raw.iter().map(|segment| percent::decode(segment)).collect::<Result<Vec<_>, _>>()?;
-        let mut ends = Vec::with_capacity(raw.len());
-        let mut accept = |node: &Node, ends: &[usize]| {
-            let mut found = None;
-            for entry in node.entries.iter().map(|index| &self.entries[*index]) {
-                if entry.template.verb.as_deref() != verb {
-                    continue;
-                }
-                if entry.method == method || entry.method == "*" {
-                    found = Some((entry, ends.to_vec()));
-                } else {
-                    others.push(entry.method.as_str());
-                }
-            }
-            found
-        };
-        let Some((entry, ends)) = walk(&self.root, &decoded, 0, &mut ends, &mut accept) else {
-            return Ok(None);
-        };
-        let variables = entry.template.variables.iter().map(|variable| {
-            let start = variable.segments.start.checked_sub(1).map_or(0, |index| ends[index]);
-            let end = ends[variable.segments.end - 1];
-            let multi = entry.template.is_multi(variable);
-            let decode = if multi { percent::decode_keeping_slashes } else { percent::decode };
-            let parts = raw[start..end].iter().map(|segment| decode(segment));
-            Ok(parts.collect::<Result<Vec<_>, _>>()?.join("/"))
-        });
-        Ok(Some(Route { value: &entry.value, variables: variables.collect::<Result<_, _>>()? }))
+/// How well an entry's method answers a request's; less is better. HEAD is answered by GET (RFC 9110, section 9.3.2).
+fn rank(entry: &str, request: &str) -> Option<u8> {
+    match entry {
+        _ if entry == request => Some(0),
+        "GET" if request == "HEAD" => Some(1),
+        "*" => Some(2),
+        _ => None,
     }
+}
+
+/// The values of a template's variables; `ends[k]` is where its k-th segment ends in the path.
+fn variables(template: &Template, raw: &[&str], ends: &[usize]) -> Result<Vec<String>, BadPercent> {
+    let value = |variable: &Variable| {
+        let start = variable.segments.start.checked_sub(1).map_or(0, |index| ends[index]);
+        let end = ends[variable.segments.end - 1];
+        let decode =
+            if template.is_multi(variable) { percent::decode_keeping_slashes } else { percent::decode };
+        let parts = raw[start..end].iter().map(|segment| decode(segment));
+        Ok(parts.collect::<Result<Vec<_>, _>>()?.join("/"))
+    };
+    template.variables.iter().map(value).collect()
+}
+
+fn decoded(segment: &str) -> Result<Cow<'_, str>, BadPercent> {
+    if segment.contains('%') { percent::decode(segment).map(Cow::Owned) } else { Ok(Cow::Borrowed(segment)) }
 }
 
 /// Depth first, with full backtracking. `ends[k]` is where the k-th template segment ends in the path.
 fn walk<R>(
     node: &Node,
-    path: &[String],
+    path: &[Cow<'_, str>],
     at: usize,
     ends: &mut Vec<usize>,
     accept: &mut impl FnMut(&Node, &[usize]) -> Option<R>,
@@ -155,7 +176,7 @@ fn walk<R>(
         found
     };
     if let Some(segment) = path.get(at) {
-        if let Some(child) = node.literals.get(segment)
+        if let Some(child) = node.literals.get(&**segment)
             && let Some(found) = step(child, at + 1, ends)
         {
             return Some(found);
@@ -205,6 +226,10 @@ mod tests {
             ("GET", "/v1/{name=files/**}/meta"),
             ("POST", "/v1/topics/{topic}:commit"),
             ("*", "/any"),
+            ("PURGE", "/any"),
+            ("HEAD", "/head"),
+            ("GET", "/head"),
+            ("DELETE", "/v1/topics/{topic}"),
         ];
         let mut reversed = rows;
         reversed.reverse();
@@ -219,6 +244,18 @@ mod tests {
             check(&routes, ("GET", "/v1/files/a/meta"), r#"GET /v1/{name=files/**}/meta ["files/a"]"#);
             check(&routes, ("GET", "/v1/files"), r#"GET /v1/{name=files/**} ["files"]"#);
             check(&routes, ("DELETE", "/any"), "* /any []");
+            check(&routes, ("OPTIONS", "/any"), "* /any []");
+            check(&routes, ("PURGE", "/any"), "PURGE /any []");
+            check(&routes, ("HEAD", "/head"), "HEAD /head []");
+            check(&routes, ("HEAD", "/v1/users/me"), "GET /v1/users/me []");
+            // What is a verb on this path is never taken for the end of a name.
+            check(&routes, ("DELETE", "/v1/topics/a:commit"), r#"405 ["POST"]"#);
+            check(&routes, ("DELETE", "/v1/topics/a%3Acommit"), r#"DELETE /v1/topics/{topic} ["a:commit"]"#);
+            check(&routes, ("DELETE", "/v1/topics/a:watch"), r#"DELETE /v1/topics/{topic} ["a:watch"]"#);
+            check(&routes, ("POST", "/v1/topics/a:c%6Fmmit"), r#"POST /v1/topics/{topic}:commit ["a"]"#);
+            check(&routes, ("GET", "/v1/users/:watch"), r#"GET /v1/users/{id} [":watch"]"#);
+            check(&routes, ("GET", "/v1/files//a/"), r#"GET /v1/{name=files/**} ["files//a/"]"#);
+            check(&routes, ("GET", "/v1//users/me"), "404");
         }
     }
 
@@ -249,5 +286,7 @@ mod tests {
         let mut routes = routes(&[("GET", "/a/{b}:c")]);
         assert!(routes.insert("GET", Template::parse("/a/{x}:c").unwrap(), String::new()).is_err());
         assert!(routes.insert("GET", Template::parse("/a/{x}").unwrap(), String::new()).is_ok());
+        assert!(routes.insert("GET", Template::parse("/{y=a/*}").unwrap(), String::new()).is_err());
+        assert!(routes.insert("GET", Template::parse("/{y=a/**}").unwrap(), String::new()).is_ok());
     }
 }

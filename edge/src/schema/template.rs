@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::percent;
+
 /// One segment of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Segment {
@@ -140,9 +142,13 @@ impl Parser<'_> {
         if end == 0 {
             return Err("an empty segment or verb");
         }
-        let literal = self.rest[..end].to_owned();
+        let literal = &self.rest[..end];
+        if literal.contains(['?', '#', ' ']) {
+            return Err("`?`, `#` and spaces cannot stand in a path");
+        }
         self.rest = &self.rest[end..];
-        Ok(literal)
+        // Compared with decoded segments.
+        percent::decode(literal).map_err(|_| "a broken percent-escape")
     }
 
     fn eat(&mut self, token: &str) -> bool {
@@ -169,9 +175,12 @@ mod tests {
         assert_eq!(template.variables[1], Variable { field: "user.id".into(), segments: 6..7 });
         assert!(template.is_multi(&template.variables[0]));
         assert!(!template.is_multi(&template.variables[1]));
-        for text in ["/", "/v1/*", "/v1/**", "/v1/a:b", "/v1/{a}"] {
+        for text in ["/", "/v1/*", "/v1/**", "/v1/a:b", "/v1/{a}", "/{a=**}/b:c", "/a/{_b.c1=*}"] {
             assert!(Template::parse(text).is_ok(), "{text}");
         }
+        let escaped = Template::parse("/caf%C3%A9").unwrap();
+        assert_eq!(escaped.segments, [Segment::Literal("café".into())]);
+        assert_eq!(escaped.to_string(), "/caf%C3%A9");
     }
 
     #[test]
@@ -190,6 +199,15 @@ mod tests {
             "/a:",
             "/a:b/c",
             "/a}b",
+            "/a?b",
+            "/a#b",
+            "/a b",
+            "/%zz",
+            "/{a=}",
+            "/{a=*/}",
+            "/***",
+            "/a*",
+            "/{a.}",
         ] {
             assert!(Template::parse(text).is_err(), "{text}");
         }

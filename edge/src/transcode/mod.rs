@@ -12,11 +12,17 @@ pub mod pick;
 pub mod canonical;
 pub mod query;
 pub mod mask;
+pub mod set_paths;
+pub mod well_formed;
+pub mod payload;
 pub mod request;
 pub mod sse;
 pub mod line;
+pub mod pieces;
 
 pub use canonical::canonical;
+pub use payload::{Payload, http_body};
+pub use pieces::Pieces;
 pub use query::Parameter;
 pub use read_json::read_json;
 pub use request::{Parts, read_input, request};

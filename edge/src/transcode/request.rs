@@ -1,6 +1,5 @@
 //! Puts path, query and body together into one request message.
 
-use bytes::Bytes;
 use http::Method;
 use prost_reflect::{DynamicMessage, Kind, Value};
 
@@ -8,8 +7,10 @@ use crate::error::{Error, Result};
 use crate::schema::method::Body;
 use crate::schema::{Binding, FieldPath};
 
+use super::payload::Payload;
 use super::query::{self, Parameter};
 use super::read_json::{self, read_json};
+use super::set_paths::set_paths;
 use super::{mask, scalar};
 
 /// The parts of an HTTP request that make up a message.
@@ -18,25 +19,16 @@ pub struct Parts<'a> {
     /// Values of the template's variables, in its order.
     pub variables: &'a [String],
     pub query: &'a [Parameter],
-    /// Empty when there is none.
-    pub body: Bytes,
+    pub body: Payload,
 }
 
 /// Builds the request message: path over body over query, and no field from two places with different values.
 pub fn request(binding: &Binding, method: &Method, parts: &Parts<'_>) -> Result<DynamicMessage> {
     let input = binding.method.descriptor.input();
-    let mut message = match &binding.body {
-        Body::None => DynamicMessage::new(input.clone()),
-        Body::All if parts.body.is_empty() => DynamicMessage::new(input.clone()),
-        Body::All => read_json(&input, &parts.body)?,
-        Body::Field(_) if parts.body.is_empty() => DynamicMessage::new(input.clone()),
-        Body::Field(field) => {
-            // One document, or what follows it would fill other fields of the request.
-            read_json::check_document(&parts.body)?;
-            // Read as a part of the whole, so that errors name the field from the request's root.
-            let whole = [format!("{{\"{}\":", field.json_name()).as_bytes(), &parts.body, b"}"].concat();
-            read_json(&input, &whole)?
-        }
+    let mut message = match &parts.body {
+        Payload::Encoded(encoded) => DynamicMessage::decode(input.clone(), encoded.clone())
+            .map_err(|error| Error::field("", error.to_string()).reason("PROTOBUF_INVALID"))?,
+        Payload::Json(json) => read_body(binding, json)?,
     };
 
     let mut bound = Vec::with_capacity(binding.variables.len());
@@ -80,9 +72,13 @@ pub fn request(binding: &Binding, method: &Method, parts: &Parts<'_>) -> Result<
         && let Some(mask_field) = mask::mask_field(&input)
         && !message.has_field(&mask_field)
     {
-        // The body was read above, so it is valid JSON; an empty one has no paths.
-        let json = serde_json::from_slice(&parts.body).unwrap_or_default();
-        let mut paths = mask::paths_in(&resource, &json);
+        let mut paths = match &parts.body {
+            // The body was read above, so it is valid JSON; an empty one has no paths.
+            Payload::Json(json) => {
+                mask::paths_in(&resource, &serde_json::from_slice(json).unwrap_or_default())
+            }
+            Payload::Encoded(encoded) => set_paths(&resource, field, encoded).unwrap_or_default(),
+        };
         let bound_names: Vec<_> = binding.variables.iter().map(ToString::to_string).collect();
         paths.retain(|path| !bound_names.contains(&format!("{}.{path}", field.name())));
         if let Some(value) = mask::mask(&mask_field, paths) {
@@ -90,6 +86,22 @@ pub fn request(binding: &Binding, method: &Method, parts: &Parts<'_>) -> Result<
         }
     }
     Ok(message)
+}
+
+fn read_body(binding: &Binding, json: &[u8]) -> Result<DynamicMessage> {
+    let input = binding.method.descriptor.input();
+    match &binding.body {
+        _ if json.is_empty() => Ok(DynamicMessage::new(input)),
+        Body::None => Ok(DynamicMessage::new(input)),
+        Body::All => read_json(&input, json),
+        Body::Field(field) => {
+            // One document, or what follows it would fill other fields of the request.
+            read_json::check_document(json)?;
+            // Read as a part of the whole, so that errors name the field from the request's root.
+            let whole = [format!("{{\"{}\":", field.json_name()).as_bytes(), json, b"}"].concat();
+            read_json(&input, &whole)
+        }
+    }
 }
 
 /// Reads one JSON document as a whole request of this method.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use lastmile_edge::error::{Error, Result};
 use lastmile_edge::schema::routes::Found;
-use lastmile_edge::transcode::{Parts, query, request};
+use lastmile_edge::transcode::{Parts, Payload, query, request};
 use serde_json::{Value, json};
 
 use crate::shop::shop;
@@ -15,7 +15,8 @@ fn build(method: &str, target: &str, body: &[u8]) -> Result<Value> {
         panic!("no route {method} {target}")
     };
     let parameters = query::parse(parameters)?;
-    let parts = Parts { variables: &route.variables, query: &parameters, body: Bytes::copy_from_slice(body) };
+    let body = Payload::Json(Bytes::copy_from_slice(body));
+    let parts = Parts { variables: &route.variables, query: &parameters, body };
     let message = request(route.value, &method.parse().expect("an HTTP method"), &parts)?;
     Ok(serde_json::to_value(&message).expect("a request that can be written"))
 }

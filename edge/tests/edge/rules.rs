@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use lastmile_edge::schema::method::{EventName, Tier};
+use lastmile_edge::schema::method::{Binding, Body, EventName, Tier};
 use lastmile_edge::schema::routes::Found;
-use lastmile_edge::schema::{Mistakes, Schema};
+use lastmile_edge::schema::{Mistakes, RuleFile, Schema};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use prost::Message;
@@ -21,9 +21,13 @@ fn backend(options: &str, stream: &str) -> String {
         syntax = "proto3";
         package t;
         import "google/api/annotations.proto";
+        import "google/protobuf/struct.proto";
+        import "google/protobuf/timestamp.proto";
         import "lastmile/edge/v1/annotations.proto";
         message Request {{
           string id = 1; int32 number = 2; repeated string ids = 3; Inner inner = 4; string after = 5; bytes raw = 6;
+          google.protobuf.Timestamp time = 7; google.protobuf.Value value = 9;
+          map<string, string> names = 10;
         }}
         message Response {{
           string cursor = 1; bool position = 2; string previous = 3; Inner inner = 4; repeated Inner inners = 5;
@@ -63,6 +67,22 @@ fn a_wrong_http_rule_is_told() {
             r#"get: "/a" additional_bindings: { get: "/b" additional_bindings: { get: "/c" } }"#,
             &["http: additional_bindings cannot have additional_bindings of their own"],
         ),
+        (
+            r#"custom { kind: "NO METHOD" path: "/v1" }"#,
+            &["http: custom needs a `kind`: an HTTP method, or `*` for all"],
+        ),
+        (r#"custom { kind: "head" path: "/v1" } body: "*""#, &["http: a HEAD binding cannot have a body"]),
+        (
+            r#"post: "/v1/{number}" body: "number""#,
+            &["http: `number` cannot be both in the path and the body"],
+        ),
+        (r#"post: "/v1/{inner.id}" body: "inner""#, &[]),
+        (r#"get: "/v1/{raw}/{number}""#, &[]),
+        (r#"get: "/v1/{time}/{raw}""#, &[]),
+        (r#"get: "/v1/{value}""#, &["http: path variable `value` must be a single scalar field"]),
+        (r#"get: "/v1/{names}""#, &["http: path variable `names` must be a single scalar field"]),
+        (r#"post: "/t.S/M""#, &[]),
+        (r#"post: "/t.S/{id}""#, &[]),
         (r#"get: "/v1/{id}/{id}""#, &["http: path template `/v1/{id}/{id}`: a variable may stand only once"]),
         (r#"get: "/v1/{id=**}/**""#, &["http: path template `/v1/{id=**}/**`: `**` may stand only once"]),
         (r#"get: "/v1/{nope}""#, &["http: path variable: `t.Request` has no field `nope`"]),
@@ -94,6 +114,76 @@ fn a_wrong_http_rule_is_told() {
     ] {
         check(&backend(&format!("option (google.api.http) = {{ {rule} }};"), ""), problems);
     }
+}
+
+#[test]
+fn a_stream_delivers_the_message_that_a_binding_names() {
+    let rule = |field: &str, data: &str| {
+        let http = format!(r#"option (google.api.http) = {{ get: "/v1" response_body: "{field}" }};"#);
+        let stream = format!(r#"option (lastmile.edge.v1.stream) = {{ data: "{data}" }};"#);
+        backend(&format!("{http}{}", if data.is_empty() { "" } else { &stream }), "stream")
+    };
+    check(&rule("inner", ""), &[]);
+    check(&rule("inner", "inner"), &[]);
+    check(&rule("bad", "inner"), &["http: response_body names `bad`, but the stream's `data` is `inner`"]);
+    for field in ["type", "inners"] {
+        let problem = format!("http: response_body of a stream, `{field}`, must be a message");
+        check(&rule(field, ""), &[&problem]);
+    }
+}
+
+#[test]
+fn rules_of_a_file_say_all_that_annotations_can() {
+    let text = backend("", "");
+    let rules = r#"
+http:
+  rules:
+    - selector: t.S.M
+      custom: { kind: purge, path: "/v1/{id}" }
+      additional_bindings:
+        - { get: "/v1/{id}", response_body: inner }
+        - { put: "/v1/{id}", body: "*" }
+        - { post: "/v1/{id=a/*/b/**}/c:do", body: inner, responseBody: inners }
+        - { delete: "/v1/{id}" }
+        - { patch: "/v1/{inner.id}", body: inner }
+        - { custom: { kind: "*", path: /v1/any/**/more } }
+"#;
+    let schema = load_with(compile(&text), rules).expect("a schema");
+    for (method, path, expected) in [
+        ("PURGE", "/v1/1", "PURGE /v1/{id} None None"),
+        ("GET", "/v1/1", "GET /v1/{id} None Some(inner)"),
+        ("PUT", "/v1/1", "PUT /v1/{id} All None"),
+        ("POST", "/v1/a/1/b/c:do", "POST /v1/{id=a/*/b/**}/c:do Field(inner) Some(inners)"),
+        ("DELETE", "/v1/1", "DELETE /v1/{id} None None"),
+        ("PATCH", "/v1/1", "PATCH /v1/{inner.id} Field(inner) None"),
+        ("BREW", "/v1/any/x/y/more", "* /v1/any/**/more None None"),
+    ] {
+        let Ok(Found::Route(route)) = schema.routes.find(method, path) else { panic!("no {method} {path}") };
+        let Binding { http_method, template, body, response_body, .. } = &**route.value;
+        let body = match body {
+            Body::None => "None".to_owned(),
+            Body::All => "All".to_owned(),
+            Body::Field(field) => format!("Field({})", field.name()),
+        };
+        let answer = response_body.as_ref().map(|field| format!("Some({})", field.name()));
+        let answer = answer.unwrap_or_else(|| "None".to_owned());
+        assert_eq!(format!("{http_method} {template} {body} {answer}"), expected);
+    }
+    for (rule, problem) in
+        [("get: /v1, nope: x", "t.S.M"), ("get: 5", "t.S.M"), ("additional_bindings: [{ nope: x }]", "t.S.M")]
+    {
+        let text = format!("http: {{ rules: [{{ selector: t.S.M, {rule} }}] }}");
+        let error = RuleFile::parse(&text).expect_err("a wrong rule");
+        assert!(error.contains(problem), "{rule}: {error}");
+    }
+}
+
+#[test]
+fn the_path_of_another_method_cannot_be_taken() {
+    let text = backend(r#"option (google.api.http) = { post: "/t.S/Other" };"#, "");
+    let problem =
+        "test.proto: t.S.Other: http: t.S/M binds `/t.S/Other`, which is the path of this method itself";
+    assert_eq!(mistakes(load(&text)), [problem]);
 }
 
 #[test]
@@ -262,7 +352,7 @@ fn a_rule_file_reaches_a_backend_without_annotations() {
     assert_eq!(names[&2], "stock:sold");
 
     let bare = load(text).expect("a schema");
-    assert!(bare.bindings.is_empty());
+    assert!(bare.bindings.iter().all(|binding| binding.implicit));
     let stream = bare.methods["acme.Warehouse/Watch"].stream.as_ref().expect("a stream");
     assert_eq!((stream.tier(), stream.finite), (Tier::Ring, true));
 }
@@ -294,7 +384,7 @@ fn a_good_rule_is_resolved_whole() {
     assert!(durable.position.is_some() && durable.previous.is_some() && !stream.finite);
     let times = [stream.heartbeat, stream.max_age].map(|time| time.map(|time| time.as_secs()));
     assert_eq!(times, [Some(5), Some(60)]);
-    assert_eq!(shop().bindings.len(), 16);
+    assert_eq!(shop().bindings.iter().filter(|binding| !binding.implicit).count(), 16);
 }
 
 #[test]

@@ -1,0 +1,112 @@
+//! Server streams of google.api.HttpBody: their data is the answer's body, chunk by chunk, with no framing.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream::try_unfold;
+use http::{HeaderValue, Method, header};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::deliver::BrokenOff;
+use crate::error::{Code, Error, Result};
+use crate::upstream::Messages;
+
+use super::exchange::Exchange;
+use super::http_body::{NO_SNIFFING, Raw, raw};
+
+/// Answers with the content type of the first message; a failure before it has its own status, a later one breaks the body
+/// off.
+pub async fn download(exchange: &Exchange) -> Result<Response> {
+    let request = exchange.encoded(&exchange.parameters()?, &exchange.body)?;
+    let config = &exchange.front.config;
+    let call = exchange.call(false)?;
+    let begun = async {
+        let mut messages = exchange.front.upstream.server_streaming(call, request).await?;
+        let first = messages.next().await?;
+        Ok((first, messages))
+    };
+    let begun = timeout(config.calls.timeout, begun).await.unwrap_or_else(|_| Err(silent()));
+    let (first, messages) = begun?;
+    let mut download = Download {
+        exchange: exchange.clone(),
+        expires_at: exchange.caller.expires_at(),
+        pending: Bytes::new(),
+        messages,
+    };
+    let is_empty = first.is_none();
+    let content_type = match first {
+        Some(first) => {
+            let Raw { content_type, data } = download.raw(&first)?;
+            download.pending = data;
+            content_type
+        }
+        None => HeaderValue::from_static("application/octet-stream"),
+    };
+    let body = match is_empty || exchange.head.method == Method::HEAD {
+        true => Body::empty(),
+        false => Body::from_stream(try_unfold(download, Download::step)),
+    };
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
+        // nginx would collect a whole buffer first.
+        (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+        NO_SNIFFING,
+    ];
+    Ok((headers, body).into_response())
+}
+
+/// A download under way; dropping it cancels the call. The next message is asked for when the one before is written.
+struct Download {
+    exchange: Exchange,
+    expires_at: Option<Instant>,
+    pending: Bytes,
+    messages: Messages,
+}
+
+impl Download {
+    async fn step(mut self) -> Result<Option<(Bytes, Self)>, BrokenOff> {
+        while self.pending.is_empty() {
+            match self.next().await {
+                Ok(Some(data)) => self.pending = data,
+                Ok(None) => return Ok(None),
+                Err(error) => {
+                    tracing::info!(%error, "a download failed");
+                    // hyper drops what it has not flushed when a body fails: let it write first.
+                    tokio::task::yield_now().await;
+                    return Err(BrokenOff);
+                }
+            }
+        }
+        Ok(Some((std::mem::take(&mut self.pending), self)))
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        let expires_at = self.expires_at;
+        let expired = async {
+            match expires_at {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let message = tokio::select! {
+            () = expired => return Err(Error::new(Code::Unauthenticated, "TOKEN_EXPIRED", "The token expired.")),
+            message = self.messages.next() => message?,
+        };
+        message.map(|message| Ok(self.raw(&message)?.data)).transpose()
+    }
+
+    fn raw(&self, message: &Bytes) -> Result<Raw> {
+        let limit = self.exchange.front.config.limits.message_bytes;
+        if message.len() > limit {
+            let text = format!("A chunk of the backend's answer is larger than {limit} bytes.");
+            let error = Error::new(Code::ResourceExhausted, "UPSTREAM_MESSAGE_TOO_LARGE", text);
+            return Err(error.status(http::StatusCode::BAD_GATEWAY));
+        }
+        raw(&self.exchange.binding, message)
+    }
+}
+
+fn silent() -> Error {
+    Error::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "The backend sent nothing within its time limit.")
+}
