@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use crate::error::{Code, Error};
+use crate::error_style::ErrorStyle;
 use crate::hub::{Item, Reader};
 
 use super::framing::Framing;
@@ -19,7 +20,7 @@ use super::framing::Framing;
 /// What is ready is written together up to this many bytes.
 const COALESCED: usize = 16 * 1024;
 
-/// The clocks of one stream.
+/// The clocks of one stream, and how it tells of its failure.
 #[derive(Debug, Clone)]
 pub struct Pace {
     pub heartbeat: Duration,
@@ -30,6 +31,7 @@ pub struct Pace {
     pub drain: CancellationToken,
     /// Browsers come back spread over this time after a drain.
     pub drain_window: Duration,
+    pub errors: ErrorStyle,
 }
 
 /// The body is broken off on purpose: what was sent is not the whole.
@@ -157,7 +159,7 @@ impl Writer {
             return self.close("upstream_unavailable", self.pace.retry);
         }
         self.phase = if self.framing.breaks_on_failure() { Phase::Broken } else { Phase::Ended };
-        self.framing.fail(error)
+        self.framing.fail(&self.pace.errors.json(error))
     }
 
     fn close(&mut self, reason: &str, retry: Duration) -> Vec<u8> {

@@ -96,12 +96,13 @@ async fn call(exchange: &Exchange) -> Result<Response> {
             format!("{} streams requests, which REST cannot carry yet. Call it by gRPC.", method.name());
         return Err(Error::new(Code::Unimplemented, "CLIENT_STREAMING", message));
     }
-    let face = face(method, &exchange.head.headers)?;
+    let compat = exchange.front.config.rest.compat;
+    let face = face(&exchange.binding, compat, &exchange.head.headers)?;
     match (&method.stream, face) {
         (Some(_), _) if exchange.head.method == Method::HEAD => Ok(StatusCode::OK.into_response()),
         (Some(rule), Face::Poll(wait)) => poll::poll(exchange, rule, wait).await,
         (Some(rule), face) => stream::stream(exchange, rule, face).await,
-        (None, _) => rest::unary(exchange).await,
+        (None, face) => rest::unary(exchange, face).await,
     }
 }
 

@@ -8,12 +8,14 @@ use http::{HeaderMap, header};
 use prost_reflect::{DynamicMessage, Value};
 use tokio::time::Instant;
 
+use crate::config::rest::Compat;
 use crate::error::{Code, Error, Result};
 use crate::layer::{Caller, Cookies, StaleCookie};
 use crate::schema::{Binding, Schema};
 use crate::transcode::{self, Parameter, query};
 use crate::upstream::{Call, deadline, metadata};
 
+use super::conditions::{self, from_headers};
 use super::state::Shared;
 
 /// A matched request with its caller.
@@ -33,7 +35,7 @@ impl Exchange {
         query::parse(self.head.uri.query().unwrap_or_default())
     }
 
-    /// The request message: path, query, body, and cookies that stand in for empty fields.
+    /// The request message: path, query, body, and cookies and headers that stand in for empty fields.
     pub fn message(&self, parameters: &[Parameter]) -> Result<DynamicMessage> {
         let parts =
             transcode::Parts { variables: &self.variables, query: parameters, body: self.body.clone() };
@@ -43,6 +45,11 @@ impl Exchange {
             if let Ok(Some(value)) = cookies.get(&self.head.headers, name)
                 && !path.is_set(&message)
             {
+                path.set(&mut message, Value::String(value));
+            }
+        }
+        for (path, value) in from_headers(&self.binding.headers, &self.head)? {
+            if !path.is_set(&message) {
                 path.set(&mut message, Value::String(value));
             }
         }
@@ -69,6 +76,9 @@ impl Exchange {
 
     fn metadata(&self) -> Result<HeaderMap> {
         let mut passed = metadata::pass(&self.head.headers, &self.front.request_headers)?;
+        if self.front.config.rest.compat == Compat::GrpcGateway {
+            passed.extend(metadata::from_gateway(&self.head.headers)?);
+        }
         if let Some(authorization) = &self.caller.authorization {
             passed.insert(header::AUTHORIZATION, authorization.clone());
         }
@@ -78,6 +88,7 @@ impl Exchange {
     /// An anonymous caller whose cookie was ignored is told that, not that a token is missing. Logging in and refreshing
     /// are refused for reasons of their own.
     pub fn explain(&self, error: Error) -> Error {
+        let error = conditions::explain(&self.binding.headers, &self.head, error);
         let auth = &self.binding.method.auth;
         let is_session = !auth.set_cookie.is_empty() || !auth.from_cookie.is_empty();
         match self.caller.stale_cookie {

@@ -5,12 +5,13 @@ use prost::Message;
 
 use crate::error::Result;
 
+use super::accept::Face;
 use super::answer::answer;
 use super::exchange::Exchange;
 
 /// Makes the call and answers with what it gives.
-pub async fn unary(exchange: &Exchange) -> Result<Response> {
+pub async fn unary(exchange: &Exchange, face: Face) -> Result<Response> {
     let request = exchange.message(&exchange.parameters()?)?;
     let reply = exchange.front.upstream.unary(exchange.call(true)?, request.encode_to_vec().into()).await?;
-    answer(exchange, &reply)
+    answer(exchange, &reply, face)
 }

@@ -6,6 +6,7 @@ use lastmile_proto::google::api::{HttpRule, http_rule::Pattern};
 use prost_reflect::Kind;
 
 use super::check::Check;
+use super::header_fields::HeaderFields;
 use super::method::{Binding, Body, Method};
 use super::template::Template;
 
@@ -84,6 +85,8 @@ impl Check<'_> {
             },
         };
         let http_method = http_method.to_ascii_uppercase();
+        let filled = if let Body::Field(field) = &body { Some(field) } else { None };
+        let headers = HeaderFields::find(self.method, filled, response_body.as_ref());
         let binding = Binding {
             method: Arc::clone(method),
             http_method,
@@ -91,6 +94,7 @@ impl Check<'_> {
             variables,
             body,
             response_body,
+            headers,
         };
         Some((template, binding))
     }

@@ -8,6 +8,7 @@ use http::uri::PathAndQuery;
 use prost_reflect::{FieldDescriptor, MethodDescriptor, OneofDescriptor};
 
 use super::field::FieldPath;
+use super::header_fields::HeaderFields;
 use super::plan::{MessageId, Plan};
 
 /// A method and its rules, checked and resolved.
@@ -54,6 +55,8 @@ pub struct Binding {
     pub variables: Vec<FieldPath>,
     pub body: Body,
     pub response_body: Option<FieldDescriptor>,
+    /// What headers fill and show.
+    pub headers: HeaderFields,
 }
 
 /// What the HTTP body of a request fills.

@@ -1,4 +1,5 @@
-//! The edge's own logic against real descriptors and a scripted backend: no sockets, no waiting.
+//! The edge against real descriptors and a scripted backend. Its logic is tested without sockets and without waiting, what
+//! HTTP clients see of it over real ones.
 
 mod shop;
 mod backend;
@@ -15,3 +16,7 @@ mod feeds;
 mod splits;
 mod faces;
 mod delivery;
+mod site;
+mod errors;
+mod manners;
+mod gateway;
