@@ -7,7 +7,7 @@ use prost_reflect::Kind;
 
 use crate::config::rest::Compat;
 use crate::error::{Code, Error, Result};
-use crate::layer::{best_media, weighted};
+use crate::layer::{ERROR_MEDIA, best_media, weighted};
 use crate::schema::Binding;
 use crate::schema::method::Stream;
 
@@ -33,7 +33,8 @@ pub enum Face {
 /// # Errors
 /// 406 naming the faces there are.
 pub fn face(binding: &Binding, compat: Compat, headers: &HeaderMap) -> Result<Face> {
-    let accepted = weighted(headers, &header::ACCEPT);
+    let mut accepted = weighted(headers, &header::ACCEPT);
+    accepted.retain(|range| !ERROR_MEDIA.contains(&range.name.as_str()));
     let offers = match &binding.method.stream {
         Some(stream) => of_stream(stream, compat, preferred_wait(headers)),
         None => of_unary(binding),

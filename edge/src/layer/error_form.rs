@@ -23,6 +23,9 @@ const PROBLEM: &str = "application/problem+json";
 const STATUS: &str = "application/vnd.google.rpc.status+json";
 const JSON: &str = "application/json; charset=utf-8";
 
+/// What only errors are written in: naming it says nothing of other answers.
+pub const ERROR_MEDIA: [&str; 2] = [PROBLEM, STATUS];
+
 /// What an error becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {

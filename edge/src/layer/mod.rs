@@ -22,7 +22,7 @@ pub use compression::compression;
 pub use cookies::Cookies;
 pub use cors::{Origins, cors};
 pub use credential::{Caller, StaleCookie, advise, challenge, identify};
-pub use error_form::{error_form, panicked};
+pub use error_form::{ERROR_MEDIA, error_form, panicked};
 pub use host::host;
 pub use keys::Keys;
 pub use native::native_event_source;

@@ -55,7 +55,7 @@ fn details() -> Value {
         {
             "@type": "type.googleapis.com/google.rpc.BadRequest",
             "fieldViolations": [
-                { "field": "note.text", "description": "is rude", "reason": "", "localizedMessage": null },
+                { "field": "note.text", "description": "is rude", "reason": "" },
             ],
         },
         { "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1.500s" },
