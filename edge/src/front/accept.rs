@@ -34,7 +34,7 @@ pub enum Face {
 /// 406 naming the faces there are.
 pub fn face(binding: &Binding, compat: Compat, headers: &HeaderMap) -> Result<Face> {
     let mut accepted = weighted(headers, &header::ACCEPT);
-    accepted.retain(|range| !ERROR_MEDIA.contains(&range.name.as_str()));
+    accepted.retain(|range| !ERROR_MEDIA.iter().any(|media| range.is(media)));
     let offers = match &binding.method.stream {
         Some(stream) => of_stream(stream, compat, preferred_wait(headers)),
         None => of_unary(binding),

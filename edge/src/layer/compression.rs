@@ -30,6 +30,13 @@ pub async fn compression(mut request: Request, next: Next) -> Response {
         return error.status(StatusCode::NOT_ACCEPTABLE).into_response();
     };
     let suitable = Suitable { even_if_small: coding.is_forced };
+    if coding.name == "identity" {
+        let mut response = next.run(request).await;
+        if suitable.should_compress(&response) {
+            response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
+        }
+        return response;
+    }
     request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding.name));
     let compressed = Compression::new(next).quality(LEVEL).compress_when(suitable);
     match compressed.oneshot(request).await {
@@ -47,8 +54,8 @@ struct Coding {
 }
 
 /// The best coding by weight, then by our order. What is not listed is as `*` says; `identity` then is the last resort.
-fn choose(accepted: &[Weighted]) -> Option<Coding> {
-    let listed = |name: &str| accepted.iter().find(|member| member.name == name).map(|member| member.weight);
+fn choose(accepted: &[Weighted<'_>]) -> Option<Coding> {
+    let listed = |name: &str| accepted.iter().find(|member| member.is(name)).map(|member| member.weight);
     let weight = |name: &str| listed(name).or_else(|| listed("*"));
     let ranked = CODINGS.into_iter().filter_map(|name| {
         let last_resort = if name == "identity" { Some(1) } else { None };

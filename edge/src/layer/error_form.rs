@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 use prost::Message;
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::error_style::ErrorStyle;
 use crate::rpc_status;
 
-use super::weights::{best_media, weighted};
+use super::weights::{best_media, members};
 
 const PROBLEM: &str = "application/problem+json";
 /// Has no registered name; this one says what it is.
@@ -38,10 +38,7 @@ enum Form {
 
 /// Rewrites an answer that is an [`Error`]; its status and headers stay.
 pub async fn error_form(State(style): State<ErrorStyle>, request: Request, next: Next) -> Response {
-    let mut accept = HeaderMap::new();
-    for value in request.headers().get_all(header::ACCEPT) {
-        accept.append(header::ACCEPT, value.clone());
-    }
+    let accept: Vec<HeaderValue> = request.headers().get_all(header::ACCEPT).iter().cloned().collect();
     let mut response = next.run(request).await;
     let Some(error) = response.extensions_mut().remove::<Error>() else { return response };
     let (content_type, body) = write(&style.known(&error), form(style, &accept));
@@ -62,10 +59,10 @@ pub fn panicked(panic: Box<dyn Any + Send>) -> Response {
 }
 
 /// A form that is named is given. Else protobuf for those who read that rather than JSON, and for the rest the edge's own.
-fn form(style: ErrorStyle, accept: &HeaderMap) -> Form {
-    let accepted = weighted(accept, &header::ACCEPT);
+fn form(style: ErrorStyle, accept: &[HeaderValue]) -> Form {
+    let accepted = members(accept);
     let named = [(PROBLEM, Form::Problem), (STATUS, Form::Status(STATUS))];
-    let is_named = |(media, _): &&(&str, Form)| accepted.iter().any(|range| range.name == *media);
+    let is_named = |(media, _): &&(&str, Form)| accepted.iter().any(|range| range.is(media));
     let named: Vec<_> = named.iter().filter(is_named).copied().collect();
     if let Some(form) = best_media(&accepted, &named) {
         return form;
@@ -121,11 +118,16 @@ mod tests {
             (envelope, "", Form::Envelope),
             (envelope, "application/problem+json", Form::Problem),
         ] {
-            let mut headers = HeaderMap::new();
-            if !accept.is_empty() {
-                headers.insert(header::ACCEPT, accept.parse().unwrap());
-            }
-            assert_eq!(form(style, &headers), expected, "{style:?} {accept}");
+            assert_eq!(form(style, &[accept.parse().unwrap()]), expected, "{style:?} {accept}");
+        }
+    }
+
+    #[test]
+    fn a_panic_is_an_error_like_any_other() {
+        for panic in [Box::new("index 7") as Box<dyn Any + Send>, Box::new("x".to_owned()), Box::new(7)] {
+            let response = panicked(panic);
+            let error = response.extensions().get::<Error>().map(ToString::to_string).unwrap();
+            assert_eq!(error, "INTERNAL (INTERNAL): The edge could not handle this. Its log says why.");
         }
     }
 }

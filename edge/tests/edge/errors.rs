@@ -182,6 +182,20 @@ async fn every_code_has_its_http_status() {
 }
 
 #[tokio::test]
+async fn a_401_says_what_was_wrong_with_the_token() {
+    let invalid = r#"Bearer realm="lastmile", error="invalid_token""#;
+    for (reason, expected) in [
+        ("TOKEN_EXPIRED", &*format!(r#"{invalid}, error_description="expired""#)),
+        ("TOKEN_REVOKED", invalid),
+        ("LOGIN_REQUIRED", r#"Bearer realm="lastmile""#),
+    ] {
+        let answer =
+            site(json!({}), failure(Code::Unauthenticated, reason)).await.get("/v1/notes/a", &[]).await;
+        assert_eq!((answer.status, answer.header("www-authenticate").as_str()), (401, expected), "{reason}");
+    }
+}
+
+#[tokio::test]
 async fn a_backends_own_faults_are_told_to_developers_only() {
     let secret = "row 7 of users at db.internal";
     let debug = DebugInfo { stack_entries: vec!["main.go:7".into()], detail: String::new() };

@@ -20,3 +20,4 @@ mod site;
 mod errors;
 mod manners;
 mod gateway;
+mod coming_from;
