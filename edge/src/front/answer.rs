@@ -33,7 +33,7 @@ pub fn answer(exchange: &Exchange, reply: &Reply, face: Face) -> Result<Response
     let etag = if is_safe { etag(&body, resource_etag(exchange, reply)) } else { None };
     let mut response = ([(header::CONTENT_TYPE, content_type)], body).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
     if let Some(etag) = &etag {
         headers.insert(header::ETAG, etag.clone());
         // Kept by the browser alone, and asked about before it is used.

@@ -11,6 +11,7 @@ use tower_http::compression::{Compression, Predicate};
 
 use crate::error::{Code, Error};
 
+use super::vary::vary;
 use super::weights::{Weighted, weighted};
 
 /// Below it, an answer fits into a packet or two anyway.
@@ -33,14 +34,19 @@ pub async fn compression(mut request: Request, next: Next) -> Response {
     if coding.name == "identity" {
         let mut response = next.run(request).await;
         if suitable.should_compress(&response) {
-            response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
+            vary(response.headers_mut(), "Accept-Encoding");
         }
         return response;
     }
     request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding.name));
     let compressed = Compression::new(next).quality(LEVEL).compress_when(suitable);
     match compressed.oneshot(request).await {
-        Ok(response) => response.map(Body::new),
+        Ok(mut response) => {
+            if response.headers().contains_key(header::CONTENT_ENCODING) {
+                vary(response.headers_mut(), "Accept-Encoding");
+            }
+            response.map(Body::new)
+        }
         Err(never) => match never {},
     }
 }

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::error_style::ErrorStyle;
 use crate::rpc_status;
 
+use super::vary::vary;
 use super::weights::{best_media, members};
 
 const PROBLEM: &str = "application/problem+json";
@@ -45,7 +46,7 @@ pub async fn error_form(State(style): State<ErrorStyle>, request: Request, next:
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.remove(header::CONTENT_LENGTH);
-    headers.append(header::VARY, HeaderValue::from_static("Accept"));
+    vary(headers, "Accept");
     *response.body_mut() = Body::from(body);
     response
 }

@@ -2,6 +2,7 @@
 
 pub mod peer;
 pub mod host;
+pub mod vary;
 pub mod weights;
 pub mod error_form;
 pub mod compression;
@@ -27,4 +28,5 @@ pub use host::host;
 pub use keys::Keys;
 pub use native::native_event_source;
 pub use peer::Peer;
+pub use vary::vary;
 pub use weights::{best_media, weighted};

@@ -21,3 +21,4 @@ mod errors;
 mod manners;
 mod gateway;
 mod coming_from;
+mod coming_from_later;
