@@ -117,7 +117,7 @@ fn unreadable(cause: impl std::fmt::Display) -> Error {
     Error::new(
         Code::Internal,
         "UPSTREAM_MESSAGE_INVALID",
-        "The backend sent an answer that cannot be read as what it declared.",
+        "The backend sent an answer that is not of the type it declares.",
     )
     .status(StatusCode::BAD_GATEWAY)
 }

@@ -1,13 +1,17 @@
 //! Compresses whole answers with the coding that the caller likes best (RFC 9110, section 12.5.3).
 
+use std::convert::Infallible;
+use std::future::ready;
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use tower::ServiceExt;
+use http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version, header};
+use http_body::Body as _;
+use tower::{ServiceExt, service_fn};
 use tower_http::CompressionLevel;
-use tower_http::compression::{Compression, Predicate};
+use tower_http::compression::Compression;
 
 use crate::error::{Code, Error};
 
@@ -24,29 +28,29 @@ const LEVEL: CompressionLevel = CompressionLevel::Precise(4);
 const CODINGS: [&str; 4] = ["zstd", "br", "gzip", "identity"];
 
 /// Decides about the coding before the call: a refusal afterwards would come too late for what the call has changed.
-pub async fn compression(mut request: Request, next: Next) -> Response {
+pub async fn compression(request: Request, next: Next) -> Response {
     let Some(coding) = choose(&weighted(request.headers(), &header::ACCEPT_ENCODING)) else {
         let message = "`Accept-Encoding` refuses every coding. Accept zstd, br, gzip or identity.";
         let error = Error::new(Code::InvalidArgument, "NOT_ACCEPTABLE", message);
         return error.status(StatusCode::NOT_ACCEPTABLE).into_response();
     };
-    let suitable = Suitable { even_if_small: coding.is_forced };
-    if coding.name == "identity" {
-        let mut response = next.run(request).await;
-        if suitable.should_compress(&response) {
-            vary(response.headers_mut(), "Accept-Encoding");
-        }
+    let mut response = next.run(request).await;
+    if !is_suitable(&response, coding.is_forced) {
         return response;
     }
-    request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding.name));
-    let compressed = Compression::new(next).quality(LEVEL).compress_when(suitable);
-    match compressed.oneshot(request).await {
-        Ok(mut response) => {
-            if response.headers().contains_key(header::CONTENT_ENCODING) {
-                vary(response.headers_mut(), "Accept-Encoding");
-            }
-            response.map(Body::new)
-        }
+    vary(response.headers_mut(), "Accept-Encoding");
+    if coding.name == "identity" { response } else { compressed(response, coding.name).await }
+}
+
+/// Only what is compressed is wrapped: the body of a stream would carry room for an encoder as long as it lives.
+async fn compressed(response: Response, coding: &'static str) -> Response {
+    let mut response = Some(response);
+    let answer = service_fn(move |_| ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));
+    let always = |_: StatusCode, _: Version, _: &HeaderMap, _: &Extensions| true;
+    let mut request = http::Request::new(());
+    request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding));
+    match Compression::new(answer).quality(LEVEL).compress_when(always).oneshot(request).await {
+        Ok(response) => response.map(Body::new),
         Err(never) => match never {},
     }
 }
@@ -72,22 +76,17 @@ fn choose(accepted: &[Weighted<'_>]) -> Option<Coding> {
     Some(Coding { name, is_forced: weight("identity") == Some(0) })
 }
 
-/// Whole answers of a kind that shrinks.
-#[derive(Debug, Clone, Copy)]
-struct Suitable {
-    even_if_small: bool,
-}
-
-impl Predicate for Suitable {
-    fn should_compress<B: http_body::Body>(&self, response: &http::Response<B>) -> bool {
-        // What has no length yet is a stream, which no coding may hold back.
-        let Some(length) = response.body().size_hint().exact() else { return false };
-        (length >= WORTH_IT || self.even_if_small && length > 0)
-            // What is rewritten further out.
-            && response.extensions().get::<Error>().is_none()
-            && is_transformable(response.headers())
-            && shrinks(response.headers())
-    }
+/// Whether it is a whole answer of a kind that shrinks.
+fn is_suitable(response: &Response, even_if_small: bool) -> bool {
+    // What has no length yet is a stream, which no coding may hold back.
+    let Some(length) = response.body().size_hint().exact() else { return false };
+    let headers = response.headers();
+    (length >= WORTH_IT || even_if_small && length > 0)
+        // What is rewritten further out.
+        && response.extensions().get::<Error>().is_none()
+        && !headers.contains_key(header::CONTENT_ENCODING)
+        && is_transformable(headers)
+        && shrinks(headers)
 }
 
 /// RFC 9111, section 5.2.2.6: streams of events say that they are not.
@@ -155,8 +154,7 @@ mod tests {
             let response =
                 http::Response::builder().header("content-type", kind).header("cache-control", cache);
             let response = response.body(Body::from("x".repeat(length))).unwrap();
-            let suitable = Suitable { even_if_small: false };
-            assert_eq!(suitable.should_compress(&response), expected, "{kind} {cache} {length}");
+            assert_eq!(is_suitable(&response, false), expected, "{kind} {cache} {length}");
         };
         check("application/json; charset=utf-8", "private, no-cache", 1024, true);
         check("application/json; charset=utf-8", "private, no-cache", 1023, false);

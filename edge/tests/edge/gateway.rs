@@ -31,7 +31,7 @@ async fn errors_are_statuses() {
 async fn streams_are_lines_of_results() {
     let backend = Backend::new(|method, _| match method {
         "Streams/Tick" => vec![response(json!({ "number": 1 })), response(json!({ "number": 2 })), Act::End],
-        _ => vec![position(0), event(1), failure(Code::OutOfRange, "TOO_FAR")],
+        _ => vec![position(0), event(1), position(3), failure(Code::OutOfRange, "TOO_FAR")],
     });
     let site = site(&backend).await;
     for accept in ["application/json", "*/*"] {
