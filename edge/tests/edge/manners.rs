@@ -155,6 +155,16 @@ async fn whole_answers_are_compressed_and_streams_are_not() {
 }
 
 #[tokio::test]
+async fn files_and_own_paths_are_compressed_too() {
+    let site = Site::start(json!({ "dev": true }), &notes()).await;
+    for coding in ["gzip", "identity"] {
+        let answer = site.get("/.well-known/lastmile/descriptors", &[("accept-encoding", coding)]).await;
+        assert_eq!(answer.header("content-encoding"), coding.replace("identity", ""));
+        assert_eq!(answer.header("vary"), "Origin, Accept-Encoding", "{coding}");
+    }
+}
+
+#[tokio::test]
 async fn if_match_is_bound_to_the_etag() {
     let backend = notes();
     let site = Site::start(json!({}), &backend).await;
