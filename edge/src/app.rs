@@ -14,9 +14,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::config::EdgeConfig;
 use crate::error::Error;
+use crate::error_style::ErrorStyle;
 use crate::front::{Front, Shared, dispatch, ops, own};
 use crate::layer::{
-    AddressLimit, CallerLimit, Keys, Origins, access_log, address_limit, cors, host, native_event_source,
+    AddressLimit, CallerLimit, Keys, Origins, access_log, address_limit, compression, cors, error_form, host,
+    native_event_source, panicked,
 };
 use crate::schema::{Mistakes, RuleFile, Schema, Source};
 use crate::telemetry::Traces;
@@ -53,7 +55,7 @@ impl Edge {
     /// # Errors
     /// A sentence naming the setting that cannot be used.
     pub fn new(
-        config: EdgeConfig,
+        mut config: EdgeConfig,
         upstream: Upstream,
         source: Source,
         grpc: Option<String>,
@@ -67,6 +69,7 @@ impl Edge {
             None => RuleFile::default(),
         };
         check(&config)?;
+        config.rest = config.rest.settled();
         let limits = &config.limits;
         let addresses = AddressLimit::new(
             limits.requests_per_second,
@@ -166,11 +169,13 @@ impl Edge {
     pub fn router(&self) -> Router {
         let config = &self.front.config;
         let origins = Origins { listed: config.cors.origins.clone(), loopback: config.dev };
-        // From the outside in. CORS stands before the log, so that a preflight costs next to nothing; rates by address
+        // From the outside in. Errors get their form outside of all that can fail. CORS stands before the log, so that a preflight costs next to nothing; rates by address
         // stand before the match, so that guessing paths is limited too. Match, credentials and rates by caller follow
         // inside `dispatch`, because they depend on the method that was matched.
         let guards = ServiceBuilder::new()
-            .layer(CatchPanicLayer::new())
+            .layer(from_fn_with_state(ErrorStyle::of(config), error_form))
+            .layer(from_fn(compression))
+            .layer(CatchPanicLayer::custom(panicked))
             .layer(from_fn(host))
             .layer(from_fn_with_state(Arc::new(origins), cors))
             .layer(from_fn_with_state(Arc::clone(&self.traces), access_log))

@@ -76,6 +76,15 @@ pub struct Violation {
     pub message: String,
 }
 
+/// A `google.rpc` detail as the backend sent it, and as JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detail {
+    pub type_url: String,
+    pub value: Bytes,
+    /// With its `@type`; of a type that is not known, its bytes as base64.
+    pub json: Value,
+}
+
 /// A failed call or request. Boxed: errors are rare, results are moved often.
 #[derive(Debug, Clone)]
 pub struct Error(Box<Inner>);
@@ -87,8 +96,14 @@ struct Inner {
     message: String,
     status: Option<StatusCode>,
     violations: Vec<Violation>,
-    details: Vec<Value>,
+    /// `None`: the error is the edge's own, and its details follow from the rest of it.
+    details: Option<Vec<Detail>>,
+    /// Message and details that are for the log and for developers only.
+    withheld: Option<(String, Vec<Detail>)>,
+    retry_after: Option<Duration>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Of the request that it answered.
+    trace_id: Option<String>,
 }
 
 impl Error {
@@ -100,8 +115,11 @@ impl Error {
             message: message.into(),
             status: None,
             violations: Vec::new(),
-            details: Vec::new(),
+            details: None,
+            withheld: None,
+            retry_after: None,
             headers: Vec::new(),
+            trace_id: None,
         }))
     }
 
@@ -123,8 +141,10 @@ impl Error {
         self
     }
 
+    /// Gives another reason; details of the backend told of the old one, and go.
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.0.reason = reason.into();
+        self.0.details = None;
         self
     }
 
@@ -133,9 +153,26 @@ impl Error {
         self
     }
 
-    /// Adds a `google.rpc` detail, already as JSON.
-    pub fn detail(mut self, detail: Value) -> Self {
-        self.0.details.push(detail);
+    /// The details that the backend sent, all of them: reason and violations are read from them, and they stay.
+    pub fn details(mut self, details: Vec<Detail>) -> Self {
+        self.0.details = Some(details);
+        self
+    }
+
+    /// Puts a message and details aside, and shows these instead.
+    pub fn withhold(mut self, message: impl Into<String>, details: Vec<Detail>) -> Self {
+        let message = std::mem::replace(&mut self.0.message, message.into());
+        let details = self.0.details.replace(details).unwrap_or_default();
+        self.0.withheld = Some((message, details));
+        self
+    }
+
+    /// Shows what was put aside, for callers who may see it.
+    pub fn reveal(mut self) -> Self {
+        if let Some((message, details)) = self.0.withheld.take() {
+            self.0.message = message;
+            self.0.details = Some(details);
+        }
         self
     }
 
@@ -151,7 +188,8 @@ impl Error {
     }
 
     /// Says when to try again: `Retry-After`, rounded up to seconds (RFC 9110, section 10.2.3).
-    pub fn retry_after(self, delay: Duration) -> Self {
+    pub fn retry_after(mut self, delay: Duration) -> Self {
+        self.0.retry_after = Some(delay);
         let seconds = u64::from(delay.subsec_nanos() > 0) + delay.as_secs();
         self.header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
     }
@@ -166,6 +204,20 @@ impl Error {
 
     pub fn message(&self) -> &str {
         &self.0.message
+    }
+
+    pub fn violations(&self) -> &[Violation] {
+        &self.0.violations
+    }
+
+    /// The backend's details; `None` when the error is the edge's own.
+    pub fn backend_details(&self) -> Option<&[Detail]> {
+        self.0.details.as_deref()
+    }
+
+    /// When to try again.
+    pub fn retry_delay(&self) -> Option<Duration> {
+        self.0.retry_after
     }
 
     pub fn http_status(&self) -> StatusCode {
@@ -187,10 +239,10 @@ impl Error {
             let errors = inner.violations.iter().map(|v| json!({ "field": v.field, "message": v.message }));
             problem.insert("errors".into(), errors.collect());
         }
-        if !inner.details.is_empty() {
-            problem.insert("details".into(), json!(inner.details));
+        if let Some(details) = inner.details.as_ref().filter(|details| !details.is_empty()) {
+            problem.insert("details".into(), details.iter().map(|detail| detail.json.clone()).collect());
         }
-        if let Some(trace_id) = telemetry::trace_id() {
+        if let Some(trace_id) = inner.trace_id.clone().or_else(telemetry::trace_id) {
             problem.insert("trace_id".into(), json!(trace_id));
         }
         Value::Object(problem)
@@ -206,7 +258,9 @@ impl std::fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl IntoResponse for Error {
-    fn into_response(self) -> Response {
+    fn into_response(mut self) -> Response {
+        // The guards further out are not inside the request's span.
+        self.0.trace_id = self.0.trace_id.take().or_else(telemetry::trace_id);
         let body = Bytes::from(self.to_problem().to_string());
         let content_type = HeaderValue::from_static("application/problem+json");
         let mut response = (self.http_status(), [(header::CONTENT_TYPE, content_type)], body).into_response();
@@ -240,5 +294,19 @@ mod tests {
         assert_eq!(problem["errors"][0]["field"], "user.name");
         assert_eq!(problem["reason"], "FIELD_INVALID");
         assert_eq!(problem["status"], 400);
+    }
+
+    #[test]
+    fn what_is_withheld_is_shown_only_when_revealed() {
+        let detail =
+            Detail { type_url: "t/x.Y".into(), value: Bytes::new(), json: json!({ "@type": "t/x.Y" }) };
+        let error = Error::new(Code::Internal, "INTERNAL", "row 7 of users").details(vec![detail]);
+        let error = error.withhold("The backend failed.", Vec::new());
+        assert_eq!(error.message(), "The backend failed.");
+        assert_eq!(error.to_problem().get("details"), None);
+        assert!(!format!("{error}").contains("row 7"));
+        let problem = error.reveal().to_problem();
+        assert_eq!(problem["detail"], "row 7 of users");
+        assert_eq!(problem["details"][0]["@type"], "t/x.Y");
     }
 }

@@ -16,7 +16,9 @@
 
 pub mod telemetry;
 pub mod error;
+pub mod rpc_status;
 pub mod config;
+pub mod error_style;
 pub mod cursor;
 pub mod schema;
 pub mod transcode;

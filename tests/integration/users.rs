@@ -103,6 +103,49 @@ async fn creates_changes_and_deletes() {
 }
 
 #[tokio::test]
+async fn a_change_that_was_made_on_an_older_state_is_412() {
+    both(|app| async move {
+        let alice = app.login("alice").await;
+        let read = alice.get("/api/v1/users/1").await;
+        let patch = |tag: String, name: &str| {
+            let request = alice.request("PATCH", "/api/v1/users/1").header("if-match", tag);
+            Answer::to(request.json(&json!({ "name": name })))
+        };
+        let tag = read.header("etag").to_owned();
+        assert!(tag.starts_with(&format!("W/\"{}", read.json()["etag"].as_str().expect("text"))), "{tag}");
+        let changed = patch(tag.clone(), "Alicia").await;
+        assert_eq!(changed.status, 200, "{changed:?}");
+        let stale = patch(tag, "Late").await;
+        assert_eq!(stale.problem(), "412 ETAG_MISMATCH");
+        // What the answer to the change says goes on, and so does a fresh look.
+        let own = changed.json()["etag"].as_str().map(|etag| format!("\"{etag}\"")).expect("text");
+        assert_eq!(patch(own, "Alice").await.status, 200);
+        let fresh = alice.get("/api/v1/users/1").await.header("etag").to_owned();
+        assert_eq!(patch(fresh, "Alice").await.status, 200);
+        mask(&stale.text)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_repeated_publish_with_an_idempotency_key_is_one_event() {
+    both(|app| async move {
+        let alice = app.login("alice").await;
+        let publish = |body| {
+            let request = alice.request("POST", "/api/v1/topics/news/events");
+            Answer::to(request.header("idempotency-key", "\"one\"").json(&body))
+        };
+        let event = json!({ "type": "number", "data": 1 });
+        let (first, again) = (publish(event.clone()).await, publish(event).await);
+        assert_eq!((first.status, &first.text), (again.status, &again.text));
+        let other = publish(json!({ "type": "number", "data": 2 })).await;
+        assert_eq!(other.problem(), "409 IDEMPOTENCY_KEY_REUSED idempotency_key");
+        mask(&other.text)
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn people_change_themselves_only() {
     both(|app| async move {
         let bob = app.login("bob").await;

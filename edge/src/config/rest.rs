@@ -12,8 +12,9 @@ pub struct RestConfig {
     pub envelope: Envelope,
     /// Whose manners are followed where they differ from ours.
     pub compat: Compat,
-    /// Messages of INTERNAL, UNKNOWN and DATA_LOSS errors reach the browser; else they only reach the log.
-    pub internal_messages: bool,
+    /// Messages of INTERNAL, UNKNOWN and DATA_LOSS errors reach the browser; else they only reach the log. Not said: only
+    /// with `--dev`.
+    pub internal_messages: Option<bool>,
     /// Fields in JSON that the message does not have.
     pub unknown_fields: Unknown,
     /// Query parameters that the message does not have.
@@ -61,8 +62,20 @@ pub enum Envelope {
 pub enum Compat {
     #[default]
     None,
-    /// Status errors, `{"result"}` and `{"error"}` lines, `Grpc-Metadata-*` headers, unknown query parameters ignored.
+    /// Status errors, `{"result"}` and `{"error"}` lines, unknown query parameters ignored; `Grpc-Metadata-*` headers
+    /// carry any metadata both ways, the reserved names excepted.
     GrpcGateway,
+}
+
+impl RestConfig {
+    /// The settings that others follow from: whoever asks for grpc-gateway's manners gets its errors and its queries.
+    pub fn settled(mut self) -> Self {
+        if self.compat == Compat::GrpcGateway {
+            self.errors = ErrorForm::Status;
+            self.unknown_query = Unknown::Ignore;
+        }
+        self
+    }
 }
 
 /// What becomes of names that a message does not have.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::error::Error;
+use serde_json::Value;
+
 use crate::hub::outcome::Outcome;
 use crate::hub::{Item, Opening};
 use crate::transcode::line::control;
@@ -54,7 +55,7 @@ impl Framing for Array {
         b"]".to_vec()
     }
 
-    fn fail(&mut self, _: &Error) -> Vec<u8> {
+    fn fail(&mut self, _: &Value) -> Vec<u8> {
         Vec::new()
     }
 

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Code, Error};
+use crate::error_style::ErrorStyle;
 use crate::hub::{Item, Reader};
 
 use super::framing::Framing;
@@ -20,7 +21,7 @@ use super::framing::Framing;
 /// What is ready is written together up to this many bytes.
 const COALESCED: usize = 16 * 1024;
 
-/// The clocks of one stream.
+/// The clocks of one stream, and how it tells of its failure.
 #[derive(Debug, Clone)]
 pub struct Pace {
     pub heartbeat: Duration,
@@ -31,6 +32,7 @@ pub struct Pace {
     pub drain: CancellationToken,
     /// Browsers come back spread over this time after a drain.
     pub drain_window: Duration,
+    pub errors: ErrorStyle,
 }
 
 /// The body is broken off on purpose: what was sent is not the whole.
@@ -158,7 +160,7 @@ impl Writer {
             return self.close("upstream_unavailable", self.pace.retry);
         }
         self.phase = if self.framing.breaks_on_failure() { Phase::Broken } else { Phase::Ended };
-        self.framing.fail(error)
+        self.framing.fail(&self.pace.errors.json(error))
     }
 
     fn close(&mut self, reason: &str, retry: Duration) -> Vec<u8> {

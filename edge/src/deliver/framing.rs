@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::error::Error;
 use crate::hub::{Item, Opening};
 
 /// Writes a stream in the form of one face. Pure: what it returns is what goes to the socket.
@@ -17,8 +16,8 @@ pub trait Framing: Send {
     fn heartbeat(&mut self) -> Vec<u8>;
     /// The stream ended well.
     fn end(&mut self, token: Option<&str>) -> Vec<u8>;
-    /// The stream failed.
-    fn fail(&mut self, error: &Error) -> Vec<u8>;
+    /// The stream failed, with this error.
+    fn fail(&mut self, error: &Value) -> Vec<u8>;
     /// The edge ends the stream, which can be continued after `retry`.
     fn close(&mut self, reason: &str, token: Option<&str>, retry: Duration) -> Vec<u8>;
     /// Whether a failure also breaks off the body, so that no client takes it for complete.

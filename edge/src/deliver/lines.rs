@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::error::Error;
 use crate::hub::{Item, Opening, Outcome};
 use crate::transcode::line::{control, line};
 
@@ -45,8 +44,8 @@ impl Framing for Lines {
         control("end", &Value::Object(serde_json::Map::new()))
     }
 
-    fn fail(&mut self, error: &Error) -> Vec<u8> {
-        control("error", &error.to_problem())
+    fn fail(&mut self, error: &Value) -> Vec<u8> {
+        control("error", error)
     }
 
     fn close(&mut self, reason: &str, token: Option<&str>, retry: Duration) -> Vec<u8> {

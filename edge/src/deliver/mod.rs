@@ -4,12 +4,14 @@ pub mod headers;
 pub mod framing;
 pub mod sse;
 pub mod lines;
+pub mod gateway;
 pub mod array;
 pub mod body;
 
 pub use array::Array;
 pub use body::{BrokenOff, Pace, body, jittered};
 pub use framing::Framing;
+pub use gateway::GatewayLines;
 pub use headers::stream_headers;
 pub use lines::Lines;
 pub use sse::Sse;

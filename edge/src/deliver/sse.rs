@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::error::Error;
 use crate::hub::{Item, Opening};
 use crate::transcode::sse::{HEARTBEAT, block, retry};
 
@@ -48,8 +47,8 @@ impl Framing for Sse {
         control("lm-end", token, &json!({}))
     }
 
-    fn fail(&mut self, error: &Error) -> Vec<u8> {
-        control("lm-error", None, &error.to_problem())
+    fn fail(&mut self, error: &Value) -> Vec<u8> {
+        control("lm-error", None, error)
     }
 
     fn close(&mut self, reason: &str, _: Option<&str>, after: Duration) -> Vec<u8> {

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
+use prost_reflect::Kind;
 
+use crate::config::rest::Compat;
 use crate::error::{Code, Error, Result};
-use crate::schema::Method;
+use crate::layer::{ERROR_MEDIA, best_media, weighted};
+use crate::schema::Binding;
+use crate::schema::method::Stream;
 
 /// Longest a long poll waits.
 const MAX_WAIT: Duration = Duration::from_secs(60);
@@ -15,8 +19,14 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 pub enum Face {
     /// One JSON value, of a unary call.
     Json,
+    /// The encoded message of a unary call, under the content type that was asked for.
+    Protobuf(&'static str),
+    /// What google.api.HttpBody holds, whatever `Accept` says.
+    Raw,
     Sse,
     Lines,
+    /// Lines as grpc-gateway writes them.
+    GatewayLines,
     Array,
     /// A JSON array of what comes within this time.
     Poll(Duration),
@@ -24,65 +34,71 @@ pub enum Face {
 
 /// # Errors
 /// 406 naming the faces there are.
-pub fn face(method: &Method, headers: &HeaderMap) -> Result<Face> {
-    let accepted = accepted(headers);
-    let Some(stream) = &method.stream else {
-        let json = accepted
-            .iter()
-            .any(|range| matches!(range.as_str(), "application/json" | "application/*" | "*/*"));
-        return if json { Ok(Face::Json) } else { Err(not_acceptable("`application/json`")) };
+pub fn face(binding: &Binding, compat: Compat, headers: &HeaderMap) -> Result<Face> {
+    if binding.raw_answer {
+        return Ok(Face::Raw);
+    }
+    let mut accepted = weighted(headers, &header::ACCEPT);
+    accepted.retain(|range| !ERROR_MEDIA.iter().any(|media| range.is(media)));
+    let offers = match &binding.method.stream {
+        Some(stream) => of_stream(stream, compat, preferred_wait(headers)),
+        None => of_unary(binding),
     };
-    let wait = preferred_wait(headers);
-    for range in &accepted {
-        match (range.as_str(), wait) {
-            ("text/event-stream" | "text/*", _) => return Ok(Face::Sse),
-            ("application/x-ndjson" | "application/ndjson" | "application/jsonl", _) => {
-                return Ok(Face::Lines);
-            }
-            ("application/json" | "application/*" | "*/*", Some(wait)) => return Ok(Face::Poll(wait)),
-            ("application/json", None) if stream.finite => return Ok(Face::Array),
-            ("application/*" | "*/*", None) => return Ok(Face::Lines),
-            _ => {}
-        }
+    best_media(&accepted, &offers).ok_or_else(|| not_acceptable(&offers, binding.method.stream.is_some()))
+}
+
+fn of_unary(binding: &Binding) -> Vec<(&'static str, Face)> {
+    let mut offers = vec![("application/json", Face::Json)];
+    // A part of the answer is a message of its own only where it is one.
+    let is_message = |field: &prost_reflect::FieldDescriptor| {
+        matches!(field.kind(), Kind::Message(_)) && !field.is_list() && !field.is_map()
+    };
+    if binding.response_body.as_ref().is_none_or(is_message) {
+        let protobuf = ["application/x-protobuf", "application/protobuf"];
+        offers.extend(protobuf.map(|media| (media, Face::Protobuf(media))));
     }
-    let faces =
-        "`text/event-stream`, `application/x-ndjson`, or `application/json` with `Prefer: wait=SECONDS`";
-    Err(not_acceptable(faces))
+    offers
 }
 
-fn not_acceptable(faces: &str) -> Error {
-    Error::new(Code::InvalidArgument, "NOT_ACCEPTABLE", format!("Ask with `Accept` for {faces}."))
-        .status(StatusCode::NOT_ACCEPTABLE)
-}
-
-/// The media ranges of `Accept` (RFC 9110, section 12.5.1), best first; everything when there is none.
-fn accepted(headers: &HeaderMap) -> Vec<String> {
-    let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
-    let mut ranges: Vec<(f32, String)> = lines
-        .flat_map(|line| line.split(','))
-        .filter_map(|part| {
-            let mut parameters = part.split(';').map(str::trim);
-            let range = parameters.next().filter(|range| !range.is_empty())?.to_ascii_lowercase();
-            let quality = parameters.find_map(|parameter| parameter.strip_prefix("q="));
-            let quality = quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
-            (quality > 0.0).then_some((quality, range))
-        })
-        .collect();
-    if !headers.contains_key(header::ACCEPT) {
-        ranges.push((1.0, "*/*".into()));
+fn of_stream(stream: &Stream, compat: Compat, wait: Option<Duration>) -> Vec<(&'static str, Face)> {
+    let mut offers = Vec::new();
+    let json = "application/json";
+    match (wait, compat) {
+        (Some(wait), _) => offers.push((json, Face::Poll(wait))),
+        (None, Compat::GrpcGateway) => offers.push((json, Face::GatewayLines)),
+        (None, Compat::None) => {}
     }
-    // Stable: equal ranges stay in the order they were given.
-    ranges.sort_by(|a, b| b.0.total_cmp(&a.0));
-    ranges.into_iter().map(|(_, range)| range).collect()
+    offers.extend(
+        ["application/x-ndjson", "application/ndjson", "application/jsonl"].map(|media| (media, Face::Lines)),
+    );
+    if offers[0].0 != json && stream.finite {
+        offers.push((json, Face::Array));
+    }
+    offers.push(("text/event-stream", Face::Sse));
+    offers
 }
 
-/// `Prefer: wait=N` (RFC 7240, section 4.3).
+fn not_acceptable(offers: &[(&str, Face)], is_stream: bool) -> Error {
+    let media: Vec<String> = offers.iter().map(|(media, _)| format!("`{media}`")).collect();
+    let polling = match is_stream && !offers.iter().any(|(media, _)| *media == "application/json") {
+        true => "; for `application/json` also send `Prefer: wait=SECONDS`",
+        false => "",
+    };
+    let message = format!("Ask with `Accept` for one of {}{polling}.", media.join(", "));
+    Error::new(Code::InvalidArgument, "NOT_ACCEPTABLE", message).status(StatusCode::NOT_ACCEPTABLE)
+}
+
+/// `Prefer: wait=N` (RFC 7240, section 4.3). The first of a name counts, and what cannot be read is no preference.
 fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     let lines = headers.get_all("prefer").iter().filter_map(|line| line.to_str().ok());
-    let wait =
-        lines.flat_map(|line| line.split([',', ';'])).find_map(|part| part.trim().strip_prefix("wait="));
-    wait.and_then(|seconds| seconds.trim().parse().ok())
-        .map(|seconds| Duration::from_secs(seconds).min(MAX_WAIT))
+    let preferences = lines.flat_map(|line| line.split(',')).map(|text| {
+        let preference = text.split(';').next().unwrap_or_default();
+        preference.split_once('=').unwrap_or((preference, ""))
+    });
+    let mut waits = preferences.filter(|(name, _)| name.trim().eq_ignore_ascii_case("wait"));
+    let seconds = waits.next()?.1.trim().trim_matches('"');
+    let wait = Duration::from_secs(seconds.parse::<u32>().ok()?.into());
+    Some(wait.min(MAX_WAIT))
 }
 
 #[cfg(test)]
@@ -90,27 +106,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_ordered_by_quality() {
-        for (accept, expected) in [
-            ("application/json;q=0.5, text/event-stream", "text/event-stream application/json"),
-            ("text/html, */*;q=0.8, a/b;q=0", "text/html */*"),
-            ("", ""),
+    fn reads_the_wait_preference() {
+        for (text, expected) in [
+            ("respond-async, wait=5", Some(5)),
+            ("WAIT = \"5\"; a=b", Some(5)),
+            ("wait=0", Some(0)),
+            ("wait=9999", Some(60)),
+            ("wait=3, wait=4", Some(3)),
+            ("other; wait=5", None),
+            ("wait=x", None),
+            ("wait=-1", None),
+            ("wait=1.5", None),
+            ("wait", None),
+            ("waiting=5", None),
         ] {
             let mut headers = HeaderMap::new();
-            headers.insert("accept", accept.parse().unwrap());
-            assert_eq!(accepted(&headers).join(" "), expected, "{accept}");
+            headers.insert("prefer", text.parse().unwrap());
+            assert_eq!(preferred_wait(&headers).map(|wait| wait.as_secs()), expected, "{text}");
         }
-        assert_eq!(accepted(&HeaderMap::new()), ["*/*"]);
-    }
-
-    #[test]
-    fn reads_the_wait_preference() {
-        let mut headers = HeaderMap::new();
-        headers.insert("prefer", "respond-async, wait=5".parse().unwrap());
-        assert_eq!(preferred_wait(&headers), Some(Duration::from_secs(5)));
-        headers.insert("prefer", "wait=9999".parse().unwrap());
-        assert_eq!(preferred_wait(&headers), Some(MAX_WAIT));
-        headers.insert("prefer", "wait=x".parse().unwrap());
-        assert_eq!(preferred_wait(&headers), None);
     }
 }

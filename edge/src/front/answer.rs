@@ -1,15 +1,20 @@
 //! Writes the answer of a unary call.
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
+use crate::config::rest::Compat;
 use crate::error::{Code, Error, Result};
 use crate::layer::Cookies;
+use crate::schema::FieldPath;
 use crate::transcode::{pick, write_field_json, write_json};
 use crate::upstream::{Reply, metadata};
 
-use super::etag::{etag, is_known};
+use super::accept::Face;
+use super::envelope;
+use super::etag::{Tags, etag};
 use super::exchange::Exchange;
 use super::http_body::{NO_SNIFFING, raw};
 
@@ -19,51 +24,82 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=ut
 /// stream could not be told that it has expired.
 const MONTH: u64 = 30 * 24 * 3600;
 
-/// The answer as JSON, or as the HTTP body that it is, with its validator, its cookies and the metadata that may pass.
-pub fn answer(exchange: &Exchange, reply: &Reply) -> Result<Response> {
-    let method = &exchange.binding.method;
-    let answer = &reply.message;
-    let (content_type, body) = body(exchange, answer)?;
-    let head = &exchange.head;
-    let etag = if head.method.is_safe() { etag(&body) } else { None };
-    if let Some(etag) = etag.as_ref().filter(|etag| is_known(&head.headers, etag)) {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag.clone())]).into_response());
-    }
+/// The answer in the form of its face, with its validator, its cookies and the metadata that may pass.
+pub fn answer(exchange: &Exchange, reply: &Reply, face: Face) -> Result<Response> {
+    let (content_type, body) = match face {
+        Face::Protobuf(content_type) => (HeaderValue::from_static(content_type), protobuf(exchange, reply)?),
+        Face::Raw => raw(&exchange.binding, &reply.message).map(|raw| (raw.content_type, raw.data))?,
+        _ => (JSON, json(exchange, reply)?.into()),
+    };
+    let is_safe = exchange.head.method.is_safe();
+    let etag = if is_safe { etag(&body, resource_etag(exchange, reply)) } else { None };
     let mut response = ([(header::CONTENT_TYPE, content_type), NO_SNIFFING], body).into_response();
     let headers = response.headers_mut();
-    if let Some(etag) = etag {
-        headers.insert(header::ETAG, etag);
+    headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    if let Some(etag) = &etag {
+        headers.insert(header::ETAG, etag.clone());
         // Kept by the browser alone, and asked about before it is used.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     }
-    // The call was made: a bad header of its answer must not make it a failure.
-    for (name, value) in
-        &metadata::pass(&reply.metadata, &exchange.front.response_headers).unwrap_or_default()
-    {
+    for (name, value) in &shown(exchange, reply) {
         headers.append(name, value.clone());
     }
-    for cookie in cookies(exchange, answer) {
+    for cookie in cookies(exchange, &reply.message) {
         headers.append(header::SET_COOKIE, cookie);
     }
-    if !method.auth.set_cookie.is_empty() {
+    if !exchange.binding.method.auth.set_cookie.is_empty() {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    Ok(response)
+    let known = Tags::read(&exchange.head.headers, &header::IF_NONE_MATCH);
+    Ok(if etag.is_some_and(|etag| known.hold(&etag)) { not_modified(response) } else { response })
 }
 
-/// The body of an answer, and what it is.
-fn body(exchange: &Exchange, answer: &Bytes) -> Result<(HeaderValue, Bytes)> {
-    let binding = &exchange.binding;
-    if binding.raw_answer {
-        return raw(binding, answer).map(|raw| (raw.content_type, raw.data));
-    }
-    let (plan, output) = (&binding.method.plan, binding.method.output);
-    let mut json = Vec::new();
-    let written = match &binding.response_body {
-        Some(field) => write_field_json(plan, output, field.number(), answer, &mut json),
-        None => write_json(plan, output, answer, &mut json),
+fn json(exchange: &Exchange, reply: &Reply) -> Result<Vec<u8>> {
+    let (method, envelope) = (&exchange.binding.method, exchange.front.config.rest.envelope);
+    let (plan, answer) = (&method.plan, &reply.message);
+    let mut json = envelope::opening(envelope).to_vec();
+    let written = match &exchange.binding.response_body {
+        Some(field) => write_field_json(plan, method.output, field.number(), answer, &mut json),
+        None => write_json(plan, method.output, answer, &mut json),
     };
-    written.map(|()| (JSON, json.into())).map_err(unreadable)
+    written.map_err(unreadable)?;
+    json.extend_from_slice(envelope::closing(envelope));
+    Ok(json)
+}
+
+/// The bytes as they came, or those of the field that is answered with.
+fn protobuf(exchange: &Exchange, reply: &Reply) -> Result<Bytes> {
+    match &exchange.binding.response_body {
+        None => Ok(reply.message.clone()),
+        Some(field) => {
+            let part = pick::message(&FieldPath::from(field.clone()), &reply.message).map_err(unreadable)?;
+            Ok(part.into_owned().into())
+        }
+    }
+}
+
+/// The etag that the answered resource has of its own; empty when it has none.
+fn resource_etag<'a>(exchange: &Exchange, reply: &'a Reply) -> &'a str {
+    let path = exchange.binding.headers.etag.as_ref();
+    path.and_then(|path| pick::text(path, &reply.message).ok()).unwrap_or_default()
+}
+
+/// The metadata that may pass.
+fn shown(exchange: &Exchange, reply: &Reply) -> HeaderMap {
+    match exchange.front.config.rest.compat {
+        Compat::GrpcGateway => metadata::to_gateway(&reply.metadata),
+        // The call was made: a bad header of its answer must not make it a failure.
+        Compat::None => metadata::pass(&reply.metadata, &exchange.front.response_headers).unwrap_or_default(),
+    }
+}
+
+/// RFC 9110, section 15.4.5: the headers of the answer it stands for, without what describes a body.
+fn not_modified(mut response: Response) -> Response {
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    *response.body_mut() = Body::empty();
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    response
 }
 
 /// The cookies that the method's AuthRule sets and clears.
@@ -79,11 +115,11 @@ fn cookies(exchange: &Exchange, answer: &[u8]) -> Vec<HeaderValue> {
 }
 
 fn unreadable(cause: impl std::fmt::Display) -> Error {
-    tracing::error!(%cause, "the backend's answer cannot be written as JSON");
+    tracing::error!(%cause, "the backend's answer cannot be read");
     Error::new(
         Code::Internal,
         "UPSTREAM_MESSAGE_INVALID",
-        "The backend sent an answer that cannot be written as JSON.",
+        "The backend sent an answer that is not of the type it declares.",
     )
     .status(StatusCode::BAD_GATEWAY)
 }

@@ -93,18 +93,14 @@ async fn call(exchange: &mut Exchange, body: Body) -> Result<Response> {
     let limits = &exchange.front.config.limits;
     exchange.body = read_body(&exchange.binding, limits, &exchange.head.headers, body).await?;
     let method = &exchange.binding.method;
-    if exchange.binding.raw_answer {
-        return match &method.stream {
-            Some(_) => download::download(exchange).await,
-            None => rest::unary(exchange).await,
-        };
-    }
-    let face = face(method, &exchange.head.headers)?;
+    let compat = exchange.front.config.rest.compat;
+    let face = face(&exchange.binding, compat, &exchange.head.headers)?;
     match (&method.stream, face) {
+        (Some(_), Face::Raw) => download::download(exchange).await,
         (Some(_), _) if exchange.head.method == Method::HEAD => Ok(StatusCode::OK.into_response()),
         (Some(rule), Face::Poll(wait)) => poll::poll(exchange, rule, wait).await,
         (Some(rule), face) => stream::stream(exchange, rule, face).await,
-        (None, _) => rest::unary(exchange).await,
+        (None, face) => rest::unary(exchange, face).await,
     }
 }
 

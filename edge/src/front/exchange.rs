@@ -9,12 +9,14 @@ use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 use tokio::time::Instant;
 
+use crate::config::rest::Compat;
 use crate::error::{Code, Error, Result};
 use crate::layer::{Caller, Cookies, StaleCookie};
 use crate::schema::{Binding, Schema};
 use crate::transcode::{self, Parameter, Payload, query};
 use crate::upstream::{Call, deadline, metadata};
 
+use super::conditions::{self, from_headers};
 use super::state::Shared;
 
 /// A matched request with its caller.
@@ -35,7 +37,7 @@ impl Exchange {
         query::parse(self.head.uri.query().unwrap_or_default())
     }
 
-    /// The request message: path, query, body, and cookies that stand in for empty fields.
+    /// The request message: path, query, body, and cookies and headers that stand in for empty fields.
     pub fn message(&self, parameters: &[Parameter]) -> Result<DynamicMessage> {
         self.message_with(parameters, &self.body)
     }
@@ -53,6 +55,11 @@ impl Exchange {
             if let Ok(Some(value)) = cookies.get(&self.head.headers, name)
                 && !path.is_set(&message)
             {
+                path.set(&mut message, Value::String(value));
+            }
+        }
+        for (path, value) in from_headers(&self.binding.headers, &self.head)? {
+            if !path.is_set(&message) {
                 path.set(&mut message, Value::String(value));
             }
         }
@@ -79,6 +86,9 @@ impl Exchange {
 
     fn metadata(&self) -> Result<HeaderMap> {
         let mut passed = metadata::pass(&self.head.headers, &self.front.request_headers)?;
+        if self.front.config.rest.compat == Compat::GrpcGateway {
+            passed.extend(metadata::from_gateway(&self.head.headers)?);
+        }
         if let Some(authorization) = &self.caller.authorization {
             passed.insert(header::AUTHORIZATION, authorization.clone());
         }
@@ -88,6 +98,7 @@ impl Exchange {
     /// An anonymous caller whose cookie was ignored is told that, not that a token is missing. Logging in and refreshing
     /// are refused for reasons of their own.
     pub fn explain(&self, error: Error) -> Error {
+        let error = conditions::explain(&self.binding.headers, &self.head, error);
         let auth = &self.binding.method.auth;
         let is_session = !auth.set_cookie.is_empty() || !auth.from_cookie.is_empty();
         match self.caller.stale_cookie {

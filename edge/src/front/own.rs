@@ -43,6 +43,13 @@ pub fn routes(front: &Shared) -> Router<Shared> {
         .route(&own("lastmile/info"), get(info))
         .route(&own("lastmile/descriptors"), get(descriptors))
         .route(&own("jwks.json"), get(jwks))
+        .method_not_allowed_fallback(wrong_method)
+}
+
+async fn wrong_method() -> Error {
+    Error::new(Code::Unimplemented, "METHOD_NOT_ALLOWED", "This path answers GET, HEAD.")
+        .status(StatusCode::METHOD_NOT_ALLOWED)
+        .header(header::ALLOW, HeaderValue::from_static("GET, HEAD"))
 }
 
 /// What the console needs to know.

@@ -3,29 +3,33 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::{Instant, timeout_at};
 
-use crate::deliver::{Array, Framing, stream_headers};
+use crate::deliver::{Array, Framing};
 use crate::error::Result;
 use crate::hub::{Item, Reader};
 use crate::schema::method::Stream;
 
+use super::envelope;
 use super::exchange::Exchange;
-use super::stream::{Opened, open};
+use super::stream::{Opened, heartbeat_events, open};
 
 /// One answer holds about this much; the rest is for the next.
 const ENOUGH_BYTES: usize = 256 * 1024;
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Waits for events and answers with them: 200, or 204 when none came. Both carry `Link: <…>; rel="next"`.
 pub async fn poll(exchange: &Exchange, rule: &Stream, wait: Duration) -> Result<Response> {
     let until = Instant::now() + wait;
     let parameters = exchange.parameters()?;
+    // Here they would change nothing, but a misspelt one must not pass unnoticed.
+    heartbeat_events(exchange, &parameters)?;
     let mut reader = match open(exchange, rule, &parameters).await? {
         Opened::Reader(reader) => reader,
-        Opened::Ended => return Ok(StatusCode::NO_CONTENT.into_response()),
+        Opened::Ended => return Ok((StatusCode::NO_CONTENT, applied(wait)).into_response()),
     };
     let mut array = Array::default();
     let mut json = array.open(reader.openings(), None, Duration::ZERO);
@@ -34,14 +38,25 @@ pub async fn poll(exchange: &Exchange, rule: &Stream, wait: Duration) -> Result<
     json.extend(array.end(None));
 
     let mut response = if events > 0 || told_gap {
-        (stream_headers("application/json; charset=utf-8"), json).into_response()
+        let envelope = exchange.front.config.rest.envelope;
+        let json = [envelope::opening(envelope), &json, envelope::closing(envelope)].concat();
+        ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], json).into_response()
     } else {
         StatusCode::NO_CONTENT.into_response()
     };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.extend(applied(wait));
     if let Some(link) = reader.token().and_then(|token| next_link(exchange, &token)) {
         response.headers_mut().insert(header::LINK, link);
     }
     Ok(response)
+}
+
+/// What became of the preference (RFC 7240, section 3).
+fn applied(wait: Duration) -> HeaderMap {
+    let value = HeaderValue::from_str(&format!("wait={}", wait.as_secs())).ok();
+    value.into_iter().map(|value| (PREFERENCE_APPLIED, value)).collect()
 }
 
 /// Collects until the time is up, shortly after the first event: one answer for a burst, not one for each.

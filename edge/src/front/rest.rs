@@ -4,12 +4,13 @@ use axum::response::Response;
 
 use crate::error::Result;
 
+use super::accept::Face;
 use super::answer::answer;
 use super::exchange::Exchange;
 
 /// Makes the call and answers with what it gives.
-pub async fn unary(exchange: &Exchange) -> Result<Response> {
+pub async fn unary(exchange: &Exchange, face: Face) -> Result<Response> {
     let request = exchange.encoded(&exchange.parameters()?, &exchange.body)?;
     let reply = exchange.front.upstream.unary(exchange.call(true)?, request).await?;
-    answer(exchange, &reply)
+    answer(exchange, &reply, face)
 }

@@ -4,8 +4,9 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use crate::cursor::{Cursor, Token};
-use crate::deliver::{Array, Framing, Lines, Pace, Sse, body, jittered, stream_headers};
+use crate::deliver::{Array, Framing, GatewayLines, Lines, Pace, Sse, body, jittered, stream_headers};
 use crate::error::{Code, Error, Result};
+use crate::error_style::ErrorStyle;
 use crate::hub::subscription::{Given, Resume};
 use crate::hub::{Reader, subscriptions};
 use crate::schema::method::Stream;
@@ -25,6 +26,7 @@ pub enum Opened {
 /// Opens the stream and answers with it.
 pub async fn stream(exchange: &Exchange, rule: &Stream, face: Face) -> Result<Response> {
     let parameters = exchange.parameters()?;
+    let heartbeat_events = heartbeat_events(exchange, &parameters)?;
     let reader = match open(exchange, rule, &parameters).await? {
         Opened::Reader(reader) => reader,
         Opened::Ended => return Ok(StatusCode::NO_CONTENT.into_response()),
@@ -39,14 +41,31 @@ pub async fn stream(exchange: &Exchange, rule: &Stream, face: Face) -> Result<Re
         retry,
         drain: exchange.front.drain.clone(),
         drain_window: config.drain.window,
+        errors: ErrorStyle::of(config),
     };
-    let heartbeat_events = parameters.iter().any(|p| p.name == "heartbeat" && p.value == "event");
     let (framing, content_type): (Box<dyn Framing>, _) = match face {
         Face::Sse => (Box::new(Sse { retry, heartbeat_events }), "text/event-stream; charset=utf-8"),
+        Face::GatewayLines => (Box::new(GatewayLines), "application/json"),
         Face::Array => (Box::new(Array::default()), "application/json; charset=utf-8"),
         _ => (Box::new(Lines { durable: rule.durable.is_some() }), "application/x-ndjson; charset=utf-8"),
     };
     Ok((stream_headers(content_type), body(reader, framing, pace)).into_response())
+}
+
+/// Whether heartbeats are events that page code can see.
+pub fn heartbeat_events(exchange: &Exchange, parameters: &[Parameter]) -> Result<bool> {
+    let given = parameters.iter().find(|parameter| is_heartbeat(exchange, parameter));
+    match given.map(|parameter| parameter.value.as_str()) {
+        None => Ok(false),
+        Some("event") => Ok(true),
+        Some(_) => Err(Error::field("heartbeat", "can only be `event`; leave it out for comments")),
+    }
+}
+
+/// A backend may have a field of this name for itself.
+fn is_heartbeat(exchange: &Exchange, parameter: &Parameter) -> bool {
+    let input = exchange.binding.method.descriptor.input();
+    parameter.name == "heartbeat" && input.get_field_by_name("heartbeat").is_none()
 }
 
 /// Opens the streams that a request names, each from its part of the cursor.
@@ -70,13 +89,11 @@ pub async fn open(exchange: &Exchange, rule: &Stream, parameters: &[Parameter]) 
 
 /// The browser's cursor, and the parameters that are left for the request.
 fn cursor(exchange: &Exchange, rule: &Stream, parameters: &[Parameter]) -> (Option<Given>, Vec<Parameter>) {
-    let input = exchange.binding.method.descriptor.input();
-    let is_own = |parameter: &Parameter| match parameter.name.as_str() {
-        // A backend without a StreamRule may have a field of this name for itself.
-        "cursor" => rule.durable.is_some() || parameter.value.starts_with("lm1."),
-        "heartbeat" => input.get_field_by_name("heartbeat").is_none(),
-        _ => false,
+    // A backend without a StreamRule may have a field of this name for itself.
+    let is_cursor = |parameter: &Parameter| {
+        parameter.name == "cursor" && (rule.durable.is_some() || parameter.value.starts_with("lm1."))
     };
+    let is_own = |parameter: &Parameter| is_cursor(parameter) || is_heartbeat(exchange, parameter);
     let (own, rest): (Vec<_>, Vec<_>) = parameters.iter().cloned().partition(is_own);
     let in_query =
         own.into_iter().find(|parameter| parameter.name == "cursor" && !parameter.value.is_empty());

@@ -24,9 +24,7 @@ pub async fn upload(exchange: &Exchange, body: Body) -> Result<Response> {
     if binding.method.descriptor.is_server_streaming() {
         return Err(both_ways(binding.method.name()));
     }
-    if !binding.raw_answer {
-        face(&binding.method, headers)?;
-    }
+    let face = face(binding, exchange.front.config.rest.compat, headers)?;
     let (config, upstream) = (&exchange.front.config, &exchange.front.upstream);
     let content = content(binding, headers)?;
     let incoming = Incoming::new(&config.limits, config.limits.upload_bytes, headers, body)?;
@@ -35,14 +33,14 @@ pub async fn upload(exchange: &Exchange, body: Body) -> Result<Response> {
     let reply = upstream.client_streaming(exchange.call(false)?, messages(outgoing, sent));
     tokio::pin!(reply);
     let outcome = tokio::select! {
-        reply = &mut reply => return answer(exchange, &reply?),
+        reply = &mut reply => return answer(exchange, &reply?, face),
         outcome = outcome => outcome,
     };
     if let Ok(Err(error)) = outcome {
         return Err(error);
     }
     let reply = timeout(config.calls.timeout, reply).await.unwrap_or_else(|_| Err(late()));
-    answer(exchange, &reply?)
+    answer(exchange, &reply?, face)
 }
 
 /// Tells how the body ended. After a failure the stream goes on for ever: ended, it would look complete.

@@ -7,6 +7,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 
 use crate::error::{Code, Error};
 
+use super::vary::vary;
+
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 const ALLOWED: HeaderValue = HeaderValue::from_static(
     "authorization, content-type, traceparent, tracestate, last-event-id, x-vite-hmr-id, if-match, if-none-match, \
@@ -79,7 +81,7 @@ pub async fn cors(State(origins): State<std::sync::Arc<Origins>>, request: Reque
         Standing::Own | Standing::Allowed => next.run(request).await,
     };
     let headers = response.headers_mut();
-    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    vary(headers, "Origin");
     if let (Standing::Allowed, Some(origin)) = (standing, origin) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));

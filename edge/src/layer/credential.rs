@@ -122,7 +122,10 @@ pub fn challenge(error: Error) -> Error {
     }
     let value = match error.reason_text() {
         "TOKEN_EXPIRED" => r#"Bearer realm="lastmile", error="invalid_token", error_description="expired""#,
-        "TOKEN_INVALID" => r#"Bearer realm="lastmile", error="invalid_token""#,
+        // Revoked, reused, or whatever else became of one that was sent.
+        reason if reason.starts_with("TOKEN_") && reason != "TOKEN_MISSING" => {
+            r#"Bearer realm="lastmile", error="invalid_token""#
+        }
         _ => r#"Bearer realm="lastmile""#,
     };
     error.header(header::WWW_AUTHENTICATE, HeaderValue::from_static(value))

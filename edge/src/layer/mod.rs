@@ -2,6 +2,10 @@
 
 pub mod peer;
 pub mod host;
+pub mod vary;
+pub mod weights;
+pub mod error_form;
+pub mod compression;
 pub mod cors;
 pub mod access_log;
 pub mod rate;
@@ -15,10 +19,14 @@ pub mod native;
 pub use access_log::{RouteName, access_log};
 pub use address_limit::{AddressLimit, ClientAddress, address_limit};
 pub use caller_limit::CallerLimit;
+pub use compression::compression;
 pub use cookies::Cookies;
 pub use cors::{Origins, cors};
 pub use credential::{Caller, StaleCookie, advise, challenge, identify};
+pub use error_form::{ERROR_MEDIA, error_form, panicked};
 pub use host::host;
 pub use keys::Keys;
 pub use native::native_event_source;
 pub use peer::Peer;
+pub use vary::vary;
+pub use weights::{best_media, weighted};

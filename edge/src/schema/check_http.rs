@@ -7,6 +7,7 @@ use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::check::Check;
 use super::field::FieldPath;
+use super::header_fields::HeaderFields;
 use super::method::{Binding, Body, Method, is_http_body};
 use super::template::Template;
 
@@ -39,6 +40,8 @@ impl Check<'_> {
         };
         let is_raw = response_body.as_ref().map_or_else(|| is_http_body(&output), holds_http_body);
         let raw_answer = is_raw && !method.is_durable();
+        let filled = if let Body::Field(field) = &body { Some(field) } else { None };
+        let headers = HeaderFields::find(self.method, filled, response_body.as_ref());
         let method = match &response_body {
             Some(field) if !raw_answer => self.delivering(method, field),
             _ => Arc::clone(method),
@@ -53,6 +56,7 @@ impl Check<'_> {
             raw_body,
             raw_answer,
             implicit: false,
+            headers,
         };
         Some((template, binding))
     }

@@ -8,6 +8,7 @@ use http::uri::PathAndQuery;
 use prost_reflect::{FieldDescriptor, MessageDescriptor, MethodDescriptor, OneofDescriptor};
 
 use super::field::FieldPath;
+use super::header_fields::HeaderFields;
 use super::plan::{MessageId, Plan};
 
 /// A method and its rules, checked and resolved.
@@ -65,6 +66,8 @@ pub struct Binding {
     pub raw_answer: bool,
     /// `/package.Service/Method`, which every method has without declaring it.
     pub implicit: bool,
+    /// What headers fill and show.
+    pub headers: HeaderFields,
 }
 
 impl Binding {
@@ -79,6 +82,7 @@ impl Binding {
             body,
             response_body: None,
             implicit: true,
+            headers: HeaderFields::find(&method.descriptor, None, None),
             method: Arc::clone(method),
         }
     }

@@ -6,6 +6,7 @@ pub mod routes;
 pub mod field;
 pub mod check;
 pub mod plan;
+pub mod header_fields;
 pub mod method;
 pub mod descriptors;
 pub mod rules;
@@ -16,6 +17,7 @@ pub mod check_auth;
 pub mod load;
 
 pub use field::FieldPath;
+pub use header_fields::HeaderFields;
 pub use load::{Mistakes, Schema};
 pub use method::{Binding, Method};
 pub use plan::{MessageId, Plan};

@@ -9,8 +9,10 @@ use lastmile_proto::google::rpc::{BadRequest, ErrorInfo, RetryInfo, Status as Rp
 use prost::Message;
 use serde_json::{Value, json};
 
-use crate::error::{Code, Error};
+use crate::error::{Code, Detail, Error};
 use crate::schema::Plan;
+use crate::schema::plan::Form;
+use crate::telemetry;
 use crate::transcode::write_json;
 
 /// `plan` gives the types of details; a detail of unknown type is kept as base64.
@@ -33,31 +35,56 @@ pub fn to_error(status: &tonic::Status, plan: Option<&Plan>) -> Error {
         return Error::new(Code::Unavailable, "UPSTREAM_UNAVAILABLE", message)
             .retry_after(Duration::from_secs(1));
     }
-    let mut error = Error::new(code, code.name(), status.message());
-    let Ok(rpc) = RpcStatus::decode(status.details()) else { return error };
-    for detail in &rpc.details {
+    let rpc = RpcStatus::decode(status.details()).unwrap_or_default();
+    let details: Vec<Detail> = rpc.details.iter().map(|detail| read(detail, plan)).collect();
+    let error = explained(Error::new(code, code.name(), status.message()), &rpc.details).details(details);
+    discreet(error)
+}
+
+/// Takes reason, violations and delay from the details that tell of them.
+fn explained(mut error: Error, details: &[prost_types::Any]) -> Error {
+    for detail in details {
         let value = detail.value.as_slice();
-        match detail.type_url.rsplit('/').next() {
-            Some("google.rpc.ErrorInfo") => {
+        match name(detail) {
+            "google.rpc.ErrorInfo" => {
                 if let Ok(info) = ErrorInfo::decode(value) {
                     error = error.reason(info.reason);
                 }
             }
-            Some("google.rpc.BadRequest") => {
+            "google.rpc.BadRequest" => {
                 for violation in BadRequest::decode(value).unwrap_or_default().field_violations {
                     error = error.violation(violation.field, violation.description);
                 }
             }
-            Some("google.rpc.RetryInfo") => {
+            "google.rpc.RetryInfo" => {
                 let delay = RetryInfo::decode(value).unwrap_or_default().retry_delay;
                 if let Some(delay) = delay.and_then(|delay| Duration::try_from(delay).ok()) {
                     error = error.retry_after(delay);
                 }
             }
-            _ => error = error.detail(detail_json(detail, plan)),
+            _ => {}
         }
     }
     error
+}
+
+/// Withholds what a backend says of its own faults: it may name tables, hosts and people. Stack traces are for nobody.
+fn discreet(error: Error) -> Error {
+    if matches!(error.code(), Code::Internal | Code::Unknown | Code::DataLoss) {
+        let (code, reason, cause) = (error.code().name(), error.reason_text(), error.message());
+        tracing::error!(code, reason, cause, "the backend failed");
+        let trace = telemetry::trace_id().map(|id| format!(" under trace id {id}")).unwrap_or_default();
+        let message = format!("The backend failed. The log of the edge has the cause{trace}.");
+        return error.withhold(message, Vec::new());
+    }
+    let details = error.backend_details().unwrap_or_default();
+    let is_debug = |detail: &Detail| detail.type_url.ends_with("/google.rpc.DebugInfo");
+    if !details.iter().any(is_debug) {
+        return error;
+    }
+    let told = details.iter().filter(|detail| !is_debug(detail)).cloned().collect();
+    let message = error.message().to_owned();
+    error.withhold(message, told)
 }
 
 /// tonic's channel enforces `grpc-timeout` too, and may be first to notice.
@@ -80,18 +107,29 @@ fn is_cut(status: &tonic::Status) -> bool {
         || message == "Unexpected EOF decoding stream."
 }
 
-fn detail_json(detail: &prost_types::Any, plan: Option<&Plan>) -> Value {
-    let name = detail.type_url.rsplit('/').next().unwrap_or_default();
-    let readable = plan.and_then(|plan| {
-        let mut json = Vec::new();
-        write_json(plan, plan.find(name)?, &detail.value, &mut json).ok()?;
-        serde_json::from_slice::<Value>(&json).ok()
-    });
-    match readable {
-        Some(Value::Object(mut fields)) => {
-            fields.insert("@type".into(), json!(detail.type_url));
-            Value::Object(fields)
-        }
-        _ => json!({ "@type": detail.type_url, "value": STANDARD.encode(&detail.value) }),
+fn name(detail: &prost_types::Any) -> &str {
+    detail.type_url.rsplit('/').next().unwrap_or_default()
+}
+
+fn read(detail: &prost_types::Any, plan: Option<&Plan>) -> Detail {
+    let json = plan.and_then(|plan| readable(detail, plan));
+    let opaque = || json!({ "@type": detail.type_url, "value": STANDARD.encode(&detail.value) });
+    Detail {
+        type_url: detail.type_url.clone(),
+        value: detail.value.clone().into(),
+        json: json.unwrap_or_else(opaque),
     }
+}
+
+/// The detail in the JSON form of google.protobuf.Any.
+fn readable(detail: &prost_types::Any, plan: &Plan) -> Option<Value> {
+    let id = plan.find(name(detail))?;
+    let mut json = Vec::new();
+    write_json(plan, id, &detail.value, &mut json).ok()?;
+    let mut value: Value = serde_json::from_slice(&json).ok()?;
+    if plan.message(id).form == Form::Object {
+        value["@type"] = json!(detail.type_url);
+        return Some(value);
+    }
+    Some(json!({ "@type": detail.type_url, "value": value }))
 }

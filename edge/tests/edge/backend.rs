@@ -25,6 +25,8 @@ use crate::shop::{message, method};
 /// One thing that a call does.
 #[derive(Debug, Clone)]
 pub(crate) enum Act {
+    /// Has this in its initial metadata; comes before everything else.
+    Metadata(&'static str, &'static str),
     /// Sends an encoded message.
     Send(Bytes),
     Pause(Duration),
@@ -51,6 +53,7 @@ pub(crate) struct Backend(Arc<Inner>);
 struct Inner {
     answer: Answer,
     calls: Mutex<Vec<Value>>,
+    heads: Mutex<Vec<HeaderMap>>,
     open: watch::Sender<usize>,
 }
 
@@ -66,8 +69,12 @@ impl Drop for Open {
 impl Backend {
     /// `answer` is asked for every call: its method, such as `Streams/Watch`, and its request as JSON.
     pub(crate) fn new(answer: impl Fn(&str, &Value) -> Vec<Act> + Send + Sync + 'static) -> Self {
-        let inner = Inner { answer: Box::new(answer), calls: Mutex::default(), open: watch::Sender::new(0) };
-        Self(Arc::new(inner))
+        Self(Arc::new(Inner {
+            answer: Box::new(answer),
+            calls: Mutex::default(),
+            heads: Mutex::default(),
+            open: watch::Sender::new(0),
+        }))
     }
 
     /// Expects these requests, each once, in this order; any other call fails.
@@ -85,6 +92,11 @@ impl Backend {
     /// The requests so far.
     pub(crate) fn calls(&self) -> Vec<Value> {
         self.0.calls.lock().expect("no test panics here").clone()
+    }
+
+    /// The metadata of the calls so far.
+    pub(crate) fn heads(&self) -> Vec<HeaderMap> {
+        self.0.heads.lock().expect("no test panics here").clone()
     }
 
     /// Waits until every call is over.
@@ -108,16 +120,24 @@ impl Backend {
 
     async fn respond(&self, request: Request<Body>) -> Response<Body> {
         let name = request.uri().path().trim_start_matches("/shop.v1.").to_owned();
+        self.0.heads.lock().expect("no test panics here").push(request.headers().clone());
         let body = request.into_body().collect().await.expect("a request body").to_bytes();
         // Behind the flag and the length of the gRPC frame.
         let request = DynamicMessage::decode(method(&name).descriptor.input(), &body[5..]);
         let request = serde_json::to_value(request.expect("the request's message")).expect("JSON");
         let acts = (self.0.answer)(&name, &request);
+        let (metadata, acts): (Vec<Act>, Vec<Act>) =
+            acts.into_iter().partition(|act| matches!(act, Act::Metadata(..)));
         self.0.calls.lock().expect("no test panics here").push(request);
         self.0.open.send_modify(|open| *open += 1);
         let frames = play(acts, Open(self.0.open.clone()));
         let mut response = Response::new(Body::new(StreamBody::new(frames)));
         response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/grpc"));
+        for act in metadata {
+            if let Act::Metadata(name, value) = act {
+                response.headers_mut().append(name, http::HeaderValue::from_static(value));
+            }
+        }
         response
     }
 }
@@ -138,7 +158,7 @@ fn play(acts: Vec<Act>, open: Open) -> impl Stream<Item = io::Result<Frame<Bytes
                     Ok(Frame::data(Bytes::from_static(b"\0\0\0\0\x09torn")))
                 }
                 Act::Reset => Err(io::ErrorKind::ConnectionReset.into()),
-                Act::Cut => return None,
+                Act::Cut | Act::Metadata(..) => return None,
                 Act::Hang => std::future::pending().await,
             };
             return Some((frame, (acts, open)));
@@ -159,12 +179,22 @@ fn trailers(status: &Status) -> HeaderMap {
 /// A failure with the `reason` of its ErrorInfo.
 pub(crate) fn failure(code: Code, reason: &str) -> Act {
     let info = ErrorInfo { reason: reason.into(), domain: "shop.test".into(), ..ErrorInfo::default() };
-    let detail = prost_types::Any {
-        type_url: "type.googleapis.com/google.rpc.ErrorInfo".into(),
-        value: info.encode_to_vec(),
-    };
-    let rpc = RpcStatus { code: code as i32, message: reason.to_lowercase(), details: vec![detail] };
-    Act::Fail(Status::with_details(code, rpc.message.clone(), rpc.encode_to_vec().into()))
+    failure_with(code, &reason.to_lowercase(), vec![detail("google.rpc.ErrorInfo", &info)])
+}
+
+pub(crate) fn failure_with(code: Code, message: &str, details: Vec<prost_types::Any>) -> Act {
+    let rpc = RpcStatus { code: code as i32, message: message.to_owned(), details };
+    Act::Fail(Status::with_details(code, message, rpc.encode_to_vec().into()))
+}
+
+/// A detail of a failure, by the full name of its type.
+pub(crate) fn detail(name: &str, message: &impl Message) -> prost_types::Any {
+    prost_types::Any { type_url: format!("type.googleapis.com/{name}"), value: message.encode_to_vec() }
+}
+
+/// Answers a unary call with one message.
+pub(crate) fn answer(name: &str, json: Value) -> Vec<Act> {
+    vec![Act::Send(message(name, json).encode_to_vec().into()), Act::End]
 }
 
 /// Sends a WatchResponse.

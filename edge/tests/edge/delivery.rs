@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use lastmile_edge::deliver::{Pace, Sse, body};
+use lastmile_edge::error_style::ErrorStyle;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -199,6 +200,7 @@ async fn connect(
         retry: Duration::ZERO,
         drain: CancellationToken::new(),
         drain_window: Duration::ZERO,
+        errors: ErrorStyle::default(),
     };
     let mut body = body(reader, Box::new(sse), pace);
     let mut blocks = 0;

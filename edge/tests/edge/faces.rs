@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http_body_util::BodyExt;
 use lastmile_edge::deliver::{Array, Framing, Lines, Pace, Sse, body};
+use lastmile_edge::error_style::ErrorStyle;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,7 @@ fn pace() -> Pace {
         retry: Duration::from_secs(2),
         drain: CancellationToken::new(),
         drain_window: Duration::ZERO,
+        errors: ErrorStyle::default(),
     }
 }
 
@@ -104,7 +106,7 @@ async fn a_whole_stream_in_every_face() {
 async fn a_failure_is_said_in_band_and_never_looks_complete() {
     let acts = vec![position(0), event(1), failure(Code::DataLoss, "BAD_DISK")];
     let one = json_of(1);
-    let problem = r#"{"code":"DATA_LOSS","detail":"bad_disk","reason":"BAD_DISK","status":500,"title":"Internal Server Error","type":"about:blank"}"#;
+    let problem = r#"{"code":"DATA_LOSS","detail":"The backend failed. The log of the edge has the cause.","reason":"BAD_DISK","status":500,"title":"Internal Server Error","type":"about:blank"}"#;
     for (framing, expected) in [
         (
             sse(),

@@ -1,4 +1,5 @@
-//! The edge's own logic against real descriptors and a scripted backend: no sockets, no waiting.
+//! The edge against real descriptors and a scripted backend. Its logic is tested without sockets and without waiting, what
+//! HTTP clients see of it over real ones.
 
 mod shop;
 mod backend;
@@ -19,3 +20,9 @@ mod delivery;
 mod served;
 mod bodies;
 mod transfers;
+mod site;
+mod errors;
+mod manners;
+mod gateway;
+mod coming_from;
+mod coming_from_later;
