@@ -59,6 +59,8 @@ struct Flags {
 enum Command {
     /// Prints every route: HTTP method, path, gRPC method, how far its stream resumes.
     Routes,
+    /// Prints the OpenAPI document that is served at /openapi.json.
+    Openapi,
     /// Checks the backend's rules; fails when there is a mistake.
     Check,
     /// Prints the settings in force, as TOML keys.
@@ -97,6 +99,10 @@ async fn run(cli: Cli) -> Result<()> {
     let edge = Edge::new(config, upstream, source, None).map_err(|error| anyhow!(error))?;
     match cli.command {
         Some(Command::Routes) => print(&routes(&edge).await?),
+        Some(Command::Openapi) => {
+            let document = edge.openapi(&load(&edge).await?);
+            print(&(serde_json::to_string_pretty(&document)? + "\n"))
+        }
         Some(Command::Check) => {
             let schema = load(&edge).await?;
             print(&format!("ok: {} methods, {} bindings\n", schema.methods.len(), schema.bindings.len()))
