@@ -45,13 +45,14 @@ fn clean(comment: &str) -> String {
     lines.join("\n").trim().to_owned()
 }
 
-/// The first sentence, for lists.
-pub fn summary(comment: &str) -> String {
-    let paragraph = comment.split("\n\n").next().unwrap_or_default().replace('\n', " ");
-    let end =
-        paragraph.match_indices(". ").map(|(end, _)| end).find(|end| !is_abbreviation(&paragraph[..*end]));
-    let sentence = end.map_or(paragraph.as_str(), |end| &paragraph[..end]);
-    sentence.trim_end_matches('.').to_owned()
+/// The first sentence, for lists, and what follows it.
+pub fn split(comment: &str) -> (String, Option<String>) {
+    let paragraph = comment.find("\n\n").unwrap_or(comment.len());
+    let ends = comment[..paragraph].match_indices(". ").chain(comment[..paragraph].match_indices(".\n"));
+    let ends = ends.map(|(end, _)| end).filter(|end| !is_abbreviation(&comment[..*end]));
+    let (first, rest) = comment.split_at(ends.min().map_or(paragraph, |end| end + 1));
+    let first = first.trim_end_matches('.').replace('\n', " ");
+    (first, Some(rest.trim()).filter(|rest| !rest.is_empty()).map(str::to_owned))
 }
 
 fn is_abbreviation(before: &str) -> bool {
@@ -76,14 +77,16 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_is_the_first_sentence() {
-        for (comment, expected) in [
-            ("Returns a page\nof users. More.", "Returns a page of users"),
-            ("One sentence.", "One sentence"),
-            ("Names, e.g. of users. More.", "Names, e.g. of users"),
-            ("First\n\nSecond. Third.", "First"),
+    fn a_comment_is_its_first_sentence_and_the_rest() {
+        for (comment, first, rest) in [
+            ("Returns a page\nof users. More.", "Returns a page of users", "More."),
+            ("Returns users.\nMore.", "Returns users", "More."),
+            ("One sentence.", "One sentence", ""),
+            ("Names, e.g. of users. More.", "Names, e.g. of users", "More."),
+            ("First\n\nSecond. Third.", "First", "Second. Third."),
         ] {
-            assert_eq!(summary(comment), expected, "{comment:?}");
+            let expected = (first.to_owned(), Some(rest.to_owned()).filter(|rest| !rest.is_empty()));
+            assert_eq!(split(comment), expected, "{comment:?}");
         }
     }
 }

@@ -121,6 +121,9 @@ fn item(schemas: &mut Schemas<'_>, members: &[&Placed<'_>]) -> Object {
             for method in USUAL_METHODS {
                 let mut any = operation(schemas, placed);
                 any.set("operationId", format!("{}_{method}", placed.id));
+                if method == "get" {
+                    any.remove("requestBody");
+                }
                 operations.entry(place(method)).or_insert(any);
             }
             continue;

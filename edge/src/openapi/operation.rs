@@ -2,7 +2,7 @@
 
 use crate::schema::Binding;
 
-use super::comments::summary;
+use super::comments::split;
 use super::errors::response;
 use super::json::{Json, Object, object};
 use super::path::Outline;
@@ -25,8 +25,7 @@ pub fn operation(schemas: &mut Schemas<'_>, placed: &Placed<'_>) -> Object {
     let binding = placed.binding;
     let method = &binding.method;
     let comment = schemas.comment(&method.descriptor.parent_file(), method.descriptor.path());
-    let brief = comment.as_deref().map(summary);
-    let details = comment.filter(|comment| Some(comment.trim_end_matches('.')) != brief.as_deref());
+    let (brief, details) = comment.as_deref().map(split).unzip();
     let proto = method.descriptor.method_descriptor_proto();
     let is_deprecated = proto.options.as_ref().is_some_and(prost_types::MethodOptions::deprecated);
     let stream = method.stream.as_ref();
@@ -34,7 +33,7 @@ pub fn operation(schemas: &mut Schemas<'_>, placed: &Placed<'_>) -> Object {
         "operationId": placed.id.as_str(),
         "tags": [method.descriptor.parent_service().full_name()],
         "summary": brief,
-        "description": details,
+        "description": details.flatten(),
         "deprecated": is_deprecated.then_some(true),
         "parameters": filled(all_parameters(schemas, placed)),
         "requestBody": body::request(schemas, binding),

@@ -4,7 +4,7 @@ use prost_reflect::{Kind, MessageDescriptor};
 
 use crate::config::rest::{Int64, JsonConfig};
 
-use super::json::{Object, object};
+use super::json::{Json, Object, object};
 
 /// JavaScript numbers cannot hold 64 bits, so that they travel as text.
 const INTEGER_64: &str = "^-?[0-9]{1,19}$";
@@ -70,10 +70,12 @@ pub fn well_known(message: &MessageDescriptor, json: JsonConfig) -> Option<Objec
 }
 
 fn nullable(mut schema: Object) -> Object {
-    let Some(kind) = schema.get("type").cloned() else {
-        return object! { "anyOf": [schema, object! { "type": "null" }] };
-    };
-    schema.set("type", vec![kind, "null".into()]);
+    let null = Json::from(object! { "type": "null" });
+    match (schema.get("type").cloned(), schema.get("anyOf").cloned()) {
+        (Some(kind), _) => schema.set("type", [kind, "null".into()]),
+        (None, Some(Json::List(kinds))) => schema.set("anyOf", [kinds, vec![null]].concat()),
+        (None, _) => {}
+    }
     schema
 }
 

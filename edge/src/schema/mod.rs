@@ -14,7 +14,9 @@ pub mod check_http;
 pub mod check_stream;
 pub mod check_auth;
 pub mod load;
+pub mod advice;
 
+pub use advice::{Remark, Weight, advice};
 pub use field::FieldPath;
 pub use load::{Mistakes, Schema};
 pub use method::{Binding, Method};

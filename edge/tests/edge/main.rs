@@ -9,6 +9,8 @@ mod scramble;
 mod json;
 mod wire;
 mod rules;
+mod openapi;
+mod cli;
 mod items;
 mod requests;
 mod feeds;
