@@ -10,6 +10,7 @@ mod durability;
 mod faces;
 mod foreign;
 mod limits;
+mod openapi;
 mod shutdown;
 mod streams;
 mod tools;
