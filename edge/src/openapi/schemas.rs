@@ -75,6 +75,9 @@ impl<'a> Schemas<'a> {
         if !said.is_empty() {
             schema.set("description", said.join("\n\n"));
         }
+        if let Some(oneof) = field.containing_oneof().filter(|oneof| oneof.fields().len() > 1) {
+            schema.set("x-oneof", oneof.name());
+        }
         for behavior in behaviors(field) {
             schema.set(behavior, true);
         }
