@@ -67,7 +67,7 @@ impl Object {
     }
 }
 
-impl FromIterator<(String, Object)> for Object {
+impl FromIterator<(String, Self)> for Object {
     fn from_iter<I: IntoIterator<Item = (String, Self)>>(members: I) -> Self {
         Self(members.into_iter().map(|(key, value)| (key, Json::Object(value))).collect())
     }

@@ -78,7 +78,7 @@ pub fn in_query(schemas: &mut Schemas<'_>, binding: &Binding, but: &[FieldDescri
     let mut walk = Walk { schemas, bound, parameters: Vec::new() };
     for field in binding.method.descriptor.input().fields() {
         if top.as_ref() != Some(&field) && !but.contains(&field) {
-            walk.add(vec![field]);
+            walk.add(&[field]);
         }
     }
     walk.parameters
@@ -93,14 +93,14 @@ struct Walk<'a, 'b> {
 
 impl Walk<'_, '_> {
     /// Adds the last field of this path, or the fields in it.
-    fn add(&mut self, path: Vec<FieldDescriptor>) {
+    fn add(&mut self, path: &[FieldDescriptor]) {
         let Some(field) = path.last() else { return };
-        if self.bound.contains(&path) {
+        if self.bound.iter().any(|bound| bound == path) {
             return;
         }
         if field.is_map() {
             if self.schemas.terms.rest.query_maps {
-                self.map(&path);
+                self.map(path);
             }
             return;
         }
@@ -110,15 +110,14 @@ impl Walk<'_, '_> {
             } else {
                 schema
             };
-            return self.push(&path, schema, None);
+            return self.push(path, schema, None);
         }
         let Kind::Message(message) = field.kind() else { return };
-        if field.is_list() || path.len() >= MAX_DEPTH || is_within(&message, &path) || is_opaque(&message) {
+        if field.is_list() || path.len() >= MAX_DEPTH || is_within(&message, path) || is_opaque(&message) {
             return;
         }
         for inner in message.fields() {
-            let path = path.iter().cloned().chain([inner]).collect();
-            self.add(path);
+            self.add(&[path, &[inner]].concat());
         }
     }
 
