@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use lastmile_edge::config::RestConfig;
 use lastmile_edge::config::rest::{Compat, Enums, Envelope, ErrorForm, Int64, Names};
 use lastmile_edge::openapi::{Terms, document};
 use lastmile_edge::schema::{RuleFile, Schema};
+use prost::Message;
+use prost_types::{FileDescriptorProto, MethodDescriptorProto, ServiceDescriptorProto};
 use serde_json::{Value, json};
 
 use crate::shop::{compile, load, shop};
@@ -46,15 +49,41 @@ fn the_library_is_described_as_before() {
     assert_eq!(text.len(), golden.len(), "LASTMILE_WRITE=1 accepts it");
 }
 
+/// A second file with a service of its own, bound by a rule.
+fn other_file() -> Bytes {
+    let method = MethodDescriptorProto {
+        name: Some("Ask".into()),
+        input_type: Some(".google.protobuf.Empty".into()),
+        output_type: Some(".google.protobuf.Empty".into()),
+        ..Default::default()
+    };
+    let service = ServiceDescriptorProto {
+        name: Some("Desk".into()),
+        method: vec![method],
+        ..ServiceDescriptorProto::default()
+    };
+    let file = FileDescriptorProto {
+        name: Some("desk.proto".into()),
+        package: Some("desk.v1".into()),
+        syntax: Some("proto3".into()),
+        dependency: vec!["google/protobuf/empty.proto".into()],
+        service: vec![service],
+        ..Default::default()
+    };
+    file.encode_to_vec().into()
+}
+
 #[test]
 fn equal_schemas_give_equal_bytes_whatever_the_order_of_their_files() {
     let mut files = compile(include_str!("openapi/library.proto"));
-    let rules = RuleFile::default();
+    files.push(other_file());
+    let rules =
+        RuleFile::parse("http: { rules: [{ selector: desk.v1.Desk.Ask, get: /v1/desk }] }").expect("rules");
     let first = Schema::load(files.clone(), &rules, |_| false).expect("a good schema");
     files.reverse();
     let second = Schema::load(files, &rules, |_| false).expect("a good schema");
     let rest = RestConfig::default();
-    assert_eq!(pretty(&first, &rest), pretty(&second, &rest));
+    assert!(pretty(&first, &rest) == pretty(&second, &rest), "the order of the files shows");
 }
 
 /// Calls `visit` with every value in the document.
@@ -89,6 +118,12 @@ fn check_sound(schema: &Schema) {
             assert!(document.pointer(pointer).is_some(), "{target} leads nowhere");
         }
     });
+    let mut shapes = HashSet::new();
+    for path in document["paths"].as_object().expect("paths").keys() {
+        let shape: String =
+            path.split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest)).collect();
+        assert!(shapes.insert((path.matches('{').count(), shape)), "{path} is another path's twin");
+    }
     let mut ids = HashSet::new();
     let mut methods = HashSet::new();
     for (path, operation) in operations(&document) {
