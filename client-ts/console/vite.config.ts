@@ -20,7 +20,7 @@ const edge: ProxyOptions = {
 
 export default defineConfig({
   plugins: [vue()],
-  server: { port: 5173, strictPort: true, proxy: { "/api": edge, "/.well-known": edge } },
+  server: { port: 5173, strictPort: true, proxy: { "/api": edge, "/.well-known": edge, "/openapi.json": edge } },
   build: { target: "es2022", assetsInlineLimit: 0 },
   test: { environment: "node", include: ["src/**/*.test.ts"] },
 });

@@ -15,11 +15,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::config::EdgeConfig;
 use crate::error::Error;
 use crate::error_style::ErrorStyle;
-use crate::front::{Front, Shared, dispatch, ops, own};
+use crate::front::openapi::describe;
+use crate::front::{Document, Front, Shared, dispatch, ops, own};
 use crate::layer::{
     AddressLimit, CallerLimit, Keys, Origins, access_log, address_limit, compression, cors, error_form, host,
     native_event_source, panicked,
 };
+use crate::openapi;
 use crate::schema::{Mistakes, RuleFile, Schema, Source};
 use crate::telemetry::Traces;
 use crate::upstream::{Upstream, reflection};
@@ -78,6 +80,7 @@ impl Edge {
         );
         let front = Front {
             schema: ArcSwapOption::empty(),
+            document: Document::default(),
             keys: Keys::new(config.auth.clone(), upstream.clone())?,
             upstream,
             caller_limit: CallerLimit::default(),
@@ -113,6 +116,11 @@ impl Edge {
         };
         let paths = &self.front.config.paths;
         Ok(Schema::load(files, &self.rules, |template| own::is_reserved(paths, template))?)
+    }
+
+    /// The OpenAPI document of a schema, as it would be served.
+    pub fn openapi(&self, schema: &Schema) -> openapi::Object {
+        describe(&self.front, schema)
     }
 
     /// Loads the schema once, before anyone is told that the edge listens; a backend that is not there yet is met later.

@@ -26,6 +26,7 @@ pub mod upstream;
 pub mod hub;
 pub mod deliver;
 pub mod layer;
+pub mod openapi;
 pub mod front;
 pub mod app;
 pub mod serve;

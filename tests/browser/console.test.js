@@ -80,6 +80,33 @@ test("what is published on the page comes back by the stream", async (t) => {
   await page.getByTestId("event-row").filter({ hasText: "from the page" }).waitFor();
 });
 
+test("the API page finds an operation, opens it by keyboard and shows its curl line", async (t) => {
+  const page = await open(t);
+  await page.getByTestId("to-reference").click();
+  await page.getByRole("heading", { name: "API lastmile.v1", exact: true }).waitFor();
+  assert.match(await page.getByTestId("reference-count").innerText(), /^\d\d operations$/);
+  await page.getByTestId("reference-search").fill("get users:watch");
+  await page.getByText("1 operation", { exact: true }).waitFor();
+  const operation = page.getByTestId("operation");
+  await operation.locator("summary").first().focus();
+  await page.keyboard.press("Enter");
+  const line = await operation.getByTestId("curl-line").innerText();
+  assert.equal(line, `curl -N -b lastmile.cookies -H 'Accept: text/event-stream' ${app.url}/api/v1/users:watch`);
+  // Messages open one by one: they may hold themselves.
+  await operation.getByText("WatchUsersResponse", { exact: true }).first().click();
+  await operation.getByText("userCreated", { exact: true }).first().waitFor();
+
+  await page.getByTestId("to-console").click();
+  await page.getByTestId("login-username").waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "login-title", "the focus goes along");
+});
+
+test("a link to an operation opens it", async (t) => {
+  const page = await open(t, "/#/api/TopicService_PublishEvent");
+  await page.getByText("Appends an event to a topic").waitFor();
+  await page.getByTestId("curl-line").filter({ hasText: "/api/v1/topics/TOPIC/events" }).waitFor();
+});
+
 test("the page goes on after the process was killed and restarted", async (t) => {
   await publish(app, "news", "news:item", { title: "first" });
   const page = await open(t, "/#news");

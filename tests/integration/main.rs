@@ -11,6 +11,7 @@ mod faces;
 mod foreign;
 mod limits;
 mod logs;
+mod openapi;
 mod shutdown;
 mod streams;
 mod tools;

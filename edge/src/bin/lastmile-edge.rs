@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
-use lastmile_edge::app::Edge;
+use lastmile_edge::app::{Edge, LoadError};
 use lastmile_edge::config::{self, EdgeConfig};
 use lastmile_edge::schema::method::Tier;
-use lastmile_edge::schema::{Schema, Source};
+use lastmile_edge::schema::{Binding, Schema, Source, Weight, advice};
 use lastmile_edge::upstream::Upstream;
 use lastmile_edge::{serve, telemetry};
 use serde::Serialize;
@@ -57,10 +57,17 @@ struct Flags {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Prints every route: HTTP method, path, gRPC method, how far its stream resumes.
+    /// Prints every route: HTTP method, path, gRPC method, how far its stream resumes, and whether it is public.
     Routes,
-    /// Checks the backend's rules; fails when there is a mistake.
-    Check,
+    /// Prints the OpenAPI document that is served at /openapi.json.
+    Openapi,
+    /// Checks the backend's rules and says what may not be meant. Ends with 1 when there is a mistake, with 3 when the
+    /// descriptors cannot be had.
+    Check {
+        /// Ends with 1 for a warning too.
+        #[arg(long)]
+        strict: bool,
+    },
     /// Prints the settings in force, as TOML keys.
     Config,
     /// Writes the .proto files to import for annotations below this folder.
@@ -72,10 +79,13 @@ enum Command {
     },
 }
 
+/// What `check` ends with when there was nothing to check.
+const NOTHING_TO_CHECK: u8 = 3;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Cli::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "lastmile-edge: {error:#}");
             ExitCode::FAILURE
@@ -83,26 +93,36 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> Result<()> {
+async fn run(cli: Cli) -> Result<ExitCode> {
     if let Some(Command::Proto { dir, identity }) = &cli.command {
-        return write_protos(dir, *identity);
+        return done(write_protos(dir, *identity));
     }
     let config: EdgeConfig =
         config::load(cli.config.as_deref(), &cli.flags).map_err(|error| anyhow!(error))?;
     if let Some(Command::Config) = cli.command {
-        return print(&toml_keys("", &serde_json::to_value(&config)?));
+        return done(print(&toml_keys("", &serde_json::to_value(&config)?)));
     }
-    let upstream = Upstream::connect(&config.upstream).map_err(|error| anyhow!(error))?;
     let source = config.descriptors.clone().map_or(Source::Reflection, Source::File);
+    let needs_backend = cli.command.is_none() || config.descriptors.is_none();
+    let upstream = if needs_backend || !config.upstream.is_empty() {
+        Upstream::connect(&config.upstream).map_err(|error| anyhow!(error))?
+    } else {
+        Upstream::nowhere()
+    };
     let edge = Edge::new(config, upstream, source, None).map_err(|error| anyhow!(error))?;
     match cli.command {
-        Some(Command::Routes) => print(&routes(&edge).await?),
-        Some(Command::Check) => {
-            let schema = load(&edge).await?;
-            print(&format!("ok: {} methods, {} bindings\n", schema.methods.len(), schema.bindings.len()))
+        Some(Command::Routes) => done(print(&routes(&load(&edge).await?))),
+        Some(Command::Openapi) => {
+            let document = edge.openapi(&load(&edge).await?);
+            done(print(&(serde_json::to_string_pretty(&document)? + "\n")))
         }
-        _ => serve_edge(edge).await,
+        Some(Command::Check { strict }) => check(&edge, strict).await,
+        _ => done(serve_edge(edge).await),
     }
+}
+
+fn done(result: Result<()>) -> Result<ExitCode> {
+    result.map(|()| ExitCode::SUCCESS)
 }
 
 async fn serve_edge(edge: Edge) -> Result<()> {
@@ -123,29 +143,74 @@ async fn serve_edge(edge: Edge) -> Result<()> {
 }
 
 async fn load(edge: &Edge) -> Result<Schema> {
-    edge.load().await.with_context(|| format!("upstream {}", edge.config().upstream.join(", ")))
+    let config = edge.config();
+    let place = match &config.descriptors {
+        Some(file) => file.display().to_string(),
+        None => format!("upstream {}", config.upstream.join(", ")),
+    };
+    edge.load().await.context(place)
 }
 
-async fn routes(edge: &Edge) -> Result<String> {
-    let schema = load(edge).await?;
-    let mut rows: Vec<String> = Vec::new();
-    for binding in &schema.bindings {
-        let method = &binding.method;
-        let tier = match &method.stream {
-            Some(_) if method.descriptor.is_client_streaming() => Tier::None.name(),
-            Some(stream) => stream.tier().name(),
-            None if method.descriptor.is_client_streaming() => Tier::None.name(),
-            None => "unary",
-        };
-        rows.push(format!(
-            "{:<7} {:<44} {:<52} {tier}\n",
-            binding.http_method,
-            binding.template,
-            method.name()
-        ));
-    }
-    rows.sort();
-    Ok(rows.concat())
+/// Tells every mistake and remark, a line each; the last line is the verdict.
+async fn check(edge: &Edge, strict: bool) -> Result<ExitCode> {
+    let schema = match load(edge).await {
+        Ok(schema) => schema,
+        Err(error) => {
+            let Some(LoadError::Mistakes(mistakes)) = error.downcast_ref::<LoadError>() else {
+                writeln!(std::io::stderr(), "lastmile-edge: {error:#}")?;
+                return Ok(ExitCode::from(NOTHING_TO_CHECK));
+            };
+            let lines = mistakes.0.iter().map(|mistake| format!("mistake: {mistake}\n"));
+            print(&lines.collect::<String>())?;
+            print(&format!("failed: {}\n", count(mistakes.0.len(), "mistake")))?;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let remarks = advice(&schema, edge.config().rest.query_maps);
+    let warnings = remarks.iter().filter(|remark| remark.weight == Weight::Warning).count();
+    let is_good = !strict || warnings == 0;
+    print(&remarks.iter().map(|remark| format!("{remark}\n")).collect::<String>())?;
+    print(&format!(
+        "{}: {}, {}, {}\n",
+        if is_good { "ok" } else { "failed" },
+        count(schema.methods.len(), "method"),
+        count(schema.bindings.iter().filter(|binding| !binding.implicit).count(), "binding"),
+        count(warnings, "warning")
+    ))?;
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Columns as wide as their widest cell, rows by path.
+fn routes(schema: &Schema) -> String {
+    // What every method has without declaring it is told only where there is nothing else.
+    let is_declared =
+        |name: &str| schema.bindings.iter().any(|other| !other.implicit && other.method.name() == name);
+    let shown =
+        schema.bindings.iter().filter(|binding| !binding.implicit || !is_declared(binding.method.name()));
+    let mut rows: Vec<[&str; 5]> = shown.map(|binding| row(binding)).collect();
+    rows.sort_by_key(|[verb, template, ..]| (*template, *verb));
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: [usize; 5] = std::array::from_fn(width);
+    let line = |row: &[&str; 5]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+fn row(binding: &Binding) -> [&str; 5] {
+    let method = &binding.method;
+    let tier = match &method.stream {
+        _ if method.descriptor.is_client_streaming() => Tier::None.name(),
+        Some(stream) => stream.tier().name(),
+        None => "unary",
+    };
+    let access = if method.auth.public { "public" } else { "" };
+    [&binding.http_method, &binding.template, method.name(), tier, access]
 }
 
 fn write_protos(dir: &std::path::Path, identity: bool) -> Result<()> {

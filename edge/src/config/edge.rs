@@ -56,9 +56,17 @@ impl Default for EdgeConfig {
 }
 
 /// Where the edge's own paths are.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PathsConfig {
     /// Goes before the edge's own paths, such as `/lastmile`.
     pub prefix: String,
+    /// Serves `/openapi.json`: what the backend's bindings are, to anyone who asks.
+    pub openapi: bool,
+}
+
+impl Default for PathsConfig {
+    fn default() -> Self {
+        Self { prefix: String::new(), openapi: true }
+    }
 }

@@ -1,5 +1,7 @@
 //! Requests from browsers: each file is a face, or the way to it.
 
+pub mod etag;
+pub mod document;
 pub mod state;
 pub mod admit;
 pub mod accept;
@@ -7,7 +9,6 @@ pub mod gunzip;
 pub mod body;
 pub mod content;
 pub mod envelope;
-pub mod etag;
 pub mod conditions;
 pub mod exchange;
 pub mod http_body;
@@ -19,9 +20,11 @@ pub mod download;
 pub mod stream;
 pub mod poll;
 pub mod console;
+pub mod openapi;
 pub mod own;
 pub mod dispatch;
 pub mod ops;
 
 pub use dispatch::dispatch;
+pub use document::Document;
 pub use state::{Front, Shared};

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::config::PathsConfig;
 use crate::error::{Code, Error};
 
+use super::openapi::openapi;
 use super::state::Shared;
 
 const RESERVED: [&str; 6] = ["/ws", "/stream", "/hmr", "/tickets", "/openapi.json", "/.well-known"];
@@ -35,7 +36,7 @@ pub fn probe(paths: &PathsConfig) -> Router {
     Router::new().route(&path, get(move || async move { (StatusCode::NO_CONTENT, anyone) }))
 }
 
-/// Info, descriptors and keys.
+/// Info, descriptors, keys and the OpenAPI document.
 pub fn routes(front: &Shared) -> Router<Shared> {
     let prefix = &front.config.paths.prefix;
     let own = |path: &str| format!("{prefix}/.well-known/{path}");
@@ -43,6 +44,7 @@ pub fn routes(front: &Shared) -> Router<Shared> {
         .route(&own("lastmile/info"), get(info))
         .route(&own("lastmile/descriptors"), get(descriptors))
         .route(&own("jwks.json"), get(jwks))
+        .route(&format!("{prefix}/openapi.json"), get(openapi))
         .method_not_allowed_fallback(wrong_method)
 }
 

@@ -1,15 +1,19 @@
 //! What every request handler needs, behind one handle.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderName;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::EdgeConfig;
+use crate::error::{Code, Error, Result};
 use crate::layer::{CallerLimit, Keys};
 use crate::schema::Schema;
 use crate::upstream::Upstream;
+
+use super::document::Document;
 
 /// Shared by all requests.
 #[derive(Debug)]
@@ -17,6 +21,8 @@ pub struct Front {
     pub config: EdgeConfig,
     /// `None` until the backend has been heard of; swapped as a whole.
     pub schema: ArcSwapOption<Schema>,
+    /// The OpenAPI document of the schema.
+    pub document: Document,
     pub upstream: Upstream,
     pub keys: Keys,
     pub caller_limit: CallerLimit,
@@ -30,3 +36,13 @@ pub struct Front {
 
 /// A handle to it.
 pub type Shared = Arc<Front>;
+
+impl Front {
+    /// # Errors
+    /// UNAVAILABLE until the backend has been heard of.
+    pub fn loaded(&self) -> Result<Arc<Schema>> {
+        let message = "The backend has not been reached yet. Try again in a moment.";
+        let not_ready = || Error::new(Code::Unavailable, "SCHEMA_UNAVAILABLE", message);
+        self.schema.load_full().ok_or_else(|| not_ready().retry_after(Duration::from_secs(1)))
+    }
+}

@@ -56,7 +56,8 @@ impl Cookies {
         self.set(name, "", Some(0))
     }
 
-    fn full_name(self, name: &str) -> String {
+    /// The name that a cookie has on the wire.
+    pub fn full_name(self, name: &str) -> String {
         if self.secure { format!("__Host-{name}") } else { name.to_owned() }
     }
 }

@@ -15,7 +15,9 @@ pub mod check_http;
 pub mod check_stream;
 pub mod check_auth;
 pub mod load;
+pub mod advice;
 
+pub use advice::{Remark, Weight, advice};
 pub use field::FieldPath;
 pub use header_fields::HeaderFields;
 pub use load::{Mistakes, Schema};

@@ -38,6 +38,12 @@ impl Upstream {
         Ok(Self::from_service(channel))
     }
 
+    /// No backend at all: for looking at descriptors from a file.
+    pub fn nowhere() -> Self {
+        let nobody = || Err::<http::Response<Body>, _>(Status::unavailable("there is no backend"));
+        Self::from_service(tower::service_fn(move |_: http::Request<Body>| std::future::ready(nobody())))
+    }
+
     /// Calls a service in this process, without sockets.
     pub fn from_service<S>(service: S) -> Self
     where

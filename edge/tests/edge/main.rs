@@ -11,6 +11,8 @@ mod json;
 mod wire;
 mod rules;
 mod routing;
+mod openapi;
+mod cli;
 mod items;
 mod requests;
 mod feeds;

@@ -33,7 +33,7 @@ pub(crate) fn compile(text: &str) -> Vec<Bytes> {
     resolver.add(IncludeFileResolver::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../proto").into()));
     resolver.add(GoogleFileResolver::new());
     let mut compiler = Compiler::with_file_resolver(resolver);
-    compiler.include_imports(true);
+    compiler.include_imports(true).include_source_info(true);
     if let Err(error) = compiler.open_file("test.proto") {
         panic!("{error:?}");
     }

@@ -61,6 +61,7 @@ export function createApi(options: ApiOptions = {}) {
 
   return {
     info: () => answer<Info>(request("GET", "/.well-known/lastmile/info")),
+    openapi: () => answer<Record<string, unknown>>(request("GET", "/openapi.json")),
 
     login: (username: string, password: string) =>
       answer<{ user: User }>(request("POST", "/api/v1/auth/login", { username, password })),

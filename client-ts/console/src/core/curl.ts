@@ -1,5 +1,6 @@
 /** The shell line that does what the page does. */
 import { topicPath } from "./api.ts";
+import { sample, type Operation, type Schema } from "./openapi.ts";
 import type { Topic } from "./types.ts";
 
 const JAR = "lastmile.cookies";
@@ -35,4 +36,24 @@ function stream(url: string, cursor: string): string {
 /** One word for a POSIX shell, quoted only when it has to be. */
 export function quote(word: string): string {
   return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** Calls any operation of the reference, with samples where the caller has to choose. */
+export function curlOperation(origin: string, operation: Operation, schemas: Record<string, Schema>): string {
+  const { method, parameters, stream, open } = operation;
+  const path = operation.path.replaceAll(/\{([^}]+)\}/g, (_, name: string) => {
+    const parameter = parameters.find((one) => one.in === "path" && one.name === name);
+    const value = parameter?.schema && sample(parameter.schema, schemas);
+    return typeof value === "number" ? String(value) : name.toUpperCase().replaceAll(".", "-");
+  });
+  const words = ["curl"];
+  if (stream) words.push("-N");
+  if (!open) words.push("-b", JAR);
+  if (stream) words.push("-H", quote("Accept: text/event-stream"));
+  const json = operation.body.find((media) => media.type === "application/json")?.schema;
+  // --json makes it a POST by itself.
+  if (method !== (json ? "POST" : "GET")) words.push("-X", method);
+  if (json) words.push("--json", quote(JSON.stringify(sample(json, schemas))));
+  else if (operation.body.length > 0) words.push("--data-binary", "@FILE");
+  return [...words, quote(origin + path)].join(" ");
 }
