@@ -9,6 +9,7 @@ mod scramble;
 mod json;
 mod wire;
 mod rules;
+mod http_rules;
 mod routing;
 mod items;
 mod requests;
