@@ -74,7 +74,7 @@ impl Check<'_> {
         };
         match (message, &stream.data) {
             (None, _) => {
-                self.mistake(format!("http: response_body of a stream, `{path}`, must be a message"))
+                self.mistake(format!("http: response_body of a stream, `{path}`, must be a message"));
             }
             (Some(_), Some((data, _))) if *data != path => {
                 self.mistake(format!(

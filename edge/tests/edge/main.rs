@@ -10,6 +10,7 @@ mod scramble;
 mod json;
 mod wire;
 mod rules;
+mod http_rules;
 mod routing;
 mod openapi;
 mod cli;
