@@ -25,5 +25,8 @@ pub mod hub;
 pub mod deliver;
 pub mod layer;
 pub mod front;
+pub mod learn;
+pub mod fresh;
+pub mod reload;
 pub mod app;
 pub mod serve;

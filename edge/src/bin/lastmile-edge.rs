@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 use lastmile_edge::app::Edge;
-use lastmile_edge::config::{self, EdgeConfig};
+use lastmile_edge::config::{self, EdgeConfig, UpstreamConfig};
 use lastmile_edge::schema::method::Tier;
 use lastmile_edge::schema::{Schema, Source};
 use lastmile_edge::upstream::Upstream;
@@ -90,9 +90,9 @@ async fn run(cli: Cli) -> Result<()> {
     let config: EdgeConfig =
         config::load(cli.config.as_deref(), &cli.flags).map_err(|error| anyhow!(error))?;
     if let Some(Command::Config) = cli.command {
-        return print(&toml_keys("", &serde_json::to_value(&config)?));
+        return print(&toml(&serde_json::to_value(&config)?));
     }
-    let upstream = Upstream::connect(&config.upstream).map_err(|error| anyhow!(error))?;
+    let upstream = Upstream::connect(&config.upstream.0).map_err(|error| anyhow!(error))?;
     let source = config.descriptors.clone().map_or(Source::Reflection, Source::File);
     let edge = Edge::new(config, upstream, source, None).map_err(|error| anyhow!(error))?;
     match cli.command {
@@ -123,7 +123,8 @@ async fn serve_edge(edge: Edge) -> Result<()> {
 }
 
 async fn load(edge: &Edge) -> Result<Schema> {
-    edge.load().await.with_context(|| format!("upstream {}", edge.config().upstream.join(", ")))
+    let names: Vec<&str> = edge.config().upstream.0.iter().map(UpstreamConfig::name).collect();
+    edge.load().await.with_context(|| format!("upstream {}", names.join(", ")))
 }
 
 async fn routes(edge: &Edge) -> Result<String> {
@@ -158,6 +159,15 @@ fn write_protos(dir: &std::path::Path, identity: bool) -> Result<()> {
         print(&format!("{}\n", file.display()))?;
     }
     Ok(())
+}
+
+/// Settings as TOML: plain keys, then the tables.
+fn toml(settings: &serde_json::Value) -> String {
+    let upstreams = settings["upstream"].as_array().into_iter().flatten();
+    let tables = upstreams.map(|upstream| format!("\n[[upstream]]\n{}", toml_keys("", upstream)));
+    let mut plain = settings.clone();
+    plain["upstream"].take();
+    [toml_keys("", &plain), tables.collect()].concat()
 }
 
 fn toml_keys(prefix: &str, value: &serde_json::Value) -> String {

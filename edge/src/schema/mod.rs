@@ -8,12 +8,15 @@ pub mod check;
 pub mod plan;
 pub mod method;
 pub mod descriptors;
+pub mod order;
 pub mod rules;
 pub mod source;
 pub mod check_http;
 pub mod check_stream;
 pub mod check_auth;
 pub mod load;
+pub mod declared;
+pub mod merge;
 
 pub use field::FieldPath;
 pub use load::{Mistakes, Schema};
