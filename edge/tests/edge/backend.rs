@@ -106,7 +106,7 @@ impl Backend {
         }))
     }
 
-    async fn respond(&self, request: Request<Body>) -> Response<Body> {
+    pub(crate) async fn respond(&self, request: Request<Body>) -> Response<Body> {
         let name = request.uri().path().trim_start_matches("/shop.v1.").to_owned();
         let body = request.into_body().collect().await.expect("a request body").to_bytes();
         // Behind the flag and the length of the gRPC frame.

@@ -2,6 +2,7 @@
 
 mod shop;
 mod backend;
+mod host;
 mod subscriber;
 mod arbitrary;
 mod cursors;
@@ -15,3 +16,5 @@ mod feeds;
 mod splits;
 mod faces;
 mod delivery;
+mod balance;
+mod retries;
