@@ -98,7 +98,9 @@ impl Freshness {
         let outcome = self.read(&mut last).await;
         let failure = outcome.as_ref().err().map(ToString::to_string);
         let has_schema = self.front.schema.load().is_some();
-        if let Some(error) = failure.as_ref().filter(|error| has_schema && last.failure.as_ref() != Some(error)) {
+        if let Some(error) =
+            failure.as_ref().filter(|error| has_schema && last.failure.as_ref() != Some(error))
+        {
             tracing::error!(error, "descriptors are not refreshed; the last good ones stay");
         }
         last.failure = failure;
@@ -112,7 +114,8 @@ impl Freshness {
             return Ok(Change { missing: heard.missing, ..Change::none(schema) });
         }
         let Lesson { schema, served } = self.learner.compile(&heard).await?;
-        let change = Change { missing: heard.missing.clone(), ..Change::between(current.as_deref(), &schema) };
+        let change =
+            Change { missing: heard.missing.clone(), ..Change::between(current.as_deref(), &schema) };
         self.front.upstream.serve(served);
         self.front.schema.store(Some(Arc::new(schema)));
         change.tell();

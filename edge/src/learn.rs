@@ -72,7 +72,9 @@ impl Learner {
         let only = [UpstreamConfig::default()];
         let upstreams = if config.upstream.0.is_empty() { &only[..] } else { &config.upstream.0 };
         if upstreams.len() > 1 && config.descriptors.is_some() {
-            return Err("descriptors: name the file in `[[upstream]]` of the backend that it describes".into());
+            return Err(
+                "descriptors: name the file in `[[upstream]]` of the backend that it describes".into()
+            );
         }
         let teacher = |settings: &UpstreamConfig| Teacher {
             source: match &settings.descriptors {
@@ -90,7 +92,11 @@ impl Learner {
 
     /// The files that the schema depends on.
     pub fn files(&self) -> Vec<&Path> {
-        self.teachers.iter().filter_map(|teacher| teacher.source.path()).chain(self.rules.as_deref()).collect()
+        self.teachers
+            .iter()
+            .filter_map(|teacher| teacher.source.path())
+            .chain(self.rules.as_deref())
+            .collect()
     }
 
     /// Asks all upstreams. What one said before stands in for one that is away.
@@ -99,7 +105,8 @@ impl Learner {
     /// When none was ever heard of, or one says what cannot be read.
     pub async fn listen(&self) -> Result<Heard, LoadError> {
         let is_only = self.teachers.len() == 1;
-        let answers = self.teachers.iter().enumerate().map(|(place, teacher)| teacher.ask(&self.upstream, place));
+        let answers =
+            self.teachers.iter().enumerate().map(|(place, teacher)| teacher.ask(&self.upstream, place));
         let (mut parts, mut missing, mut away) = (Vec::new(), Vec::new(), None);
         for (teacher, answer) in self.teachers.iter().zip(join_all(answers).await) {
             match answer {
@@ -129,7 +136,8 @@ impl Learner {
         let rules = if heard.missing.is_empty() { rules } else { rules.ahead() };
         let (parts, paths) = (heard.parts.clone(), self.paths.clone());
         let compiling = tokio::task::spawn_blocking(move || compile(&parts, &rules, &paths));
-        let panicked = |_| LoadError::Unreadable("the descriptors cannot be read (malformed or too new)".into());
+        let panicked =
+            |_| LoadError::Unreadable("the descriptors cannot be read (malformed or too new)".into());
         compiling.await.map_err(panicked)?
     }
 
@@ -178,11 +186,7 @@ pub(crate) fn is_mistake(error: &Error) -> bool {
     error.reason_text() == "REFLECTION_MISSING"
 }
 
-fn compile(
-    parts: &[Option<Arc<Part>>],
-    rules: &RuleFile,
-    paths: &PathsConfig,
-) -> Result<Lesson, LoadError> {
+fn compile(parts: &[Option<Arc<Part>>], rules: &RuleFile, paths: &PathsConfig) -> Result<Lesson, LoadError> {
     let parts: Vec<Option<&Part>> = parts.iter().map(Option::as_deref).collect();
     let merged = merge(&parts)?;
     let reserved = |template: &str| own::is_reserved(paths, template);

@@ -171,7 +171,8 @@ impl<'de> Visitor<'de> for EntryVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Entry, A::Error> {
-        UpstreamConfig::deserialize(MapAccessDeserializer::new(map)).map(|table| Entry::Table(Box::new(table)))
+        UpstreamConfig::deserialize(MapAccessDeserializer::new(map))
+            .map(|table| Entry::Table(Box::new(table)))
     }
 }
 
@@ -210,10 +211,10 @@ mod tests {
         for (toml, expected) in [
             ("upstream = 'http://a:1'", vec![vec!["http://a:1"]]),
             ("upstream = ['http://a:1', 'b:2']", vec![vec!["http://a:1", "b:2"]]),
-            ("[[upstream]]\nurl = 'a:1'\n[[upstream]]\nurl = ['b:1', 'b:2']", vec![
-                vec!["a:1"],
-                vec!["b:1", "b:2"],
-            ]),
+            (
+                "[[upstream]]\nurl = 'a:1'\n[[upstream]]\nurl = ['b:1', 'b:2']",
+                vec![vec!["a:1"], vec!["b:1", "b:2"]],
+            ),
             ("[upstream]\nurl = 'a:1'", vec![vec!["a:1"]]),
             ("upstream = []", vec![]),
         ] {
@@ -228,7 +229,8 @@ mod tests {
 
     #[test]
     fn header_values_are_never_shown() {
-        let toml = "[[upstream]]\nurl = 'a'\nheaders = { x-key = 's3cret', x-token = '${TOKEN}', x = '${A}b}' }";
+        let toml =
+            "[[upstream]]\nurl = 'a'\nheaders = { x-key = 's3cret', x-token = '${TOKEN}', x = '${A}b}' }";
         let upstreams = read(toml).unwrap();
         let shown = format!("{upstreams:?} {}", serde_json::to_string(&upstreams).unwrap());
         assert!(!shown.contains("s3cret") && !shown.contains("b}"), "{shown}");

@@ -62,10 +62,8 @@ async fn descriptors(State(front): State<Shared>, headers: HeaderMap) -> Respons
     };
     let known = is_known(&headers, &schema.etag);
     // Clients may keep them, and ask each time whether they still hold.
-    let validators = [
-        (header::ETAG, schema.etag.clone()),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-    ];
+    let validators =
+        [(header::ETAG, schema.etag.clone()), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
     if known {
         return (StatusCode::NOT_MODIFIED, validators).into_response();
     }

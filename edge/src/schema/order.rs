@@ -77,6 +77,9 @@ mod tests {
                 ordered.iter().map(|file| Named::decode(file.clone()).unwrap().name).collect();
             assert_eq!(names, expected);
         }
-        assert_eq!(in_order(vec![Bytes::from_static(b"\xff"), file("a", &[])])[1], Bytes::from_static(b"\xff"));
+        assert_eq!(
+            in_order(vec![Bytes::from_static(b"\xff"), file("a", &[])])[1],
+            Bytes::from_static(b"\xff")
+        );
     }
 }

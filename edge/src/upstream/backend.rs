@@ -51,7 +51,8 @@ impl Backend {
         let manner = Arc::new(manner);
         let has_names = targets.iter().any(|target| target.name().is_some());
         let fixed = targets.iter().filter(|target| target.name().is_none());
-        let fixed = fixed.map(|target| Endpoint::new(Arc::clone(&manner), target.clone(), None).map(Arc::new));
+        let fixed =
+            fixed.map(|target| Endpoint::new(Arc::clone(&manner), target.clone(), None).map(Arc::new));
         let fixed = fixed.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
         let backend = Arc::new(Self {
             manner,
@@ -140,7 +141,8 @@ impl Backend {
                     found.extend(self.endpoints_at(target, addresses, &known));
                 }
                 failed => {
-                    let cause = failed.err().map_or("it has no address".to_owned(), |error| error.to_string());
+                    let cause =
+                        failed.err().map_or("it has no address".to_owned(), |error| error.to_string());
                     outcome = Err(format!("{host}: {cause}"));
                     found.extend(known.iter().filter(of_target).cloned());
                 }
@@ -162,7 +164,9 @@ impl Backend {
             let same = known.iter().find(|known| known.is_at(target) && known.address == Some(address));
             match same {
                 Some(same) => Some(Arc::clone(same)),
-                None => Endpoint::new(Arc::clone(&self.manner), target.clone(), Some(address)).ok().map(Arc::new),
+                None => {
+                    Endpoint::new(Arc::clone(&self.manner), target.clone(), Some(address)).ok().map(Arc::new)
+                }
             }
         };
         addresses.into_iter().filter_map(endpoint).collect()
@@ -170,13 +174,19 @@ impl Backend {
 
     /// Endpoints that are left out get no new calls; those under way hold them until they end.
     fn replace(&self, known: &[Arc<Endpoint>], found: Vec<Arc<Endpoint>>) {
-        let holds = |list: &[Arc<Endpoint>], one: &Arc<Endpoint>| list.iter().any(|other| Arc::ptr_eq(other, one));
+        let holds =
+            |list: &[Arc<Endpoint>], one: &Arc<Endpoint>| list.iter().any(|other| Arc::ptr_eq(other, one));
         for new in found.iter().filter(|one| !holds(known, one)) {
             tracing::info!(upstream = self.manner.name, endpoint = new.describe(), "an endpoint is found");
         }
         for gone in known.iter().filter(|one| !holds(&found, one)) {
             let (endpoint, calls) = (gone.describe(), gone.load());
-            tracing::info!(upstream = self.manner.name, endpoint, calls, "an endpoint is gone; its calls end");
+            tracing::info!(
+                upstream = self.manner.name,
+                endpoint,
+                calls,
+                "an endpoint is gone; its calls end"
+            );
         }
         self.endpoints.store(Arc::new(found));
     }

@@ -145,7 +145,10 @@ fn headers(config: &UpstreamConfig) -> Result<HeaderMap, String> {
 /// What gRPC and HTTP/2 say themselves.
 fn is_of_protocol(name: &str) -> bool {
     name.starts_with("grpc-")
-        || matches!(name, "te" | "content-type" | "content-length" | "host" | "connection" | "transfer-encoding")
+        || matches!(
+            name,
+            "te" | "content-type" | "content-length" | "host" | "connection" | "transfer-encoding"
+        )
 }
 
 /// Puts variables of the environment in place of `${NAME}`.

@@ -57,7 +57,8 @@ impl Failure {
 fn of_http2(text: &str) -> Option<Failure> {
     // A GOAWAY without error reaches only streams above its last one, which the backend has not looked at (RFC 9113,
     // section 6.8); REFUSED_STREAM says the same of one stream (section 8.7).
-    let unseen = ["connection error received: not a result of an error", "stream error received: refused stream"];
+    let unseen =
+        ["connection error received: not a result of an error", "stream error received: refused stream"];
     if unseen.iter().any(|unseen| text.starts_with(unseen)) {
         return Some(Failure::Refused);
     }
@@ -86,7 +87,10 @@ mod tests {
         for (text, expected) in [
             ("connection error received: not a result of an error", Failure::Refused),
             ("connection error received: not a result of an error (b\"max_age\")", Failure::Refused),
-            ("stream error received: refused stream before processing any application logic", Failure::Refused),
+            (
+                "stream error received: refused stream before processing any application logic",
+                Failure::Refused,
+            ),
             ("connection error received: detected excessive load", Failure::Broken),
             ("stream error received: unexpected internal error encountered", Failure::Other),
             ("stream closed because of a broken pipe", Failure::Broken),

@@ -39,7 +39,9 @@ impl Target {
         let tls = match uri.scheme_str() {
             Some("https") => Some(client_tls(tls, host)?),
             Some("http") if *tls == TlsConfig::default() => None,
-            Some("http") => return Err(format!("url: `{url}`: has `tls` settings, so it must begin with https://")),
+            Some("http") => {
+                return Err(format!("url: `{url}`: has `tls` settings, so it must begin with https://"));
+            }
             _ => return Err(format!("url: `{url}`: must begin with http:// or https://")),
         };
         let target = Self { uri, tls };

@@ -108,6 +108,10 @@ impl Backend {
 
     pub(crate) async fn respond(&self, request: Request<Body>) -> Response<Body> {
         let name = request.uri().path().trim_start_matches("/shop.v1.").to_owned();
+        // Probes ask for health, which this backend does not have.
+        if !request.uri().path().starts_with("/shop.v1.") {
+            return Status::unimplemented(name).into_http();
+        }
         let body = request.into_body().collect().await.expect("a request body").to_bytes();
         // Behind the flag and the length of the gRPC frame.
         let request = DynamicMessage::decode(method(&name).descriptor.input(), &body[5..]);

@@ -1,7 +1,7 @@
 //! Several processes of one backend: they come and go under load, and share it.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use lastmile_edge::config::UpstreamConfig;
@@ -49,7 +49,10 @@ impl Load {
                 loop {
                     match upstream.unary(call(GET), Bytes::new()).await {
                         Ok(_) => _ = done.fetch_add(1, Ordering::SeqCst),
-                        Err(error) => failed.lock().expect("no panic").push(error.to_string()),
+                        Err(error) => {
+                            failed.lock().expect("no panic").push(error.to_string());
+                            tokio::task::yield_now().await;
+                        }
                     }
                 }
             });
@@ -101,6 +104,7 @@ async fn equal_processes_share_the_calls() {
     let upstream = Upstream::connect(&[UpstreamConfig { url, ..UpstreamConfig::default() }]).expect("URLs");
     let load = Load::start(&upstream);
     load.more(900).await;
+    assert_eq!(*load.failed.lock().expect("no panic"), Vec::<String>::new());
     for backend in &backends {
         assert!(backend.calls().len() > 200, "{}", backend.calls().len());
     }
@@ -140,7 +144,16 @@ async fn endless_streams_never_fill_the_only_connection() {
 
 #[tokio::test]
 async fn a_process_that_is_gone_from_its_name_ends_its_calls_and_gets_no_new_ones() {
-    let ticking = || Backend::new(|_, _| vec![response(json!({ "number": 1 })), Act::Pause(std::time::Duration::from_millis(300)), response(json!({ "number": 2 })), Act::End]);
+    let ticking = || {
+        Backend::new(|_, _| {
+            vec![
+                response(json!({ "number": 1 })),
+                Act::Pause(std::time::Duration::from_millis(300)),
+                response(json!({ "number": 2 })),
+                Act::End,
+            ]
+        })
+    };
     let (old, new) = (ticking(), ticking());
     let old_host = Host::of(&old).await;
     let new_host = Host::at(beside(old_host.address, 2), scripted(&new)).await;

@@ -102,7 +102,8 @@ async fn serve(stream: TcpStream, answer: Answer, drain: CancellationToken) {
         async move { Ok::<_, Infallible>(answer.await) }
     });
     let service = hyper_util::service::TowerToHyperService::new(service);
-    let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
+    let connection =
+        http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
@@ -181,7 +182,8 @@ impl Zone {
         let zone = self.clone();
         let lookup = move |_: &str, _| {
             let addresses = zone.0.lock().expect("no panic").clone();
-            let found = if addresses.is_empty() { Err(std::io::ErrorKind::NotFound.into()) } else { Ok(addresses) };
+            let found =
+                if addresses.is_empty() { Err(std::io::ErrorKind::NotFound.into()) } else { Ok(addresses) };
             Box::pin(async move { found }) as lastmile_edge::upstream::resolve::Addresses
         };
         Names::new(lookup, Duration::from_millis(20))

@@ -18,3 +18,4 @@ mod faces;
 mod delivery;
 mod balance;
 mod retries;
+mod learning;

@@ -108,7 +108,9 @@ async fn no_call_is_lost_between_goodbye_and_the_next_connection() {
 
 #[tokio::test]
 async fn the_time_limit_holds_over_all_tries() {
-    let backend = Backend::new(|_, _| vec![Act::Pause(Duration::from_millis(150)), Act::Fail(Status::unavailable("busy"))]);
+    let backend = Backend::new(|_, _| {
+        vec![Act::Pause(Duration::from_millis(150)), Act::Fail(Status::unavailable("busy"))]
+    });
     let host = Host::of(&backend).await;
     let upstream = connect(&[&host]);
     let deadline = Some(Instant::now() + Duration::from_millis(220));
