@@ -42,7 +42,7 @@ impl Edge {
         grpc: Option<String>,
     ) -> Result<Self, String> {
         check(&config)?;
-        let learner = Learner::new(&config, upstream.clone(), &source)?;
+        let learner = Learner::new(&config, upstream.clone(), source)?;
         let limits = &config.limits;
         let addresses = AddressLimit::new(
             limits.requests_per_second,

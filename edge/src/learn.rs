@@ -64,11 +64,12 @@ pub enum LoadError {
 }
 
 impl Learner {
-    /// `source` is where an only upstream's descriptors come from, when its settings do not say.
+    /// `source` is where the descriptors of the first upstream come from, when its settings do not say; those of others
+    /// come by reflection.
     ///
     /// # Errors
     /// A sentence naming the setting that cannot be used.
-    pub fn new(config: &EdgeConfig, upstream: Upstream, source: &Source) -> Result<Self, String> {
+    pub fn new(config: &EdgeConfig, upstream: Upstream, source: Source) -> Result<Self, String> {
         let only = [UpstreamConfig::default()];
         let upstreams = if config.upstream.0.is_empty() { &only[..] } else { &config.upstream.0 };
         if upstreams.len() > 1 && config.descriptors.is_some() {
@@ -76,16 +77,16 @@ impl Learner {
                 "descriptors: name the file in `[[upstream]]` of the backend that it describes".into()
             );
         }
-        let teacher = |settings: &UpstreamConfig| Teacher {
+        let sources = std::iter::once(source).chain(std::iter::repeat(Source::Reflection));
+        let teacher = |(settings, source): (&UpstreamConfig, Source)| Teacher {
             source: match &settings.descriptors {
                 Some(file) => Source::File(file.clone()),
-                None if upstreams.len() == 1 => source.clone(),
-                None => Source::Reflection,
+                None => source,
             },
             settings: settings.clone(),
             heard: Mutex::default(),
         };
-        let teachers = upstreams.iter().map(teacher).collect();
+        let teachers = upstreams.iter().zip(sources).map(teacher).collect();
         let learner = Self { upstream, teachers, rules: config.rules.clone(), paths: config.paths.clone() };
         learner.rules().and_then(|text| learner.parse(&text)).map(|_| learner)
     }

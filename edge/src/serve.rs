@@ -103,7 +103,7 @@ async fn reload_on_hangup(edge: &Edge) {
         }
         Err(error) => tracing::warn!(%error, "SIGHUP cannot be heard"),
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Serves until `drain` is cancelled, then lets what is open end, at most for `grace`.

@@ -9,10 +9,12 @@ use std::time::Duration;
 /// The addresses of a name, when they are known.
 pub type Addresses = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
+type Lookup = dyn Fn(&str, u16) -> Addresses + Send + Sync;
+
 /// How names become addresses.
 #[derive(Clone)]
 pub struct Names {
-    lookup: Arc<dyn Fn(&str, u16) -> Addresses + Send + Sync>,
+    lookup: Arc<Lookup>,
     /// How often a name is looked up again.
     pub every: Duration,
 }
