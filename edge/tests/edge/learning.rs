@@ -8,6 +8,7 @@ use http_body_util::BodyExt;
 use lastmile_edge::app::Edge;
 use lastmile_edge::config::{EdgeConfig, UpstreamConfig, Upstreams};
 use lastmile_edge::schema::Source;
+use lastmile_edge::schema::descriptors::join_set;
 use lastmile_edge::schema::merge::{Part, merge};
 use lastmile_edge::upstream::Upstream;
 use serde_json::Value;
@@ -274,4 +275,34 @@ async fn a_backend_that_forgot_a_method_is_asked_what_it_has() {
     soon("the new schema", fresh).await;
     edge.drain().cancel();
     keeper.await.expect("no panic").expect("a clean end");
+}
+
+#[tokio::test]
+async fn a_descriptor_file_is_read_again_when_it_changes() {
+    let file = std::env::temp_dir().join(format!("lastmile-learning-{}.binpb", std::process::id()));
+    let write = |path: &str| {
+        let set = join_set(compile(&proto("acme", "Stock", path, "title")));
+        std::fs::write(&file, set).expect("a file");
+    };
+    write("/stock");
+    let stock = named("stock", "http://127.0.0.1:1".into());
+    let edge = edge(vec![UpstreamConfig { descriptors: Some(file.clone()), ..stock }]);
+    edge.begin().await.expect("a schema");
+    let keeper = tokio::spawn({
+        let edge = edge.clone();
+        async move { edge.keep_fresh().await }
+    });
+    write("/another");
+    let fresh = async {
+        while get(&edge, "/another").await.0 == 404 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    soon("the new schema", fresh).await;
+    std::fs::write(&file, "half a fi").expect("a file");
+    assert_eq!(reload(&edge).await.0, 422);
+    assert_eq!(get(&edge, "/another").await.0, 503, "the last good schema stays, and its backend is away");
+    edge.drain().cancel();
+    keeper.await.expect("no panic").expect("a clean end");
+    std::fs::remove_file(&file).expect("a file");
 }
