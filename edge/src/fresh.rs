@@ -161,7 +161,8 @@ impl Reasons {
         Self {
             news: freshness.front.upstream.news(),
             news_from: Instant::now(),
-            files: stamps(&freshness.learner),
+            // Unknown, so that a change since the first reading is not missed.
+            files: vec![None; freshness.learner.files().len()],
             is_missing: last.heard.as_ref().is_some_and(|heard| !heard.missing.is_empty()),
         }
     }
