@@ -7,48 +7,33 @@ use arc_swap::ArcSwapOption;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use http::HeaderName;
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::config::EdgeConfig;
-use crate::error::Error;
 use crate::error_style::ErrorStyle;
+use crate::fresh::Freshness;
 use crate::front::openapi::describe;
 use crate::front::{Document, Front, Shared, dispatch, ops, own};
 use crate::layer::{
     AddressLimit, CallerLimit, Keys, Origins, access_log, address_limit, compression, cors, error_form, host,
     native_event_source, panicked,
 };
+use crate::learn::{Learner, LoadError};
 use crate::openapi;
-use crate::schema::{Mistakes, RuleFile, Schema, Source};
+use crate::reload;
+use crate::schema::{Schema, Source};
 use crate::telemetry::Traces;
-use crate::upstream::{Upstream, reflection};
+use crate::upstream::Upstream;
 
-/// How often a backend that has never answered is tried.
-const RETRY: Duration = Duration::from_millis(300);
-
-/// An edge in front of one backend. Cheap to clone.
+/// An edge in front of its backends. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Edge {
     front: Shared,
-    source: Source,
-    rules: Arc<RuleFile>,
+    freshness: Arc<Freshness>,
     addresses: Arc<AddressLimit>,
     traces: Arc<Traces>,
-}
-
-/// Why the backend's schema could not be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// Try again later.
-    #[error("{0}")]
-    Unreachable(Error),
-    #[error("{0}")]
-    Unreadable(String),
-    #[error(transparent)]
-    Mistakes(#[from] Mistakes),
 }
 
 impl Edge {
@@ -62,16 +47,9 @@ impl Edge {
         source: Source,
         grpc: Option<String>,
     ) -> Result<Self, String> {
-        let rules = match &config.rules {
-            Some(file) => {
-                let text =
-                    std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-                RuleFile::parse(&text).map_err(|error| format!("{}: {error}", file.display()))?
-            }
-            None => RuleFile::default(),
-        };
         check(&config)?;
         config.rest = config.rest.settled();
+        let learner = Learner::new(&config, upstream.clone(), source)?;
         let limits = &config.limits;
         let addresses = AddressLimit::new(
             limits.requests_per_second,
@@ -90,13 +68,9 @@ impl Edge {
             grpc,
             config,
         };
-        Ok(Self {
-            front: Arc::new(front),
-            source,
-            rules: Arc::new(rules),
-            addresses: Arc::new(addresses),
-            traces: Arc::default(),
-        })
+        let front = Arc::new(front);
+        let freshness = Arc::new(Freshness::new(learner, Arc::clone(&front)));
+        Ok(Self { front, freshness, addresses: Arc::new(addresses), traces: Arc::default() })
     }
 
     pub fn config(&self) -> &EdgeConfig {
@@ -109,13 +83,11 @@ impl Edge {
     }
 
     /// Fetches descriptors and compiles them with the rules.
+    ///
+    /// # Errors
+    /// Why there is no schema.
     pub async fn load(&self) -> Result<Schema, LoadError> {
-        let files = match self.source.read().map_err(LoadError::Unreadable)? {
-            Some(files) => files,
-            None => reflection::fetch(&self.front.upstream).await.map_err(LoadError::Unreachable)?,
-        };
-        let paths = &self.front.config.paths;
-        Ok(Schema::load(files, &self.rules, |template| own::is_reserved(paths, template))?)
+        self.freshness.load().await
     }
 
     /// The OpenAPI document of a schema, as it would be served.
@@ -128,49 +100,25 @@ impl Edge {
     /// # Errors
     /// What is wrong with the backend's descriptors or rules: then the edge must not start.
     pub async fn begin(&self) -> Result<(), LoadError> {
-        match self.load().await {
-            Ok(schema) => {
-                self.take(schema);
-                Ok(())
-            }
-            Err(LoadError::Unreachable(error)) if error.reason_text() != "REFLECTION_MISSING" => {
-                tracing::warn!(%error, "waiting for the backend");
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
+        self.freshness.begin().await
     }
 
-    /// Waits for a backend that was not there at the start, then takes over its changed descriptors; the last good
-    /// schema stays when the new one is wrong.
+    /// Has descriptors and rules read again soon.
+    pub fn ask_to_reload(&self) {
+        self.freshness.ask();
+    }
+
+    /// Waits for backends that were not there at the start, then takes over changed descriptors; the last good schema
+    /// stays when the new one is wrong.
     ///
     /// # Errors
     /// What is wrong with the first schema.
     pub async fn keep_fresh(&self) -> Result<(), LoadError> {
-        let refresh = self.front.config.calls.refresh.max(Duration::from_secs(1));
-        loop {
-            let is_first = self.front.schema.load().is_none();
-            tokio::select! {
-                () = sleep(if is_first { RETRY } else { refresh }) => {}
-                () = self.front.drain.cancelled() => return Ok(()),
-            }
+        let tidy = || {
             self.addresses.tidy();
             self.front.caller_limit.tidy();
-            match self.load().await {
-                Ok(schema) => self.take(schema),
-                Err(LoadError::Unreachable(error)) => tracing::debug!(%error, "descriptors not refreshed"),
-                Err(error) if is_first => return Err(error),
-                Err(error) => tracing::error!(%error, "the new schema is wrong; the last good one stays"),
-            }
-        }
-    }
-
-    fn take(&self, schema: Schema) {
-        let current = self.front.schema.load();
-        if current.as_ref().is_none_or(|current| current.descriptors != schema.descriptors) {
-            tracing::info!(methods = schema.methods.len(), bindings = schema.bindings.len(), "schema loaded");
-            self.front.schema.store(Some(Arc::new(schema)));
-        }
+        };
+        self.freshness.keep(tidy).await
     }
 
     /// What browsers reach.
@@ -196,7 +144,7 @@ impl Edge {
 
     /// What operators reach.
     pub fn admin(&self) -> Router {
-        ops::routes(Arc::clone(&self.front))
+        ops::routes(Arc::clone(&self.front)).merge(reload::routes(Arc::clone(&self.freshness)))
     }
 }
 

@@ -28,5 +28,8 @@ pub mod deliver;
 pub mod layer;
 pub mod openapi;
 pub mod front;
+pub mod learn;
+pub mod fresh;
+pub mod reload;
 pub mod app;
 pub mod serve;

@@ -19,9 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{ServiceExt, service_fn};
 
-use crate::app::{Edge, LoadError};
+use crate::app::Edge;
 use crate::config::LimitsConfig;
 use crate::layer::Peer;
+use crate::learn::LoadError;
 
 /// Tries to find a port that is free for both families.
 const ATTEMPTS: usize = 16;
@@ -81,6 +82,7 @@ pub async fn run(
     let outcome = tokio::select! {
         outcome = edge.keep_fresh() => outcome,
         () = shutdown => Ok(()),
+        () = reload_on_hangup(edge) => Ok(()),
     };
     drain.cancel();
     if http.await.is_err() {
@@ -89,6 +91,19 @@ pub async fn run(
     stop_admin.cancel();
     let _ = admin.await;
     outcome
+}
+
+/// SIGHUP has descriptors and rules read again. Never ends.
+async fn reload_on_hangup(edge: &Edge) {
+    match signal(SignalKind::hangup()) {
+        Ok(mut hangup) => {
+            while hangup.recv().await.is_some() {
+                edge.ask_to_reload();
+            }
+        }
+        Err(error) => tracing::warn!(%error, "SIGHUP cannot be heard"),
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Serves until `drain` is cancelled, then lets what is open end, at most for `grace`.

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
-use lastmile_edge::app::{Edge, LoadError};
-use lastmile_edge::config::{self, EdgeConfig};
+use lastmile_edge::app::Edge;
+use lastmile_edge::config::{self, EdgeConfig, UpstreamConfig};
+use lastmile_edge::learn::LoadError;
 use lastmile_edge::schema::method::Tier;
 use lastmile_edge::schema::{Binding, Schema, Source, Weight, advice};
 use lastmile_edge::upstream::Upstream;
@@ -100,12 +101,12 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     let config: EdgeConfig =
         config::load(cli.config.as_deref(), &cli.flags).map_err(|error| anyhow!(error))?;
     if let Some(Command::Config) = cli.command {
-        return done(print(&toml_keys("", &serde_json::to_value(&config)?)));
+        return done(print(&toml(&serde_json::to_value(&config)?)));
     }
     let source = config.descriptors.clone().map_or(Source::Reflection, Source::File);
     let needs_backend = cli.command.is_none() || config.descriptors.is_none();
-    let upstream = if needs_backend || !config.upstream.is_empty() {
-        Upstream::connect(&config.upstream).map_err(|error| anyhow!(error))?
+    let upstream = if needs_backend || !config.upstream.0.is_empty() {
+        Upstream::connect(&config.upstream.0).map_err(|error| anyhow!(error))?
     } else {
         Upstream::nowhere()
     };
@@ -146,7 +147,10 @@ async fn load(edge: &Edge) -> Result<Schema> {
     let config = edge.config();
     let place = match &config.descriptors {
         Some(file) => file.display().to_string(),
-        None => format!("upstream {}", config.upstream.join(", ")),
+        None => {
+            let names: Vec<&str> = config.upstream.0.iter().map(UpstreamConfig::name).collect();
+            format!("upstream {}", names.join(", "))
+        }
     };
     edge.load().await.context(place)
 }
@@ -223,6 +227,15 @@ fn write_protos(dir: &std::path::Path, identity: bool) -> Result<()> {
         print(&format!("{}\n", file.display()))?;
     }
     Ok(())
+}
+
+/// Settings as TOML: plain keys, then the tables.
+fn toml(settings: &serde_json::Value) -> String {
+    let upstreams = settings["upstream"].as_array().into_iter().flatten();
+    let tables = upstreams.map(|upstream| format!("\n[[upstream]]\n{}", toml_keys("", upstream)));
+    let mut plain = settings.clone();
+    plain["upstream"].take();
+    [toml_keys("", &plain), tables.collect()].concat()
 }
 
 fn toml_keys(prefix: &str, value: &serde_json::Value) -> String {

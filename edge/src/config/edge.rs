@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::guards::{AuthConfig, CorsConfig, LimitsConfig};
 use super::rest::RestConfig;
 use super::traffic::{CallsConfig, DrainConfig, StreamsConfig};
+use super::upstream::Upstreams;
 
 /// Everything that can be set for an edge; the field names are the TOML keys.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -16,8 +17,8 @@ pub struct EdgeConfig {
     pub http: String,
     /// Where operators look: `/livez`, `/readyz`.
     pub admin: String,
-    /// One or several equal backends.
-    pub upstream: Vec<String>,
+    /// The backends: tables, or the URLs of one.
+    pub upstream: Upstreams,
     /// An encoded FileDescriptorSet, instead of reflection.
     pub descriptors: Option<PathBuf>,
     /// Rules in YAML for a backend without annotations.
@@ -39,7 +40,7 @@ impl Default for EdgeConfig {
         Self {
             http: "localhost:8080".into(),
             admin: "localhost:9090".into(),
-            upstream: Vec::new(),
+            upstream: Upstreams::default(),
             descriptors: None,
             rules: None,
             dev: false,
@@ -63,10 +64,12 @@ pub struct PathsConfig {
     pub prefix: String,
     /// Serves `/openapi.json`: what the backend's bindings are, to anyone who asks.
     pub openapi: bool,
+    /// `/.well-known/lastmile/descriptors` tells everyone the backend's descriptors; with `--dev` it always does.
+    pub descriptors: bool,
 }
 
 impl Default for PathsConfig {
     fn default() -> Self {
-        Self { prefix: String::new(), openapi: true }
+        Self { prefix: String::new(), openapi: true, descriptors: false }
     }
 }

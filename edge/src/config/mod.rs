@@ -3,6 +3,7 @@
 pub mod guards;
 pub mod traffic;
 pub mod rest;
+pub mod upstream;
 pub mod edge;
 pub mod load;
 
@@ -11,3 +12,4 @@ pub use guards::{AuthConfig, CorsConfig, LimitsConfig};
 pub use load::load;
 pub use rest::RestConfig;
 pub use traffic::{CallsConfig, DrainConfig, StreamsConfig};
+pub use upstream::{TlsConfig, UpstreamConfig, Upstreams};

@@ -1,15 +1,18 @@
 //! The edge's own paths, which no binding can take.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::config::PathsConfig;
 use crate::error::{Code, Error};
 
+use super::etag::Tags;
 use super::openapi::openapi;
 use super::state::Shared;
 
@@ -59,15 +62,25 @@ async fn info(State(front): State<Shared>) -> Json<Value> {
     Json(json!({ "version": env!("CARGO_PKG_VERSION"), "dev": front.config.dev, "grpc": front.grpc }))
 }
 
-/// The encoded FileDescriptorSet, from which clients are generated; only for developers.
-async fn descriptors(State(front): State<Shared>) -> Response {
-    match front.schema.load_full().filter(|_| front.config.dev) {
-        Some(schema) => {
-            ([(header::CONTENT_TYPE, "application/protobuf")], schema.descriptors.clone()).into_response()
-        }
-        None => Error::new(Code::NotFound, "NOT_SERVED", "Descriptors are served only with --dev.")
-            .into_response(),
+/// The encoded FileDescriptorSet, from which clients are generated.
+async fn descriptors(State(front): State<Shared>, headers: HeaderMap) -> Response {
+    if !front.config.dev && !front.config.paths.descriptors {
+        let message = "Descriptors are served only with --dev or `paths.descriptors = true`.";
+        return Error::new(Code::NotFound, "NOT_SERVED", message).into_response();
     }
+    let schema = match front.loaded() {
+        Ok(schema) => schema,
+        Err(error) => return error.into_response(),
+    };
+    let known = Tags::read(&headers, &header::IF_NONE_MATCH).hold(&schema.etag);
+    // Clients may keep them, and ask each time whether they still hold.
+    let validators =
+        [(header::ETAG, schema.etag.clone()), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
+    if known {
+        return (StatusCode::NOT_MODIFIED, validators).into_response();
+    }
+    let content_type = [(header::CONTENT_TYPE, "application/protobuf")];
+    (validators, content_type, schema.descriptors.clone()).into_response()
 }
 
 async fn jwks(State(front): State<Shared>) -> Response {

@@ -4,14 +4,19 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use http::HeaderValue;
 use http::uri::PathAndQuery;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use prost_types::method_options::IdempotencyLevel;
+use sha2::{Digest, Sha256};
 
 use super::check::{Check, Mistake};
 use super::descriptors;
 use super::method::{Binding, Body, Effects, Method, Stream};
+use super::order::in_order;
 use super::plan::{self, Plan};
 use super::routes::Routes;
 use super::rules::RuleFile;
@@ -27,6 +32,8 @@ pub struct Schema {
     pub methods: HashMap<String, Arc<Method>>,
     /// The encoded `FileDescriptorSet` it was made from.
     pub descriptors: Bytes,
+    /// The strong validator of `descriptors` (RFC 9110, section 8.8.3).
+    pub etag: HeaderValue,
 }
 
 /// All that is wrong with a backend's descriptors and rules.
@@ -50,10 +57,20 @@ impl Schema {
         rules: &RuleFile,
         reserved: impl Fn(&str) -> bool,
     ) -> Result<Self, Mistakes> {
+        Self::load_served(files, rules, reserved, |_| true)
+    }
+
+    /// The same, of the services that are `served` only.
+    pub fn load_served(
+        files: Vec<Bytes>,
+        rules: &RuleFile,
+        reserved: impl Fn(&str) -> bool,
+        served: impl Fn(&str) -> bool,
+    ) -> Result<Self, Mistakes> {
         let whole = |problem: String| {
             Mistakes(vec![Mistake { file: "descriptors".into(), place: "all files".into(), problem }])
         };
-        let files = descriptors::complete(files).map_err(whole)?;
+        let files = in_order(descriptors::complete(files).map_err(whole)?);
         let pool = descriptors::pool(&files).map_err(whole)?;
 
         let mut mistakes = Vec::new();
@@ -61,15 +78,18 @@ impl Schema {
             let problem = "the backend has no such method or message".to_owned();
             mistakes.push(Mistake { file: "rules".into(), place: selector, problem });
         }
+        let descriptors = descriptors::join_set(files);
         let mut schema = Self {
             pool: pool.clone(),
             plan: Arc::new(plan::compile(&pool, &mut mistakes)),
             routes: Routes::default(),
             bindings: Vec::new(),
             methods: HashMap::new(),
-            descriptors: descriptors::join_set(files),
+            etag: strong_etag(&descriptors),
+            descriptors,
         };
-        for descriptor in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
+        let services = pool.services().filter(|service| served(service.full_name()));
+        for descriptor in services.flat_map(|service| service.methods().collect::<Vec<_>>()) {
             schema.add(descriptor, rules, &reserved, &mut mistakes);
         }
         // After the declared ones, which win.
@@ -149,6 +169,12 @@ impl Schema {
             }
         }
     }
+}
+
+fn strong_etag(bytes: &[u8]) -> HeaderValue {
+    let tag = URL_SAFE_NO_PAD.encode(Sha256::digest(bytes));
+    // Base64 holds nothing that a header cannot.
+    HeaderValue::try_from(format!("\"{tag}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
 fn effects(method: &MethodDescriptor) -> Effects {

@@ -9,6 +9,7 @@ pub mod plan;
 pub mod header_fields;
 pub mod method;
 pub mod descriptors;
+pub mod order;
 pub mod rules;
 pub mod source;
 pub mod check_http;
@@ -16,6 +17,8 @@ pub mod check_stream;
 pub mod check_auth;
 pub mod load;
 pub mod advice;
+pub mod declared;
+pub mod merge;
 
 pub use advice::{Remark, Weight, advice};
 pub use field::FieldPath;

@@ -1,6 +1,6 @@
 //! Where descriptors come from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
@@ -18,6 +18,14 @@ pub enum Source {
 }
 
 impl Source {
+    /// The file that may change under the edge's eyes.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Reflection | Self::Encoded(_) => None,
+        }
+    }
+
     /// Reads the encoded files; `None` when only the backend can tell.
     pub fn read(&self) -> Result<Option<Vec<Bytes>>, String> {
         match self {

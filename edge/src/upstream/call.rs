@@ -11,7 +11,7 @@ use tokio_stream::Stream;
 use tonic::client::Grpc;
 use tonic::codec::CompressionEncoding;
 use tonic::metadata::MetadataMap;
-use tonic::{Extensions, Request, Streaming};
+use tonic::{Extensions, Request, Status, Streaming};
 
 use crate::error::{Code, Error, Result};
 use crate::schema::Plan;
@@ -19,6 +19,7 @@ use crate::telemetry;
 
 use super::codec::BytesCodec;
 use super::connect::{Transport, Upstream};
+use super::retry::Retries;
 use super::status::to_error;
 
 /// No message above it is read at all. Below it, one that is too large for the browser still tells its cursor.
@@ -53,22 +54,19 @@ pub struct Messages {
 
 impl Upstream {
     pub async fn unary(&self, call: Call, message: Bytes) -> Result<Reply> {
-        let request = call.request(message);
-        let answer = call.within(async {
-            let mut grpc = self.grpc(&call).await?;
-            grpc.unary(request, call.path.clone(), BytesCodec).await.map_err(|status| call.error(&status))
-        });
+        let call = self.limited(call);
+        let answer = call.within(self.repeated(&call, |mut grpc, request| {
+            let (request, path) = (request.map(|()| message.clone()), call.path.clone());
+            async move { grpc.unary(request, path, BytesCodec).await }
+        }));
         call.reply(answer.await?)
     }
 
     pub async fn server_streaming(&self, call: Call, message: Bytes) -> Result<Messages> {
-        let request = call.request(message);
-        let answer = call.within(async {
-            let mut grpc = self.grpc(&call).await?;
-            grpc.server_streaming(request, call.path.clone(), BytesCodec)
-                .await
-                .map_err(|status| call.error(&status))
-        });
+        let answer = call.within(self.repeated(&call, |mut grpc, request| {
+            let (request, path) = (request.map(|()| message.clone()), call.path.clone());
+            async move { grpc.server_streaming(request, path, BytesCodec).await }
+        }));
         let streaming = answer.await?.into_inner();
         Ok(Messages { streaming, call })
     }
@@ -78,9 +76,10 @@ impl Upstream {
     where
         S: Stream<Item = Bytes> + Send + 'static,
     {
+        let call = self.limited(call);
         let request = call.request(()).map(|()| messages);
         let answer = call.within(async {
-            let mut grpc = self.grpc(&call).await?;
+            let mut grpc = self.grpc().await.map_err(|status| call.error(&status))?;
             let answer = grpc.client_streaming(request, call.path.clone(), BytesCodec).await;
             answer.map_err(|status| call.error(&status))
         });
@@ -91,7 +90,7 @@ impl Upstream {
     pub async fn exchange(&self, call: Call, message: Bytes) -> Result<Option<Bytes>> {
         let request = call.request(()).map(|()| tokio_stream::once(message));
         let answer = call.within(async {
-            let mut grpc = self.grpc(&call).await?;
+            let mut grpc = self.grpc().await.map_err(|status| call.error(&status))?;
             let answer = grpc.streaming(request, call.path.clone(), BytesCodec).await;
             let mut messages = answer.map_err(|status| call.error(&status))?.into_inner();
             messages.message().await.map_err(|status| call.error(&status))
@@ -99,11 +98,43 @@ impl Upstream {
         answer.await
     }
 
-    async fn grpc(&self, call: &Call) -> Result<Grpc<Transport>> {
+    /// Makes a call, and makes it again where that is safe; no message of an answer has come by then.
+    async fn repeated<T, F>(&self, call: &Call, once: impl Fn(Grpc<Transport>, Request<()>) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        let mut retries = self.remote.as_ref().and_then(|remote| Retries::new(remote, call.path.path()));
+        loop {
+            let mut request = call.request(());
+            if let Some(retries) = &retries {
+                request.extensions_mut().insert(retries.tried.clone());
+            }
+            let outcome = match self.grpc().await {
+                Ok(grpc) => once(grpc, request).await,
+                Err(status) => Err(status),
+            };
+            match outcome {
+                Err(status) if retries.as_mut().is_some_and(|retries| retries.allow(&status)) => {}
+                outcome => return outcome.map_err(|status| call.error(&status)),
+            }
+        }
+    }
+
+    /// A backend may have a time limit of its own.
+    fn limited(&self, mut call: Call) -> Call {
+        let backend = self.remote.as_ref().and_then(|remote| remote.find(call.path.path()));
+        if let Some(limit) = backend.and_then(|backend| backend.timeout) {
+            let latest = Instant::now() + limit;
+            call.deadline = Some(call.deadline.map_or(latest, |deadline| deadline.min(latest)));
+        }
+        call
+    }
+
+    async fn grpc(&self) -> Result<Grpc<Transport>, Status> {
         let mut grpc = Grpc::new(self.service.clone())
             .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(HARD_LIMIT);
-        grpc.ready().await.map_err(|status| call.error(&status))?;
+        grpc.ready().await?;
         Ok(grpc)
     }
 }
@@ -149,7 +180,7 @@ impl Call {
         Ok(Reply { message, metadata: metadata.into_headers() })
     }
 
-    fn error(&self, status: &tonic::Status) -> Error {
+    fn error(&self, status: &Status) -> Error {
         to_error(status, self.plan.as_deref())
     }
 }

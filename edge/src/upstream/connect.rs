@@ -1,12 +1,24 @@
-//! The backend as a tower service: a remote channel and an in-process core look alike.
+//! The backends as a tower service: remote ones and an in-process core look alike.
 
-use std::time::Duration;
+use std::sync::Arc;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::watch;
 use tonic::body::Body;
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Status, codegen::StdError};
 use tower::util::BoxCloneSyncService;
-use tower::{Service, ServiceExt};
+use tower::{Service, ServiceExt, service_fn};
+
+use crate::config::UpstreamConfig;
+use crate::error::Error;
+
+use super::backend::Backend;
+use super::endpoint::{EndpointState, Manner};
+use super::news::News;
+use super::remote::{Remote, Served};
+use super::resolve::Names;
+use super::status::to_error;
+use super::target::Target;
 
 /// `Status` is its error, because boxed errors do not compile in axum handlers.
 pub(super) type Transport = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Status>;
@@ -15,6 +27,8 @@ pub(super) type Transport = BoxCloneSyncService<http::Request<Body>, http::Respo
 #[derive(Clone)]
 pub struct Upstream {
     pub(super) service: Transport,
+    /// None for a service in this process.
+    pub(super) remote: Option<Arc<Remote>>,
 }
 
 impl std::fmt::Debug for Upstream {
@@ -24,18 +38,36 @@ impl std::fmt::Debug for Upstream {
 }
 
 impl Upstream {
-    /// Connects to one or several equal backends when first called, and again whenever a connection breaks.
+    /// Connects to backends when they are first called, and again whenever a connection breaks.
     ///
     /// # Errors
-    /// A sentence naming the URL that cannot be used.
-    pub fn connect(urls: &[String]) -> Result<Self, String> {
-        let mut endpoints = urls.iter().map(|url| endpoint(url)).collect::<Result<Vec<_>, _>>()?;
-        let channel = match endpoints.pop() {
-            None => return Err("no backend: give --upstream URL".into()),
-            Some(only) if endpoints.is_empty() => only.connect_lazy(),
-            Some(last) => Channel::balance_list(endpoints.into_iter().chain([last])),
-        };
-        Ok(Self::from_service(channel))
+    /// A sentence naming the setting that cannot be used.
+    pub fn connect(upstreams: &[UpstreamConfig]) -> Result<Self, String> {
+        Self::connect_by(upstreams, &Names::system())
+    }
+
+    /// The same with other names than the machine's.
+    ///
+    /// # Errors
+    /// A sentence naming the setting that cannot be used.
+    pub fn connect_by(upstreams: &[UpstreamConfig], names: &Names) -> Result<Self, String> {
+        if upstreams.is_empty() {
+            return Err("no backend: give --upstream URL".into());
+        }
+        let news = News::new();
+        let backends = upstreams.iter().map(|config| {
+            if upstreams.iter().filter(|other| other.name() == config.name()).count() > 1 {
+                return Err(format!("upstream: there are two of the name `{}`", config.name()));
+            }
+            backend(config, names, &news).map_err(|error| format!("upstream `{}`: {error}", config.name()))
+        });
+        let remote = Arc::new(Remote::new(backends.collect::<Result<_, _>>()?, news));
+        let calls = Arc::clone(&remote);
+        let service = service_fn(move |request| {
+            let remote = Arc::clone(&calls);
+            async move { remote.send(request).await }
+        });
+        Ok(Self { remote: Some(remote), ..Self::from_service(service) })
     }
 
     /// No backend at all: for looking at descriptors from a file.
@@ -52,38 +84,114 @@ impl Upstream {
         S::Future: Send + 'static,
     {
         let service = service.map_err(|error| Status::from_error(error.into()));
-        Self { service: BoxCloneSyncService::new(service) }
+        Self { service: BoxCloneSyncService::new(service), remote: None }
+    }
+
+    /// A single process of the backend with this place in the settings, so that all answers are of one version of it;
+    /// a service in this process is the same always.
+    ///
+    /// # Errors
+    /// UNAVAILABLE when none is known.
+    pub async fn pinned(&self, backend: usize) -> Result<Self, Error> {
+        let Some(backend) = self.remote.as_ref().and_then(|remote| remote.backends.get(backend)) else {
+            return Ok(self.clone());
+        };
+        let endpoint = backend.pick(None).await.map_err(|status| to_error(&status, None))?;
+        Ok(Self::from_service(service_fn(move |request| Arc::clone(&endpoint).send(request))))
+    }
+
+    /// Takes over which backend serves what.
+    pub fn serve(&self, served: Served) {
+        if let Some(remote) = &self.remote {
+            remote.serve(served);
+        }
+    }
+
+    /// Changes whenever descriptors should be read again; never for a service in this process.
+    pub fn news(&self) -> Option<watch::Receiver<u64>> {
+        self.remote.as_ref().map(|remote| remote.news.subscribe())
+    }
+
+    /// All endpoints as they are now.
+    pub fn endpoints(&self) -> Vec<EndpointState> {
+        let backends = self.remote.iter().flat_map(|remote| &remote.backends);
+        let endpoints = backends.flat_map(|backend| backend.endpoints().to_vec());
+        endpoints.map(|endpoint| endpoint.state()).collect()
     }
 }
 
-/// What one call may have under way, in bytes.
-const STREAM_WINDOW: u32 = 64 * 1024;
-/// The largest window of HTTP/2 (RFC 9113, section 6.9.1).
-const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
-
-fn endpoint(url: &str) -> Result<Endpoint, String> {
-    let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    let endpoint =
-        Endpoint::from_shared(with_scheme).map_err(|error| format!("upstream `{url}`: {error}"))?;
-    if endpoint.uri().host().is_none() {
-        return Err(format!("upstream `{url}`: has no host; write it like http://localhost:50051"));
+fn backend(config: &UpstreamConfig, names: &Names, news: &News) -> Result<Arc<Backend>, String> {
+    if config.url.is_empty() {
+        return Err("url: is missing".into());
     }
-    let endpoint = if endpoint.uri().scheme_str() == Some("https") {
-        endpoint
-            .tls_config(ClientTlsConfig::new().with_native_roots())
-            .map_err(|error| format!("upstream `{url}`: {error}"))?
-    } else {
-        endpoint
+    let targets = config.url.iter().map(|url| Target::parse(url, &config.tls)).collect::<Result<_, _>>()?;
+    let manner = Manner {
+        name: config.name().to_owned(),
+        headers: headers(config)?,
+        max_streams: config.max_streams.max(1),
+        news: news.clone(),
     };
-    Ok(endpoint
-        .connect_timeout(Duration::from_secs(3))
-        .tcp_nodelay(true)
-        // A silent partition would hang a stream for good. TCP notices it within half a minute; HTTP/2 pings that often
-        // make gRPC servers close the connection (`too_many_pings`).
-        .tcp_keepalive(Some(Duration::from_secs(10)))
-        .tcp_keepalive_interval(Some(Duration::from_secs(5)))
-        .tcp_keepalive_retries(Some(3))
-        // All calls share one connection: what one subscriber leaves unread must never fill the window of the others.
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW))
+    Backend::start(manner, config.timeout, targets, names.clone())
+}
+
+fn headers(config: &UpstreamConfig) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, text) in &config.headers {
+        let known = name.parse::<HeaderName>().ok().filter(|name| !is_of_protocol(name.as_str()));
+        let header = known.ok_or_else(|| format!("headers: `{name}` cannot be set"))?;
+        let text = with_variables(&text.0).map_err(|error| format!("headers.{name}: {error}"))?;
+        let mut value = HeaderValue::from_str(&text)
+            .map_err(|_| format!("headers.{name}: holds characters that a header cannot"))?;
+        value.set_sensitive(true);
+        headers.insert(header, value);
+    }
+    Ok(headers)
+}
+
+/// What gRPC and HTTP/2 say themselves.
+fn is_of_protocol(name: &str) -> bool {
+    name.starts_with("grpc-")
+        || matches!(
+            name,
+            "te" | "content-type" | "content-length" | "host" | "connection" | "transfer-encoding"
+        )
+}
+
+/// Puts variables of the environment in place of `${NAME}`.
+fn with_variables(text: &str) -> Result<String, String> {
+    let Some((before, rest)) = text.split_once("${") else { return Ok(text.to_owned()) };
+    let (name, after) = rest.split_once('}').ok_or("`${` has no `}`")?;
+    let value = std::env::var(name).map_err(|_| format!("the variable `{name}` is not set"))?;
+    Ok(format!("{before}{value}{}", with_variables(after)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::upstream::HeaderText;
+
+    #[tokio::test]
+    async fn settings_that_cannot_be_used_are_said() {
+        let with = |url: &[&str], headers: &[(&str, &str)]| UpstreamConfig {
+            name: Some("stock".into()),
+            url: url.iter().map(ToString::to_string).collect(),
+            headers: headers.iter().map(|(k, v)| ((*k).to_owned(), HeaderText((*v).to_owned()))).collect(),
+            ..UpstreamConfig::default()
+        };
+        let good = || with(&["http://a:1"], &[]);
+        for (upstreams, expected) in [
+            (vec![], "no backend: give --upstream URL"),
+            (vec![with(&[], &[])], "upstream `stock`: url: is missing"),
+            (vec![with(&["http://"], &[])], "upstream `stock`: url: `http://`"),
+            (vec![good(), good()], "there are two of the name `stock`"),
+            (vec![with(&["a"], &[("te", "x")])], "upstream `stock`: headers: `te` cannot be set"),
+            (vec![with(&["a"], &[("x", "${NO_SUCH}")])], "headers.x: the variable `NO_SUCH` is not set"),
+            (vec![with(&["a"], &[("x", "${PATH")])], "headers.x: `${` has no `}`"),
+        ] {
+            let error = Upstream::connect(&upstreams).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+        assert!(Upstream::connect(&[good()]).is_ok());
+        assert_eq!(with_variables("a${CARGO_PKG_NAME}b").unwrap(), "alastmile-edgeb");
+    }
 }

@@ -1,12 +1,24 @@
-//! Calls to the backend; the one place that names tonic.
+//! Calls to the backends; the one place that names tonic.
 
 pub mod codec;
 pub mod deadline;
 pub mod metadata;
 pub mod status;
+mod news;
+mod failure;
+mod budget;
+pub mod resolve;
+mod target;
+pub mod endpoint;
+mod backend;
+pub mod remote;
+mod retry;
 pub mod connect;
 pub mod call;
 pub mod reflection;
 
 pub use call::{Call, Messages, Reply};
 pub use connect::Upstream;
+pub use endpoint::EndpointState;
+pub use remote::Served;
+pub use resolve::Names;

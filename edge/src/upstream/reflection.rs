@@ -27,8 +27,16 @@ const VERSIONS: [&str; 2] = [
 const TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 
-/// Fetches the encoded files of all services and what they import; imports that the backend lacks are left out.
-pub async fn fetch(upstream: &Upstream) -> Result<Vec<Bytes>> {
+/// What a backend tells of itself.
+#[derive(Debug)]
+pub struct Reflected {
+    /// The encoded files of all services and what they import.
+    pub files: Vec<Bytes>,
+    pub services: Vec<String>,
+}
+
+/// Fetches what the backend tells of itself; imports that it lacks are left out.
+pub async fn fetch(upstream: &Upstream) -> Result<Reflected> {
     let mut refused = None;
     for version in VERSIONS {
         let session = Reflection {
@@ -57,18 +65,16 @@ struct Reflection<'a> {
 }
 
 impl Reflection<'_> {
-    async fn files(&self) -> Result<Vec<Bytes>> {
+    async fn files(&self) -> Result<Reflected> {
         let MessageResponse::ListServicesResponse(services) =
             self.ask(MessageRequest::ListServices(String::new())).await?
         else {
             return Err(unexpected());
         };
-        let mut wanted: VecDeque<MessageRequest> = services
-            .service
-            .into_iter()
-            .filter(|service| !service.name.starts_with("grpc.reflection."))
-            .map(|service| MessageRequest::FileContainingSymbol(service.name))
-            .collect();
+        let services = services.service.into_iter().map(|service| service.name);
+        let services: Vec<String> = services.filter(|name| !name.starts_with("grpc.reflection.")).collect();
+        let mut wanted: VecDeque<MessageRequest> =
+            services.iter().cloned().map(MessageRequest::FileContainingSymbol).collect();
         let mut asked = HashSet::new();
         let mut held = HashSet::new();
         let mut files = Vec::new();
@@ -92,7 +98,7 @@ impl Reflection<'_> {
                 |request| !matches!(request, MessageRequest::FileByFilename(name) if held.contains(name)),
             );
         }
-        Ok(files)
+        Ok(Reflected { files, services })
     }
 
     async fn ask(&self, request: MessageRequest) -> Result<MessageResponse> {

@@ -30,7 +30,8 @@ pub fn to_error(status: &tonic::Status, plan: Option<&Plan>) -> Error {
     }
     // Only the transport sets a source: this status never came from the backend.
     if status.source().is_some() {
-        tracing::warn!(error = ?status.source(), "the backend cannot be reached");
+        // The endpoint says when that begins, and when it ends.
+        tracing::debug!(error = ?status.source(), "the backend cannot be reached");
         let message = "The backend cannot be reached. Try again in a moment.";
         return Error::new(Code::Unavailable, "UPSTREAM_UNAVAILABLE", message)
             .retry_after(Duration::from_secs(1));

@@ -3,6 +3,7 @@
 
 mod shop;
 mod backend;
+mod host;
 mod subscriber;
 mod arbitrary;
 mod cursors;
@@ -29,3 +30,6 @@ mod manners;
 mod gateway;
 mod coming_from;
 mod coming_from_later;
+mod balance;
+mod retries;
+mod learning;
