@@ -10,6 +10,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use lastmile_edge::config::rest::JsonConfig;
 use lastmile_edge::schema::{RuleFile, Schema, descriptors};
 use lastmile_edge::transcode::write_json;
 use prost::Message;
@@ -116,7 +117,7 @@ fn schema() -> Schema {
     let mut compiler = Compiler::with_file_resolver(InMemory);
     compiler.open_file("bench.proto").unwrap();
     let files = descriptors::split_set(&compiler.encode_file_descriptor_set()).unwrap();
-    Schema::load(files, &RuleFile::default(), |_| false).unwrap()
+    Schema::load(files, &RuleFile::default(), JsonConfig::default(), |_| false).unwrap()
 }
 
 type Way<'a> = (&'a str, Box<dyn Fn() -> Vec<u8> + 'a>);

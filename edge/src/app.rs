@@ -100,8 +100,8 @@ impl Edge {
             Some(files) => files,
             None => reflection::fetch(&self.front.upstream).await.map_err(LoadError::Unreachable)?,
         };
-        let paths = &self.front.config.paths;
-        Ok(Schema::load(files, &self.rules, |template| own::is_reserved(paths, template))?)
+        let EdgeConfig { paths, rest, .. } = &self.front.config;
+        Ok(Schema::load(files, &self.rules, rest.json, |template| own::is_reserved(paths, template))?)
     }
 
     /// Loads the schema once, before anyone is told that the edge listens; a backend that is not there yet is met later.

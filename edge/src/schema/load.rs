@@ -9,10 +9,12 @@ use http::uri::PathAndQuery;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use prost_types::method_options::IdempotencyLevel;
 
+use crate::config::rest::JsonConfig;
+
 use super::check::{Check, Mistake};
 use super::descriptors;
 use super::method::{Binding, Effects, Method, Stream};
-use super::plan::{self, Plan};
+use super::plan::{self, Plan, Style};
 use super::routes::Routes;
 use super::rules::RuleFile;
 
@@ -47,6 +49,7 @@ impl Schema {
     pub fn load(
         files: Vec<Bytes>,
         rules: &RuleFile,
+        json: JsonConfig,
         reserved: impl Fn(&str) -> bool,
     ) -> Result<Self, Mistakes> {
         let whole = |problem: String| {
@@ -55,6 +58,7 @@ impl Schema {
         let files = descriptors::complete(files).map_err(whole)?;
         let pool = descriptors::pool(&files).map_err(whole)?;
 
+        let style = Style { json, ..Style::default() };
         let mut mistakes = Vec::new();
         for selector in rules.unknown_selectors(&pool) {
             let problem = "the backend has no such method or message".to_owned();
@@ -62,7 +66,7 @@ impl Schema {
         }
         let mut schema = Self {
             pool: pool.clone(),
-            plan: Arc::new(plan::compile(&pool, &mut mistakes)),
+            plan: Arc::new(plan::compile(&pool, style, &mut mistakes)),
             routes: Routes::default(),
             bindings: Vec::new(),
             methods: HashMap::new(),

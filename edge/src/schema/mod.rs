@@ -7,6 +7,7 @@ pub mod field;
 pub mod check;
 pub mod plan;
 pub mod method;
+pub mod editions;
 pub mod descriptors;
 pub mod rules;
 pub mod source;
