@@ -12,8 +12,8 @@ mod runner;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("testee") => testee::serve(),
-        _ => runner::run(),
+    match std::env::args().collect::<Vec<_>>().as_slice() {
+        [_, argument, form] if argument == "testee" => testee::serve(form),
+        _ => runner::run(&testee::FORMS),
     }
 }

@@ -20,6 +20,7 @@ struct Known {
     number: u32,
     shape: Shape,
     oneof: Option<usize>,
+    has_presence: bool,
     is_packed: bool,
 }
 
@@ -34,13 +35,20 @@ impl Encoder<'_> {
             number: field.number,
             shape: field.shape,
             oneof: field.oneof,
+            has_presence: field.has_presence,
             is_packed: field.is_packed,
         });
         self.fields(&fields.collect::<Vec<_>>(), bytes)
     }
 
     fn entry(&mut self, key: Kind, value: Kind, bytes: &[u8]) -> Result<Vec<u8>> {
-        let known = |number, kind| Known { number, shape: Shape::One(kind), oneof: None, is_packed: false };
+        let known = |number, kind| Known {
+            number,
+            shape: Shape::One(kind),
+            oneof: None,
+            has_presence: true,
+            is_packed: false,
+        };
         self.fields(&[known(1, key), known(2, value)], bytes)
     }
 
@@ -83,7 +91,10 @@ impl Encoder<'_> {
                     Some(id) => &self.message(id, &values.concat())?,
                     None => last,
                 };
-                record(field.number, kind, value, out);
+                // All defaults are encoded as zeros, of whatever width.
+                if field.has_presence || value.iter().any(|byte| *byte != 0) {
+                    record(field.number, kind, value, out);
+                }
             }
             (Shape::Many(_), values) if field.is_packed => {
                 let packed = values.concat();

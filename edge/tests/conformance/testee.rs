@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
-use lastmile_edge::config::rest::{Defaults, JsonConfig};
+use lastmile_edge::config::rest::{Defaults, Enums, Int64, JsonConfig, Names};
 use lastmile_edge::schema::plan::{self, Style, UnknownAny};
 use lastmile_edge::schema::{Plan, RuleFile, Schema, descriptors};
 use lastmile_edge::transcode::{read_json, write_json};
@@ -63,9 +63,9 @@ enum Outcome {
     Skipped(String),
 }
 
-/// Answers until the runner has no more to ask.
-pub(crate) fn serve() -> ExitCode {
-    let testee = match Testee::load() {
+/// Answers until the runner has no more to ask; `form` is how JSON is written.
+pub(crate) fn serve(form: &str) -> ExitCode {
+    let testee = match Testee::load(form) {
         Ok(testee) => testee,
         Err(problem) => {
             println!("{problem}");
@@ -103,25 +103,33 @@ fn write(message: &[u8]) -> io::Result<()> {
 /// The suite's messages as the edge knows those of its backend.
 struct Testee {
     schema: Schema,
-    /// Writes as the suite wants it: see `style`.
     plan: Plan,
 }
 
-/// The suite compares what it reads from our JSON, so that defaults would do no harm, but for extensions and oneofs.
-fn style() -> Style {
-    Style {
-        json: JsonConfig { defaults: Defaults::Print, ..JsonConfig::default() },
-        unknown_any: UnknownAny::Refused,
+/// The forms of JSON that the suite judges.
+pub(crate) const FORMS: [&str; 3] = ["usual", "short", "other"];
+
+fn json(form: &str) -> JsonConfig {
+    match form {
+        "short" => JsonConfig { defaults: Defaults::Omit, ..JsonConfig::default() },
+        "other" => JsonConfig {
+            defaults: Defaults::Print,
+            int64: Int64::Number,
+            enums: Enums::Number,
+            names: Names::Proto,
+        },
+        _ => JsonConfig::default(),
     }
 }
 
 impl Testee {
-    fn load() -> Result<Self, String> {
+    fn load(form: &str) -> Result<Self, String> {
         let messages = std::fs::read(folder().join("messages.binpb")).map_err(|error| error.to_string())?;
         let files = descriptors::split_set(&messages)?;
         let schema = Schema::load(files, &RuleFile::default(), JsonConfig::default(), |_| false);
         let schema = schema.map_err(|mistakes| mistakes.to_string())?;
-        let plan = plan::compile(&schema.pool, style(), &mut Vec::new());
+        let style = Style { json: json(form), unknown_any: UnknownAny::Refused };
+        let plan = plan::compile(&schema.pool, style, &mut Vec::new());
         Ok(Self { schema, plan })
     }
 

@@ -8,6 +8,8 @@ mod cursors;
 mod scramble;
 mod json;
 mod wire;
+mod styles;
+mod editions;
 mod rules;
 mod items;
 mod requests;

@@ -113,15 +113,16 @@ impl Ids<'_> {
             rest::Names::Json => descriptor.json_name(),
             rest::Names::Proto => descriptor.name(),
         });
+        let has_presence = descriptor.supports_presence();
         let (absent, omitted) = match plan.style.json.defaults {
-            _ if descriptor.supports_presence() => (Box::default(), Box::default()),
+            _ if has_presence => (Box::default(), Box::default()),
             Defaults::Print => ([&*key, &default(shape, plan)].concat().into(), Box::default()),
             Defaults::Omit => (Box::default(), default(shape, plan)),
         };
         let oneof = descriptor.containing_oneof().filter(|oneof| oneof.fields().len() > 1);
         let oneof = oneof.and_then(|oneof| descriptor.parent_message().oneofs().position(|o| o == oneof));
         let is_packed = descriptor.is_packed();
-        Field { number: descriptor.number(), key, shape, oneof, is_packed, absent, omitted }
+        Field { number: descriptor.number(), key, shape, oneof, has_presence, is_packed, absent, omitted }
     }
 
     fn extension(&self, descriptor: &ExtensionDescriptor) -> Field {
@@ -131,7 +132,16 @@ impl Ids<'_> {
         let key = key(descriptor.json_name());
         let (absent, omitted) = (Box::default(), Box::default());
         let is_packed = descriptor.is_packed();
-        Field { number: descriptor.number(), key, shape, oneof: None, is_packed, absent, omitted }
+        Field {
+            number: descriptor.number(),
+            key,
+            shape,
+            oneof: None,
+            has_presence: !is_list,
+            is_packed,
+            absent,
+            omitted,
+        }
     }
 
     fn kind(&self, kind: &Described, is_group: bool) -> Kind {

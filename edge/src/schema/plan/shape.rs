@@ -62,6 +62,8 @@ pub struct Field {
     pub shape: Shape,
     /// Which oneof of the message it is a member of, if others are too.
     pub oneof: Option<usize>,
+    /// One that is set to its default can be told from one that is not set.
+    pub has_presence: bool,
     /// Its values are encoded in one record.
     pub is_packed: bool,
     /// What is written when it is not set: the key and its default, or nothing.
