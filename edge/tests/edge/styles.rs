@@ -4,6 +4,13 @@ use lastmile_edge::config::rest::{Defaults, Enums, Int64, JsonConfig, Names};
 use lastmile_edge::schema::plan::{self, Plan, Style, UnknownAny};
 use lastmile_edge::transcode;
 
+use proptest::prelude::*;
+use prost_reflect::{DynamicMessage, ReflectMessage, SerializeOptions};
+use serde_json::Value;
+
+use crate::arbitrary::{sample, unrecorded};
+use crate::json::plain;
+use crate::scramble::{ordered, scrambled};
 use crate::shop::shop;
 
 const USUAL: JsonConfig =
@@ -21,6 +28,45 @@ fn text(plan: &Plan, name: &str, bytes: &[u8]) -> String {
     match transcode::write_json(plan, plan.find(name).expect("a type"), bytes, &mut out) {
         Ok(()) => String::from_utf8(out).expect("UTF-8"),
         Err(error) => error.to_string(),
+    }
+}
+
+/// Any of the sixteen settings.
+fn settings() -> impl Strategy<Value = JsonConfig> {
+    any::<[bool; 4]>().prop_map(|[omits, counts, numbers, proto]| JsonConfig {
+        defaults: if omits { Defaults::Omit } else { Defaults::Print },
+        int64: if counts { Int64::Number } else { Int64::String },
+        enums: if numbers { Enums::Number } else { Enums::Name },
+        names: if proto { Names::Proto } else { Names::Json },
+    })
+}
+
+fn oracle(message: &DynamicMessage, json: JsonConfig) -> Value {
+    let options = SerializeOptions::new()
+        .skip_default_fields(json.defaults == Defaults::Omit)
+        .stringify_64_bit_integers(json.int64 == Int64::String)
+        .use_enum_numbers(json.enums == Enums::Number)
+        .use_proto_field_name(json.names == Names::Proto);
+    let mut out = Vec::new();
+    message.serialize_with_options(&mut serde_json::Serializer::new(&mut out), &options).expect("JSON");
+    serde_json::from_slice(&out).expect("JSON")
+}
+
+proptest! {
+    #![proptest_config(unrecorded())]
+
+    #[test]
+    fn every_setting_is_what_the_oracle_makes_of_it(
+        message in sample("Kinds"),
+        seed in any::<u64>(),
+        json in settings(),
+    ) {
+        let plan = plan(json);
+        let (usual, odd) = (ordered(&message.0), scrambled(&message.0, seed));
+        let written = text(&plan, message.0.descriptor().full_name(), &usual);
+        prop_assert_eq!(&written, &text(&plan, "shop.v1.Kinds", &odd));
+        let value: Value = serde_json::from_str(&written).expect("JSON");
+        prop_assert_eq!(plain(value), plain(oracle(&message.0, json)));
     }
 }
 

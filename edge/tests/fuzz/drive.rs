@@ -25,7 +25,7 @@ pub(crate) enum Budget {
 impl Budget {
     pub(crate) fn from_env() -> Self {
         let seconds = std::env::var("LASTMILE_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
-        seconds.map_or(Self::Executions(10_000), |seconds| Self::Time(Duration::from_secs(seconds)))
+        seconds.map_or(Self::Executions(40_000), |seconds| Self::Time(Duration::from_secs(seconds)))
     }
 
     fn rng(self) -> StdRng {
