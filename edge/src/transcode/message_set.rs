@@ -4,6 +4,9 @@ use prost::encoding::{WireType as Written, encode_key, encode_varint};
 
 use super::wire::{Malformed, Tag, Wire, WireType};
 
+/// What a tag has room for.
+const NUMBERS: std::ops::Range<u32> = 1..1 << 29;
+
 const ITEM: Tag = Tag { number: 1, wire_type: WireType::Group };
 const TYPE_ID: Tag = Tag { number: 2, wire_type: WireType::Varint };
 const MESSAGE: Tag = Tag { number: 3, wire_type: WireType::Length };
@@ -30,9 +33,7 @@ fn item(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
     let mut wire = Wire::new(bytes);
     while let Some(tag) = wire.tag()? {
         match tag {
-            TYPE_ID => {
-                number = u32::try_from(wire.varint()?).ok().filter(|number| (1..1 << 29).contains(number))
-            }
+            TYPE_ID => number = u32::try_from(wire.varint()?).ok().filter(|number| NUMBERS.contains(number)),
             MESSAGE => message = Some(wire.bytes()?),
             other => wire.skip(other)?,
         }

@@ -136,10 +136,8 @@ impl Testee {
     fn answer(&self, request: &Request) -> Outcome {
         let name = &request.message_type;
         let message = match &request.payload {
-            Some(Payload::Protobuf(bytes)) => self.from_protobuf(name, bytes),
-            Some(Payload::Json(json)) => {
-                self.from_json(name, json, request.test_category == JSON_IGNORE_UNKNOWN)
-            }
+            Some(Payload::Protobuf(bytes)) => self.decode(name, bytes),
+            Some(Payload::Json(json)) => self.parse(name, json, request.test_category == JSON_IGNORE_UNKNOWN),
             Some(Payload::Jspb(_) | Payload::Text(_)) | None => {
                 return Outcome::Skipped("neither protobuf nor JSON".into());
             }
@@ -153,12 +151,12 @@ impl Testee {
     }
 
     /// Bytes that the plan understands; others are refused before anything is written.
-    fn from_protobuf(&self, name: &str, bytes: &[u8]) -> Result<Vec<u8>, String> {
+    fn decode(&self, name: &str, bytes: &[u8]) -> Result<Vec<u8>, String> {
         let id = self.plan.find(name).ok_or("no such message")?;
         reencode(&self.plan, id, bytes).map_err(|error| error.to_string())
     }
 
-    fn from_json(&self, name: &str, json: &str, _ignores_unknown: bool) -> Result<Vec<u8>, String> {
+    fn parse(&self, name: &str, json: &str, _ignores_unknown: bool) -> Result<Vec<u8>, String> {
         let message = self.schema.pool.get_message_by_name(name).ok_or("no such message")?;
         let message = read_json(&message, json.as_bytes()).map_err(|error| error.to_string())?;
         Ok(message.encode_to_vec())

@@ -55,7 +55,7 @@ struct Declared {
     #[prost(string, tag = "1")]
     name: String,
     #[prost(message, repeated, tag = "3")]
-    nested_type: Vec<Declared>,
+    nested_type: Vec<Self>,
     #[prost(message, repeated, tag = "4")]
     enum_type: Vec<prost_types::EnumDescriptorProto>,
     #[prost(message, optional, tag = "7")]
