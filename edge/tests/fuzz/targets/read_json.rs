@@ -47,7 +47,8 @@ fn run(data: &[u8]) -> bool {
     assert!(serde_json::from_slice::<Value>(data).is_ok(), "what is read is JSON");
     let written = write(&bytes);
     let again = read("Kinds", &written).unwrap_or_else(|problem| panic!("cannot be read again: {problem}"));
-    assert_eq!(write(&again).escape_ascii().to_string(), written.escape_ascii().to_string());
+    let parse = |json: &[u8]| serde_json::from_slice::<Value>(json).expect("JSON");
+    assert_eq!(parse(&write(&again)), parse(&written));
     true
 }
 
