@@ -24,16 +24,17 @@ wrap() {
     chmod +x runner
 }
 
+# Steps are chained, because `set -e` does not hold where a failure is handled.
 trixie() {
     local keys=/usr/share/keyrings/debian-archive-keyring.gpg
-    mkdir -p apt/lists/partial apt/cache/archives/partial glibc
-    echo "deb [signed-by=$keys] http://deb.debian.org/debian trixie main" >apt/sources.list
     local own=(-o "Dir::Etc::sourcelist=$PWD/apt/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$PWD/apt/lists"
         -o "Dir::Cache=$PWD/apt/cache" -o APT::Sandbox::User=root -qq)
-    timeout 120 apt-get "${own[@]}" update
-    (cd glibc && timeout 120 apt-get "${own[@]}" download libc6 libstdc++6 libgcc-s1)
-    for package in glibc/*.deb; do dpkg-deb -x "$package" glibc; done
-    rm -rf apt glibc/*.deb
+    mkdir -p apt/lists/partial apt/cache/archives/partial glibc &&
+        echo "deb [signed-by=$keys] http://deb.debian.org/debian trixie main" >apt/sources.list &&
+        timeout 120 apt-get "${own[@]}" update &&
+        (cd glibc && timeout 120 apt-get "${own[@]}" download libc6 libstdc++6 libgcc-s1) &&
+        for package in glibc/*.deb; do dpkg-deb -x "$package" glibc || return; done &&
+        rm -rf apt glibc/*.deb
 }
 
 "$2" build "$package/include" -o messages.binpb
@@ -42,7 +43,7 @@ if explains "$binary"; then
     wrap "$binary"
     exit
 fi
-command -v apt-get dpkg-deb >/dev/null || skip 'the runner needs glibc 2.38, and there is no apt-get to fetch it with'
+command -v apt-get >/dev/null || skip 'the runner needs glibc 2.38, and there is no apt-get to fetch it with'
 trixie || skip 'the runner needs glibc 2.38, and the packages of Debian 13 cannot be had'
 loader=("$PWD/glibc/usr/lib64/ld-linux-x86-64.so.2" --library-path "$PWD/glibc/usr/lib/x86_64-linux-gnu")
 explains "${loader[@]}" "$binary" || skip 'the runner does not start, not even with the glibc of Debian 13'

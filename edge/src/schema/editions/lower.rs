@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use prost::Message;
 use prost_types::field_descriptor_proto::{Label, Type};
 
+use super::declared::{Declared, Field, File};
 use super::features::{FeatureSet, FieldPresence, JsonFormat, MessageEncoding, RepeatedFieldEncoding};
 use super::splice::{Problem, append, append_number, splice};
 
@@ -31,71 +32,6 @@ mod number {
         pub(crate) const PROTO3_OPTIONAL: u32 = 17;
     }
     pub(super) const PACKED: u32 = 2;
-}
-
-/// A file as prost-types knows it has neither edition nor features.
-#[derive(Clone, PartialEq, Message)]
-struct File {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(message, repeated, tag = "4")]
-    message_type: Vec<Declared>,
-    #[prost(message, repeated, tag = "5")]
-    enum_type: Vec<prost_types::EnumDescriptorProto>,
-    #[prost(message, optional, tag = "8")]
-    options: Option<FileOptions>,
-    #[prost(string, tag = "12")]
-    syntax: String,
-    #[prost(int32, tag = "14")]
-    edition: i32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Declared {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(message, repeated, tag = "3")]
-    nested_type: Vec<Self>,
-    #[prost(message, repeated, tag = "4")]
-    enum_type: Vec<prost_types::EnumDescriptorProto>,
-    #[prost(message, optional, tag = "7")]
-    options: Option<MessageOptions>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Field {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(enumeration = "Label", tag = "4")]
-    label: i32,
-    #[prost(enumeration = "Type", tag = "5")]
-    r#type: i32,
-    #[prost(string, tag = "6")]
-    type_name: String,
-    #[prost(int32, optional, tag = "9")]
-    oneof_index: Option<i32>,
-    #[prost(message, optional, tag = "8")]
-    options: Option<FieldOptions>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct FileOptions {
-    #[prost(message, optional, tag = "50")]
-    features: Option<FeatureSet>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct MessageOptions {
-    #[prost(bool, tag = "7")]
-    map_entry: bool,
-    #[prost(message, optional, tag = "12")]
-    features: Option<FeatureSet>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct FieldOptions {
-    #[prost(message, optional, tag = "21")]
-    features: Option<FeatureSet>,
 }
 
 /// Which syntax is written instead of an edition.

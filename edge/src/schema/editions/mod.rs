@@ -4,6 +4,7 @@
 
 mod splice;
 mod features;
+mod declared;
 mod lower;
 
 pub use lower::lower;
