@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check bench torture console tools
+.PHONY: help run dev test check bench torture fuzz console tools
 
 CONSOLE := client-ts/console/dist/index.html
 CONSOLE_SOURCES := $(shell find client-ts -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
@@ -11,6 +11,7 @@ PYTHON := target/python/bin/python
 BROWSER := tests/browser/node_modules/.package-lock.json
 NODE := client-ts/node_modules/.package-lock.json
 BUF := $(CURDIR)/client-ts/node_modules/.bin/buf
+CONFORMANCE := target/conformance/.fetched
 
 export npm_config_loglevel := error
 export npm_config_fund := false
@@ -59,15 +60,24 @@ torture: ## Kills the core 30 times under writers, and looks whether all that wa
 	cargo build --locked -p lastmile-server --bins
 	LASTMILE_TORTURE_ROUNDS=$${LASTMILE_TORTURE_ROUNDS:-30} cargo test --locked -p lastmile-tests --test torture -- --nocapture
 
+fuzz: ## Feeds mutated bytes to what reads bytes from outside, for 60 s a target or LASTMILE_FUZZ_SECONDS
+	LASTMILE_FUZZ_SECONDS=$${LASTMILE_FUZZ_SECONDS:-60} cargo test --locked -p lastmile-edge --test fuzz -- --nocapture
+
 console: $(CONSOLE) ## Builds the console page that the edge serves
 
 # What the build and the tests need beyond cargo and npm.
-tools: $(NODE) $(BROWSER) $(PYTHON)
+tools: $(NODE) $(BROWSER) $(PYTHON) $(CONFORMANCE)
 	@command -v chromium >/dev/null || $(call stage,chromium,apt-get update -qq && apt-get install -qq -y chromium >/dev/null)
 	@if command -v go >/dev/null && [ ! -x target/go/bin/grpcurl ]; then \
 	$(call stage,grpcurl,CGO_ENABLED=0 GOBIN=$(CURDIR)/target/go/bin go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3); fi
 	@if command -v go >/dev/null; then \
 	$(call stage,go backend,CGO_ENABLED=0 go build -C tests/foreign/go -o $(CURDIR)/target/go/bin/backend .); fi
+
+# The official conformance runner of protobuf, or the reason why it cannot be had.
+$(CONFORMANCE): edge/tests/conformance/fetch.sh edge/tests/conformance/package-lock.json $(NODE)
+	npm ci --prefix edge/tests/conformance
+	edge/tests/conformance/fetch.sh target/conformance $(BUF)
+	@touch $@
 
 # Says in one line each what `make run` lacks.
 .PHONY: ready

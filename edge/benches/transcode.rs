@@ -6,10 +6,14 @@
     reason = "a bench stops at the first surprise and prints figures"
 )]
 
+#[path = "transcode/allocations.rs"]
+mod allocations;
+
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use lastmile_edge::config::rest::JsonConfig;
 use lastmile_edge::schema::{RuleFile, Schema, descriptors};
 use lastmile_edge::transcode::write_json;
 use prost::Message;
@@ -116,7 +120,7 @@ fn schema() -> Schema {
     let mut compiler = Compiler::with_file_resolver(InMemory);
     compiler.open_file("bench.proto").unwrap();
     let files = descriptors::split_set(&compiler.encode_file_descriptor_set()).unwrap();
-    Schema::load(files, &RuleFile::default(), |_| false).unwrap()
+    Schema::load(files, &RuleFile::default(), JsonConfig::default(), |_| false).unwrap()
 }
 
 type Way<'a> = (&'a str, Box<dyn Fn() -> Vec<u8> + 'a>);
@@ -173,9 +177,10 @@ fn report(ways: &[Way<'_>], size: usize) {
         }
     }
     let medians: Vec<f64> = rounds.into_iter().map(median).collect();
-    for ((name, _), seconds) in ways.iter().zip(&medians) {
+    for ((name, way), seconds) in ways.iter().zip(&medians) {
+        let allocations = allocations::count(way);
         println!(
-            "{name:<30} {:>7.2} ms {:>7.0} MB/s of JSON  the edge is {:>5.2}×",
+            "{name:<30} {:>7.2} ms {:>7.0} MB/s of JSON  the edge is {:>5.2}×  {allocations:>6} allocations",
             seconds * 1e3,
             json.len() as f64 / seconds / 1e6,
             seconds / medians[0]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::join_all;
 
+use crate::config::rest::JsonConfig;
 use crate::config::{EdgeConfig, PathsConfig, UpstreamConfig};
 use crate::error::Error;
 use crate::front::own;
@@ -21,6 +22,7 @@ pub struct Learner {
     teachers: Vec<Teacher>,
     rules: Option<PathBuf>,
     paths: PathsConfig,
+    json: JsonConfig,
 }
 
 /// One upstream as a source of descriptors.
@@ -87,7 +89,13 @@ impl Learner {
             heard: Mutex::default(),
         };
         let teachers = upstreams.iter().zip(sources).map(teacher).collect();
-        let learner = Self { upstream, teachers, rules: config.rules.clone(), paths: config.paths.clone() };
+        let learner = Self {
+            upstream,
+            teachers,
+            rules: config.rules.clone(),
+            paths: config.paths.clone(),
+            json: config.rest.json,
+        };
         learner.rules().and_then(|text| learner.parse(&text)).map(|_| learner)
     }
 
@@ -135,8 +143,8 @@ impl Learner {
     pub async fn compile(&self, heard: &Heard) -> Result<Lesson, LoadError> {
         let rules = self.parse(&heard.rules).map_err(LoadError::Unreadable)?;
         let rules = if heard.missing.is_empty() { rules } else { rules.ahead() };
-        let (parts, paths) = (heard.parts.clone(), self.paths.clone());
-        let compiling = tokio::task::spawn_blocking(move || compile(&parts, &rules, &paths));
+        let (parts, paths, json) = (heard.parts.clone(), self.paths.clone(), self.json);
+        let compiling = tokio::task::spawn_blocking(move || compile(&parts, &rules, &paths, json));
         let panicked =
             |_| LoadError::Unreadable("the descriptors cannot be read (malformed or too new)".into());
         compiling.await.map_err(panicked)?
@@ -187,12 +195,17 @@ pub(crate) fn is_mistake(error: &Error) -> bool {
     error.reason_text() == "REFLECTION_MISSING"
 }
 
-fn compile(parts: &[Option<Arc<Part>>], rules: &RuleFile, paths: &PathsConfig) -> Result<Lesson, LoadError> {
+fn compile(
+    parts: &[Option<Arc<Part>>],
+    rules: &RuleFile,
+    paths: &PathsConfig,
+    json: JsonConfig,
+) -> Result<Lesson, LoadError> {
     let parts: Vec<Option<&Part>> = parts.iter().map(Option::as_deref).collect();
     let merged = merge(&parts)?;
     let reserved = |template: &str| own::is_reserved(paths, template);
     let is_served = |service: &str| merged.services.contains_key(service);
-    let schema = Schema::load_served(merged.files, rules, reserved, is_served)?;
+    let schema = Schema::load_served(merged.files, rules, json, reserved, is_served)?;
     let served = served(&schema, merged.services);
     Ok(Lesson { schema, served })
 }

@@ -1,7 +1,5 @@
 //! The edge's own paths, which no binding can take.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;

@@ -9,6 +9,8 @@ use prost::Message;
 use prost_reflect::DescriptorPool;
 use prost_types::FileDescriptorProto;
 
+use super::editions;
+
 /// A `FileDescriptorSet` whose files stay encoded, so that custom options survive.
 #[derive(Clone, PartialEq, Message)]
 struct RawSet {
@@ -61,7 +63,11 @@ pub fn complete(files: Vec<Bytes>) -> Result<Vec<Bytes>, String> {
 
 /// Builds the pool of `files`; the order does not matter.
 pub fn pool(files: &[Bytes]) -> Result<DescriptorPool, String> {
-    let known: HashMap<String, FileDescriptorProto> = files
+    let lowered: Vec<Bytes> = files
+        .iter()
+        .map(|file| editions::lower(file).map(|file| file.into_owned().into()))
+        .collect::<Result<_, _>>()?;
+    let known: HashMap<String, FileDescriptorProto> = lowered
         .iter()
         .map(|file| parse(file).map(|parsed| (parsed.name().to_owned(), parsed)))
         .collect::<Result<_, _>>()?;
@@ -70,7 +76,7 @@ pub fn pool(files: &[Bytes]) -> Result<DescriptorPool, String> {
             return Err(format!("{name}: imports `{missing}`, which the descriptors do not hold"));
         }
     }
-    let set = join_set(files.to_vec());
+    let set = join_set(lowered);
     // prost-reflect 0.16 panics on input it does not know; a reload must survive that.
     catch_unwind(|| DescriptorPool::decode(set))
         .map_err(|_| "the descriptors cannot be read (malformed or too new)".to_owned())?
@@ -81,11 +87,7 @@ fn parse(file: &[u8]) -> Result<FileDescriptorProto, String> {
     let parsed =
         FileDescriptorProto::decode(file).map_err(|error| format!("not a FileDescriptorProto: {error}"))?;
     match parsed.syntax() {
-        "" | "proto2" | "proto3" => Ok(parsed),
-        "editions" => Err(format!(
-            "{}: uses protobuf editions, which are not supported yet; declare `syntax = \"proto3\"`",
-            parsed.name()
-        )),
+        "" | "proto2" | "proto3" | "editions" => Ok(parsed),
         other => Err(format!("{}: unknown syntax `{other}`", parsed.name())),
     }
 }
@@ -128,8 +130,8 @@ mod tests {
 
     #[test]
     fn refuses_what_it_cannot_read_in_a_sentence() {
-        let error = complete(vec![file("a.proto", "editions", &[])]).unwrap_err();
-        assert!(error.contains("a.proto: uses protobuf editions"), "{error}");
+        let error = pool(&[file("a.proto", "editions", &[])]).unwrap_err();
+        assert!(error.contains("a.proto: uses an edition of protobuf that is not known"), "{error}");
         let error = pool(&[file("a.proto", "proto3", &["b.proto"])]).unwrap_err();
         assert!(error.contains("a.proto: imports `b.proto`"), "{error}");
         assert!(split_set(b"\xff\xff").is_err());

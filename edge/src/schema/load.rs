@@ -13,11 +13,13 @@ use prost_reflect::{DescriptorPool, MethodDescriptor};
 use prost_types::method_options::IdempotencyLevel;
 use sha2::{Digest, Sha256};
 
+use crate::config::rest::JsonConfig;
+
 use super::check::{Check, Mistake};
 use super::descriptors;
 use super::method::{Binding, Body, Effects, Method, Stream};
 use super::order::in_order;
-use super::plan::{self, Plan};
+use super::plan::{self, Plan, Style};
 use super::routes::Routes;
 use super::rules::RuleFile;
 use super::template::Template;
@@ -55,15 +57,17 @@ impl Schema {
     pub fn load(
         files: Vec<Bytes>,
         rules: &RuleFile,
+        json: JsonConfig,
         reserved: impl Fn(&str) -> bool,
     ) -> Result<Self, Mistakes> {
-        Self::load_served(files, rules, reserved, |_| true)
+        Self::load_served(files, rules, json, reserved, |_| true)
     }
 
     /// The same, of the services that are `served` only.
     pub fn load_served(
         files: Vec<Bytes>,
         rules: &RuleFile,
+        json: JsonConfig,
         reserved: impl Fn(&str) -> bool,
         served: impl Fn(&str) -> bool,
     ) -> Result<Self, Mistakes> {
@@ -73,6 +77,7 @@ impl Schema {
         let files = in_order(descriptors::complete(files).map_err(whole)?);
         let pool = descriptors::pool(&files).map_err(whole)?;
 
+        let style = Style { json, ..Style::default() };
         let mut mistakes = Vec::new();
         for selector in rules.unknown_selectors(&pool) {
             let problem = "the backend has no such method or message".to_owned();
@@ -81,7 +86,7 @@ impl Schema {
         let descriptors = descriptors::join_set(files);
         let mut schema = Self {
             pool: pool.clone(),
-            plan: Arc::new(plan::compile(&pool, &mut mistakes)),
+            plan: Arc::new(plan::compile(&pool, style, &mut mistakes)),
             routes: Routes::default(),
             bindings: Vec::new(),
             methods: HashMap::new(),

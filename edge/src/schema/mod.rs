@@ -8,6 +8,7 @@ pub mod check;
 pub mod plan;
 pub mod header_fields;
 pub mod method;
+pub mod editions;
 pub mod descriptors;
 pub mod order;
 pub mod rules;

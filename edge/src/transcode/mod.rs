@@ -7,6 +7,7 @@ pub mod wire;
 pub mod unwritable;
 pub mod literal;
 pub mod well_known;
+pub mod message_set;
 pub mod write;
 pub mod pick;
 pub mod canonical;

@@ -10,6 +10,8 @@ mod cursors;
 mod scramble;
 mod json;
 mod wire;
+mod styles;
+mod editions;
 mod rules;
 mod http_rules;
 mod routing;

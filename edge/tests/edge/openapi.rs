@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use lastmile_edge::config::RestConfig;
-use lastmile_edge::config::rest::{Compat, Enums, Envelope, ErrorForm, Int64, Names};
+use lastmile_edge::config::rest::{Compat, Enums, Envelope, ErrorForm, Int64, JsonConfig, Names};
 use lastmile_edge::openapi::{Terms, document};
 use lastmile_edge::schema::{RuleFile, Schema};
 use prost::Message;
@@ -79,9 +79,9 @@ fn equal_schemas_give_equal_bytes_whatever_the_order_of_their_files() {
     files.push(other_file());
     let rules =
         RuleFile::parse("http: { rules: [{ selector: desk.v1.Desk.Ask, get: /v1/desk }] }").expect("rules");
-    let first = Schema::load(files.clone(), &rules, |_| false).expect("a good schema");
+    let first = Schema::load(files.clone(), &rules, JsonConfig::default(), |_| false).expect("a good schema");
     files.reverse();
-    let second = Schema::load(files, &rules, |_| false).expect("a good schema");
+    let second = Schema::load(files, &rules, JsonConfig::default(), |_| false).expect("a good schema");
     let rest = RestConfig::default();
     assert!(pretty(&first, &rest) == pretty(&second, &rest), "the order of the files shows");
 }

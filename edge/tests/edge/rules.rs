@@ -277,7 +277,7 @@ fn unreadable_descriptors_are_refused_in_a_sentence() {
     for (files, words) in [
         (
             vec![file("editions", &[])],
-            "new.proto: uses protobuf editions, which are not supported yet; declare `syntax = \"proto3\"`",
+            "new.proto: uses an edition of protobuf that is not known here; use 2024, 2023 or proto3",
         ),
         (vec![file("proto9", &[])], "new.proto: unknown syntax `proto9`"),
         (

@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use lastmile_edge::config::PathsConfig;
+use lastmile_edge::config::rest::JsonConfig;
 use lastmile_edge::front::own::is_reserved;
 use lastmile_edge::schema::{Method, Mistakes, RuleFile, Schema, descriptors};
 use prost_reflect::{DynamicMessage, MessageDescriptor};
@@ -47,7 +48,7 @@ pub(crate) fn load(text: &str) -> Result<Schema, Mistakes> {
 /// Loads files with the rules of a YAML text.
 pub(crate) fn load_with(files: Vec<Bytes>, rules: &str) -> Result<Schema, Mistakes> {
     let rules = RuleFile::parse(rules).expect("a rule file");
-    Schema::load(files, &rules, |path| is_reserved(&PathsConfig::default(), path))
+    Schema::load(files, &rules, JsonConfig::default(), |path| is_reserved(&PathsConfig::default(), path))
 }
 
 /// The schema of `shop.proto`.

@@ -7,25 +7,28 @@ use prost_reflect::{
     MessageDescriptor,
 };
 
+use crate::config::rest::{self, Defaults};
 use crate::schema::check::Mistake;
 
 use super::shape::{Enum, EnumId, Field, Form, Kind, Message, MessageId, Plan, Shape};
 use super::slots::Slots;
+use super::style::Style;
 
 /// Compiles a pool; types that have no JSON form at all are added to the mistakes.
-pub fn compile(pool: &DescriptorPool, mistakes: &mut Vec<Mistake>) -> Plan {
+pub fn compile(pool: &DescriptorPool, style: Style, mistakes: &mut Vec<Mistake>) -> Plan {
     let messages: Vec<_> = pool.all_messages().collect();
     let enums: Vec<_> = pool.all_enums().collect();
     let ids = Ids {
         messages: messages.iter().enumerate().map(|(i, m)| (m.full_name(), MessageId(i))).collect(),
         enums: enums.iter().enumerate().map(|(i, e)| (e.full_name(), EnumId(i))).collect(),
     };
-    let enums: Vec<_> = enums.iter().map(enumeration).collect();
-    let plan = Plan {
-        messages: messages.iter().map(|message| ids.message(message, &enums)).collect(),
+    let mut plan = Plan {
+        style,
+        messages: Vec::new(),
         by_name: ids.messages.iter().map(|(name, id)| ((*name).to_owned(), *id)).collect(),
-        enums,
+        enums: enums.iter().map(enumeration).collect(),
     };
+    plan.messages = messages.iter().map(|message| ids.message(message, &plan)).collect();
     for message in &messages {
         if let Some(problem) = problem(message) {
             let (file, place) = (message.parent_file().name().to_owned(), message.full_name().to_owned());
@@ -37,10 +40,6 @@ pub fn compile(pool: &DescriptorPool, mistakes: &mut Vec<Mistake>) -> Plan {
 
 /// Why the messages of a type cannot be written.
 fn problem(message: &MessageDescriptor) -> Option<&'static str> {
-    let options = message.descriptor_proto().options.as_ref();
-    if options.is_some_and(|options| options.message_set_wire_format()) {
-        return Some("has message_set_wire_format, which is not supported; use ordinary extensions");
-    }
     if form(message.full_name()) == Form::Bare && message.get_field(1).is_none() {
         return Some("is not the well-known type of this name: it has no field 1");
     }
@@ -86,8 +85,9 @@ struct Ids<'a> {
 }
 
 impl Ids<'_> {
-    fn message(&self, descriptor: &MessageDescriptor, enums: &[Enum]) -> Message {
-        let own = descriptor.fields().map(|field| self.field(&field, enums));
+    fn message(&self, descriptor: &MessageDescriptor, plan: &Plan) -> Message {
+        let options = descriptor.descriptor_proto().options.as_ref();
+        let own = descriptor.fields().map(|field| self.field(&field, plan));
         let extensions = descriptor.extensions().map(|extension| self.extension(&extension));
         let fields: Vec<_> = own.chain(extensions).collect();
         Message {
@@ -95,11 +95,12 @@ impl Ids<'_> {
             slots: Slots::new(fields.iter().map(|field| field.number)),
             in_number_order: fields.is_sorted_by_key(|field| field.number),
             oneofs: descriptor.oneofs().len(),
+            is_set: options.is_some_and(prost_types::MessageOptions::message_set_wire_format),
             fields,
         }
     }
 
-    fn field(&self, descriptor: &FieldDescriptor, enums: &[Enum]) -> Field {
+    fn field(&self, descriptor: &FieldDescriptor, plan: &Plan) -> Field {
         let shape = match descriptor.kind() {
             Described::Message(entry) if descriptor.is_map() => Shape::Map {
                 key: self.kind(&entry.map_entry_key_field().kind(), false),
@@ -108,15 +109,20 @@ impl Ids<'_> {
             kind if descriptor.is_list() => Shape::Many(self.kind(&kind, descriptor.is_group())),
             kind => Shape::One(self.kind(&kind, descriptor.is_group())),
         };
-        let key = key(descriptor.json_name());
-        let absent = if descriptor.supports_presence() {
-            Box::default()
-        } else {
-            [&key, default(shape, enums).as_slice()].concat().into()
+        let key = key(match plan.style.json.names {
+            rest::Names::Json => descriptor.json_name(),
+            rest::Names::Proto => descriptor.name(),
+        });
+        let has_presence = descriptor.supports_presence();
+        let (absent, omitted) = match plan.style.json.defaults {
+            _ if has_presence => (Box::default(), Box::default()),
+            Defaults::Print => ([&*key, &default(shape, plan)].concat().into(), Box::default()),
+            Defaults::Omit => (Box::default(), default(shape, plan)),
         };
         let oneof = descriptor.containing_oneof().filter(|oneof| oneof.fields().len() > 1);
         let oneof = oneof.and_then(|oneof| descriptor.parent_message().oneofs().position(|o| o == oneof));
-        Field { number: descriptor.number(), key, shape, oneof, absent }
+        let is_packed = descriptor.is_packed();
+        Field { number: descriptor.number(), key, shape, oneof, has_presence, is_packed, absent, omitted }
     }
 
     fn extension(&self, descriptor: &ExtensionDescriptor) -> Field {
@@ -124,7 +130,18 @@ impl Ids<'_> {
         let is_list = descriptor.cardinality() == Cardinality::Repeated;
         let shape = if is_list { Shape::Many(kind) } else { Shape::One(kind) };
         let key = key(descriptor.json_name());
-        Field { number: descriptor.number(), key, shape, oneof: None, absent: Box::default() }
+        let (absent, omitted) = (Box::default(), Box::default());
+        let is_packed = descriptor.is_packed();
+        Field {
+            number: descriptor.number(),
+            key,
+            shape,
+            oneof: None,
+            has_presence: !is_list,
+            is_packed,
+            absent,
+            omitted,
+        }
     }
 
     fn kind(&self, kind: &Described, is_group: bool) -> Kind {
@@ -157,27 +174,12 @@ fn key(name: &str) -> Box<[u8]> {
 }
 
 /// The value of a field that is not set, where that cannot be told from one that is set to its default.
-fn default(shape: Shape, enums: &[Enum]) -> Vec<u8> {
-    let text = match shape {
-        Shape::Many(_) => "[]",
-        Shape::Map { .. } => "{}",
-        Shape::One(Kind::Enum(id)) => {
-            let kind = &enums[id.0];
-            let name = kind.name(kind.default).filter(|_| !kind.is_null);
-            return name.unwrap_or(b"null").to_vec();
-        }
-        Shape::One(kind) => default_text(kind),
-    };
-    text.as_bytes().to_vec()
-}
-
-/// The default of a scalar; of enums and messages the plan knows.
-pub fn default_text(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Bool => "false",
-        Kind::String | Kind::Bytes => "\"\"",
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 | Kind::Uint64 | Kind::Fixed64 => "\"0\"",
-        Kind::Message(_) | Kind::Group(_) => "null",
-        _ => "0",
+fn default(shape: Shape, plan: &Plan) -> Box<[u8]> {
+    let mut text = Vec::new();
+    match shape {
+        Shape::One(kind) => plan.append_default(kind, &mut text),
+        Shape::Many(_) => text.extend_from_slice(b"[]"),
+        Shape::Map { .. } => text.extend_from_slice(b"{}"),
     }
+    text.into()
 }

@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 
+use crate::config::rest::{Enums, Int64};
+
 use super::slots::Slots;
+use super::style::{Style, UnknownAny};
 
 /// All message and enum types of a descriptor pool. Immutable.
 #[derive(Debug)]
 pub struct Plan {
+    pub(super) style: Style,
     pub(super) messages: Vec<Message>,
     pub(super) enums: Vec<Enum>,
     pub(super) by_name: HashMap<String, MessageId>,
@@ -30,6 +34,8 @@ pub struct Message {
     /// The order of declaration is the order of numbers, in which encoders write.
     pub in_number_order: bool,
     pub oneofs: usize,
+    /// Its fields stand on the wire as items of number and message (`message_set_wire_format`).
+    pub is_set: bool,
 }
 
 /// What a message becomes in JSON (protobuf.dev, "ProtoJSON Format").
@@ -56,8 +62,14 @@ pub struct Field {
     pub shape: Shape,
     /// Which oneof of the message it is a member of, if others are too.
     pub oneof: Option<usize>,
+    /// One that is set to its default can be told from one that is not set.
+    pub has_presence: bool,
+    /// Its values are encoded in one record.
+    pub is_packed: bool,
     /// What is written when it is not set: the key and its default, or nothing.
     pub absent: Box<[u8]>,
+    /// The value that is left out although it stands on the wire; empty when there is none.
+    pub omitted: Box<[u8]>,
 }
 
 impl Field {
@@ -112,6 +124,44 @@ pub struct Enum {
 }
 
 impl Plan {
+    /// 64-bit integers are written in quotes.
+    pub fn quotes_int64(&self) -> bool {
+        self.style.json.int64 == Int64::String
+    }
+
+    pub fn refuses_unknown_any(&self) -> bool {
+        self.style.unknown_any == UnknownAny::Refused
+    }
+
+    /// The text of an enum's value; a number without one is written as it is.
+    pub fn enum_text(&self, id: EnumId, number: i32) -> Option<&[u8]> {
+        let kind = self.enumeration(id);
+        match self.style.json.enums {
+            _ if kind.is_null => Some(b"null"),
+            Enums::Name => kind.name(number),
+            Enums::Number => None,
+        }
+    }
+
+    /// Appends the default of a kind; messages have none.
+    pub fn append_default(&self, kind: Kind, out: &mut Vec<u8>) {
+        let text: &[u8] = match kind {
+            Kind::Bool => b"false",
+            Kind::String | Kind::Bytes => b"\"\"",
+            kind if kind.is_int64() && self.quotes_int64() => b"\"0\"",
+            Kind::Message(_) | Kind::Group(_) => b"null",
+            Kind::Enum(id) => {
+                let number = self.enumeration(id).default;
+                return match self.enum_text(id, number) {
+                    Some(text) => out.extend_from_slice(text),
+                    None => out.extend_from_slice(number.to_string().as_bytes()),
+                };
+            }
+            _ => b"0",
+        };
+        out.extend_from_slice(text);
+    }
+
     /// Finds a message by its full name.
     pub fn find(&self, name: &str) -> Option<MessageId> {
         self.by_name.get(name).copied()
@@ -153,6 +203,10 @@ impl Kind {
             Self::Message(id) | Self::Group(id) => Some(id),
             _ => None,
         }
+    }
+
+    fn is_int64(self) -> bool {
+        matches!(self, Self::Int64 | Self::Sint64 | Self::Sfixed64 | Self::Uint64 | Self::Fixed64)
     }
 
     /// Whether several values may stand in one record.

@@ -1,8 +1,9 @@
 //! Writes the well-known types that are made of other values: wrappers, Struct, Value, Any.
 
-use crate::schema::plan::{Form, Kind, Message, Shape};
+use crate::schema::plan::{Form, Kind, Message, MessageId, Shape};
 use crate::transcode::unwritable::Unwritable;
 use crate::transcode::wire::{Malformed, Wire, WireType};
+use crate::transcode::{literal, message_set};
 
 use super::writer::{Result, Writer};
 
@@ -22,7 +23,7 @@ impl<'a> Writer<'a> {
         let index = self.index(message, bytes)?;
         let group = self.group(0, index.clone());
         if group.is_empty() {
-            self.out.extend_from_slice(&field.absent[field.key.len()..]);
+            self.unset(field.shape)?;
         } else {
             self.indexed(field, bytes, group)?;
         }
@@ -59,23 +60,35 @@ impl<'a> Writer<'a> {
             return Ok(());
         }
         let name = type_url.rsplit('/').next().unwrap_or_default();
-        let Some(id) = self.plan.find(name) else {
-            return Err(Unwritable::new(format!(
-                "holds a type that the descriptors do not have: `{type_url}`"
-            )));
-        };
+        let known = self.plan.find(name);
+        if known.is_none() && self.plan.refuses_unknown_any() {
+            let problem = format!("holds a type that the descriptors do not have: `{type_url}`");
+            return Err(Unwritable::new(problem));
+        }
         self.out.extend_from_slice(b"{\"@type\":");
         self.string(type_url.as_bytes())?;
-        let message = self.plan.message(id);
-        let written = if message.form == Form::Object {
-            self.fields(message, value)
-        } else {
-            self.out.extend_from_slice(b",\"value\":");
-            self.message(id, value)
-        };
-        written.map_err(Unwritable::inside_any)?;
+        match known {
+            Some(id) => self.held(id, value).map_err(Unwritable::inside_any)?,
+            None => {
+                self.out.extend_from_slice(b",\"value\":");
+                literal::base64(self.out, value);
+            }
+        }
         self.out.push(b'}');
         Ok(())
+    }
+
+    /// Writes what an Any holds, behind its `@type`.
+    fn held(&mut self, id: MessageId, value: &[u8]) -> Result {
+        let message = self.plan.message(id);
+        if message.form != Form::Object {
+            self.out.extend_from_slice(b",\"value\":");
+            return self.message(id, value);
+        }
+        if message.is_set {
+            return self.fields(message, &message_set::unfold(value)?);
+        }
+        self.fields(message, value)
     }
 }
 

@@ -44,8 +44,7 @@ impl<'a> Writer<'a> {
                 oneofs |= bit;
             }
             message.fields[next..slot].iter().for_each(|field| self.absent(field));
-            self.key(field);
-            self.field(field, tag, &mut wire)?;
+            self.pair(field, |writer| writer.field(field, tag, &mut wire))?;
             next = slot + 1;
         }
         message.fields[next..].iter().for_each(|field| self.absent(field));

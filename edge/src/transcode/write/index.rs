@@ -22,8 +22,7 @@ impl<'a> Writer<'a> {
             if group.is_empty() {
                 self.absent(field);
             } else {
-                self.key(field);
-                self.indexed(field, bytes, group)?;
+                self.pair(field, |writer| writer.indexed(field, bytes, group))?;
             }
         }
         self.records.truncate(index.start);
@@ -40,18 +39,7 @@ impl<'a> Writer<'a> {
         let at = index.start + self.records[index.clone()].partition_point(|record| record.slot < slot);
         let group = self.group(slot, at..index.end);
         let field = &message.fields[slot];
-        match field.shape {
-            _ if !group.is_empty() => self.indexed(field, bytes, group),
-            Shape::One(kind) => self.default(kind),
-            Shape::Many(_) => {
-                self.out.extend_from_slice(b"[]");
-                Ok(())
-            }
-            Shape::Map { .. } => {
-                self.out.extend_from_slice(b"{}");
-                Ok(())
-            }
-        }
+        if group.is_empty() { self.unset(field.shape) } else { self.indexed(field, bytes, group) }
     }
 
     /// Finds the fields of a message, sorted by slot and then as on the wire, those that still hold.

@@ -1,7 +1,6 @@
 //! Writes single values: scalars, enums, messages.
 
-use crate::schema::plan::compile::default_text;
-use crate::schema::plan::{EnumId, Kind};
+use crate::schema::plan::{EnumId, Kind, Shape};
 use crate::transcode::literal;
 use crate::transcode::wire::{Malformed, Tag, Wire, WireType};
 
@@ -27,15 +26,21 @@ impl Writer<'_> {
     pub(super) fn default(&mut self, kind: Kind) -> Result {
         match kind {
             Kind::Message(id) | Kind::Group(id) => self.message(id, b""),
-            Kind::Enum(id) => {
-                self.enumeration(id, self.plan.enumeration(id).default);
-                Ok(())
-            }
             scalar => {
-                self.out.extend_from_slice(default_text(scalar).as_bytes());
+                self.plan.append_default(scalar, self.out);
                 Ok(())
             }
         }
+    }
+
+    /// Writes what stands for a field that is not there, where it is written by itself.
+    pub(super) fn unset(&mut self, shape: Shape) -> Result {
+        match shape {
+            Shape::One(kind) => return self.default(kind),
+            Shape::Many(_) => self.out.extend_from_slice(b"[]"),
+            Shape::Map { .. } => self.out.extend_from_slice(b"{}"),
+        }
+        Ok(())
     }
 
     /// Writes a value that is no message.
@@ -50,11 +55,11 @@ impl Writer<'_> {
             Kind::Sint32 => literal::integer(out, zigzag(u64::from(wire.varint()? as u32)) as i32),
             Kind::Sfixed32 => literal::integer(out, wire.fixed32()? as i32),
             Kind::Fixed32 => literal::integer(out, wire.fixed32()?),
-            Kind::Int64 => literal::quoted_integer(out, wire.varint()? as i64),
-            Kind::Uint64 => literal::quoted_integer(out, wire.varint()?),
-            Kind::Sint64 => literal::quoted_integer(out, zigzag(wire.varint()?)),
-            Kind::Sfixed64 => literal::quoted_integer(out, wire.fixed64()? as i64),
-            Kind::Fixed64 => literal::quoted_integer(out, wire.fixed64()?),
+            Kind::Int64 => self.int64(wire.varint()? as i64),
+            Kind::Uint64 => self.int64(wire.varint()?),
+            Kind::Sint64 => self.int64(zigzag(wire.varint()?)),
+            Kind::Sfixed64 => self.int64(wire.fixed64()? as i64),
+            Kind::Fixed64 => self.int64(wire.fixed64()?),
             Kind::Float => literal::single(out, f32::from_bits(wire.fixed32()?)),
             Kind::Double => literal::double(out, f64::from_bits(wire.fixed64()?)),
             Kind::String => literal::string(out, wire.bytes()?)?,
@@ -68,11 +73,18 @@ impl Writer<'_> {
         Ok(())
     }
 
+    #[inline]
+    fn int64(&mut self, value: impl itoa::Integer) {
+        if self.plan.quotes_int64() {
+            literal::quoted_integer(self.out, value);
+        } else {
+            literal::integer(self.out, value);
+        }
+    }
+
     fn enumeration(&mut self, id: EnumId, number: i32) {
-        let kind = self.plan.enumeration(id);
-        match kind.name(number) {
-            _ if kind.is_null => self.out.extend_from_slice(b"null"),
-            Some(name) => literal::append(self.out, name),
+        match self.plan.enum_text(id, number) {
+            Some(text) => literal::append(self.out, text),
             None => literal::integer(self.out, number),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::schema::plan::{Field, Form, MessageId, Plan};
 use crate::transcode::unwritable::Unwritable;
-use crate::transcode::{literal, well_known};
+use crate::transcode::{literal, message_set, well_known};
 
 /// Deepest nesting below the message itself, as in protobuf.
 const MAX_DEPTH: usize = 100;
@@ -50,6 +50,11 @@ impl<'a> Writer<'a> {
         self.depth += 1;
         let message = self.plan.message(id);
         match message.form {
+            Form::Object if message.is_set => {
+                self.out.push(b'{');
+                self.fields(message, &message_set::unfold(bytes)?)?;
+                self.out.push(b'}');
+            }
             Form::Object => {
                 self.out.push(b'{');
                 self.fields(message, bytes)?;
@@ -83,8 +88,21 @@ impl<'a> Writer<'a> {
         self.tries = self.tries.saturating_sub(1);
     }
 
+    /// Writes a field's key and what `value` writes; neither, if the value is one that is left out.
+    #[inline]
+    pub(super) fn pair(&mut self, field: &Field, value: impl FnOnce(&mut Self) -> Result) -> Result {
+        let start = self.out.len();
+        self.key(field);
+        let value_start = self.out.len();
+        value(self)?;
+        if !field.omitted.is_empty() && self.out[value_start..] == *field.omitted {
+            self.out.truncate(start);
+        }
+        Ok(())
+    }
+
     /// Writes a key; `,"key":` without its comma after an opening brace.
-    pub(super) fn key(&mut self, field: &Field) {
+    fn key(&mut self, field: &Field) {
         let from = usize::from(self.is_first());
         literal::append(self.out, &field.key[from..]);
     }
