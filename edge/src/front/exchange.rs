@@ -5,13 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, header};
-use prost_reflect::{DynamicMessage, Value};
 use tokio::time::Instant;
 
 use crate::error::{Code, Error, Result};
 use crate::layer::{Caller, Cookies, StaleCookie};
 use crate::schema::{Binding, Schema};
-use crate::transcode::{self, Parameter, query};
+use crate::transcode::{self, Parameter, ReadOptions, Target, query};
 use crate::upstream::{Call, deadline, metadata};
 
 use super::state::Shared;
@@ -33,17 +32,20 @@ impl Exchange {
         query::parse(self.head.uri.query().unwrap_or_default())
     }
 
-    /// The request message: path, query, body, and cookies that stand in for empty fields.
-    pub fn message(&self, parameters: &[Parameter]) -> Result<DynamicMessage> {
+    /// The encoded request: path, query, body, and cookies that stand in for empty fields.
+    pub fn message(&self, parameters: &[Parameter]) -> Result<Vec<u8>> {
         let parts =
             transcode::Parts { variables: &self.variables, query: parameters, body: self.body.clone() };
-        let mut message = transcode::request(&self.binding, &self.head.method, &parts)?;
+        let options = ReadOptions::from(&self.front.config.rest);
+        let mut message = transcode::request(&self.binding, &self.head.method, &parts, options)?;
+        let method = &self.binding.method;
         let cookies = Cookies { secure: self.front.config.auth.secure_cookies };
-        for (name, path) in &self.binding.method.auth.from_cookie {
-            if let Ok(Some(value)) = cookies.get(&self.head.headers, name)
-                && !path.is_set(&message)
+        for (name, path) in &method.auth.from_cookie {
+            let target = Target::of(&method.plan, method.input, path);
+            if let (Some(target), Ok(Some(value))) = (target, cookies.get(&self.head.headers, name))
+                && !target.is_set_in(&message).unwrap_or(true)
             {
-                path.set(&mut message, Value::String(value));
+                target.set_text(&mut message, &value);
             }
         }
         Ok(message)

@@ -1,7 +1,6 @@
 //! Unary calls over HTTP.
 
 use axum::response::Response;
-use prost::Message;
 
 use crate::error::Result;
 
@@ -11,6 +10,6 @@ use super::exchange::Exchange;
 /// Makes the call and answers with what it gives.
 pub async fn unary(exchange: &Exchange) -> Result<Response> {
     let request = exchange.message(&exchange.parameters()?)?;
-    let reply = exchange.front.upstream.unary(exchange.call(true)?, request.encode_to_vec().into()).await?;
+    let reply = exchange.front.upstream.unary(exchange.call(true)?, request.into()).await?;
     answer(exchange, &reply)
 }

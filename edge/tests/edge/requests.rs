@@ -3,20 +3,28 @@
 use bytes::Bytes;
 use lastmile_edge::error::{Error, Result};
 use lastmile_edge::schema::routes::Found;
-use lastmile_edge::transcode::{Parts, query, request};
+use lastmile_edge::transcode::{Parts, ReadOptions, query, request};
+use prost_reflect::DynamicMessage;
 use serde_json::{Value, json};
 
 use crate::shop::shop;
 
 /// The request message, written by prost-reflect: only what is set.
 fn build(method: &str, target: &str, body: &[u8]) -> Result<Value> {
+    build_with(ReadOptions::default(), method, target, body)
+}
+
+fn build_with(options: ReadOptions, method: &str, target: &str, body: &[u8]) -> Result<Value> {
     let (path, parameters) = target.split_once('?').unwrap_or((target, ""));
     let Ok(Found::Route(route)) = shop().routes.find(method, path) else {
         panic!("no route {method} {target}")
     };
     let parameters = query::parse(parameters)?;
     let parts = Parts { variables: &route.variables, query: &parameters, body: Bytes::copy_from_slice(body) };
-    let message = request(route.value, &method.parse().expect("an HTTP method"), &parts)?;
+    let http_method = method.parse().expect("an HTTP method");
+    let message = request(route.value, &http_method, &parts, options)?;
+    let input = route.value.method.descriptor.input();
+    let message = DynamicMessage::decode(input, message.as_slice()).expect("an encoded request");
     Ok(serde_json::to_value(&message).expect("a request that can be written"))
 }
 

@@ -9,6 +9,7 @@ use prost_reflect::{
 
 use crate::schema::check::Mistake;
 
+use super::names::Names;
 use super::shape::{Enum, EnumId, Field, Form, Kind, Message, MessageId, Plan, Shape};
 use super::slots::Slots;
 
@@ -68,8 +69,10 @@ fn enumeration(descriptor: &EnumDescriptor) -> Enum {
     // Stable: of several names for a number the first counts.
     names.sort_by_key(|(number, _)| *number);
     names.dedup_by_key(|(number, _)| *number);
+    let values: Vec<_> = descriptor.values().collect();
     Enum {
         names,
+        numbers: Names::new(values.iter().map(|value| (value.name(), value.number()))),
         is_null: descriptor.full_name() == "google.protobuf.NullValue",
         default: descriptor.default_value().number(),
     }
@@ -91,8 +94,10 @@ impl Ids<'_> {
         let extensions = descriptor.extensions().map(|extension| self.extension(&extension));
         let fields: Vec<_> = own.chain(extensions).collect();
         Message {
+            name: descriptor.full_name().into(),
             form: form(descriptor.full_name()),
             slots: Slots::new(fields.iter().map(|field| field.number)),
+            names: names(&fields),
             in_number_order: fields.is_sorted_by_key(|field| field.number),
             oneofs: descriptor.oneofs().len(),
             fields,
@@ -116,7 +121,17 @@ impl Ids<'_> {
         };
         let oneof = descriptor.containing_oneof().filter(|oneof| oneof.fields().len() > 1);
         let oneof = oneof.and_then(|oneof| descriptor.parent_message().oneofs().position(|o| o == oneof));
-        Field { number: descriptor.number(), key, shape, oneof, absent }
+        Field {
+            number: descriptor.number(),
+            proto_name: descriptor.name().into(),
+            json_name: descriptor.json_name().into(),
+            key,
+            shape,
+            oneof,
+            has_presence: descriptor.supports_presence(),
+            is_packed: descriptor.is_packed(),
+            absent,
+        }
     }
 
     fn extension(&self, descriptor: &ExtensionDescriptor) -> Field {
@@ -124,7 +139,17 @@ impl Ids<'_> {
         let is_list = descriptor.cardinality() == Cardinality::Repeated;
         let shape = if is_list { Shape::Many(kind) } else { Shape::One(kind) };
         let key = key(descriptor.json_name());
-        Field { number: descriptor.number(), key, shape, oneof: None, absent: Box::default() }
+        Field {
+            number: descriptor.number(),
+            proto_name: descriptor.json_name().into(),
+            json_name: descriptor.json_name().into(),
+            key,
+            shape,
+            oneof: None,
+            has_presence: !is_list,
+            is_packed: descriptor.is_packed(),
+            absent: Box::default(),
+        }
     }
 
     fn kind(&self, kind: &Described, is_group: bool) -> Kind {
@@ -150,6 +175,13 @@ impl Ids<'_> {
             Described::Message(kind) => Kind::Message(self.messages[kind.full_name()]),
         }
     }
+}
+
+/// Where a name in JSON is one field's and the same in the proto another's, JSON counts.
+fn names(fields: &[Field]) -> Names<usize> {
+    let json = fields.iter().enumerate().map(|(slot, field)| (&*field.json_name, slot));
+    let proto = fields.iter().enumerate().map(|(slot, field)| (&*field.proto_name, slot));
+    Names::new(json.chain(proto))
 }
 
 fn key(name: &str) -> Box<[u8]> {
