@@ -7,6 +7,7 @@ mod arbitrary;
 mod cursors;
 mod scramble;
 mod json;
+mod reading;
 mod wire;
 mod rules;
 mod items;

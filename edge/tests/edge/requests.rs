@@ -1,6 +1,7 @@
 //! Path, query and body become one request message, or an error that names the field.
 
 use bytes::Bytes;
+use lastmile_edge::config::rest::Unknown;
 use lastmile_edge::error::{Error, Result};
 use lastmile_edge::schema::routes::Found;
 use lastmile_edge::transcode::{Parts, ReadOptions, query, request};
@@ -144,6 +145,11 @@ fn a_bad_query_names_its_parameter() {
         ("flag=TRUE", "flag", "`true` or `false`"),
         ("color=GREEN", "color", "COLOR_UNSPECIFIED, RED, BLUE"),
         ("data=*", "data", "base64"),
+        ("makers=x", "makers", "list of messages"),
+        ("value=5", "value", "send it in the body"),
+        ("duration=1h2m", "duration", "1.5s"),
+        ("int32Value=%201", "int32Value", "32-bit integer"),
+        ("doubleValue=inf", "doubleValue", "number"),
         ("time=yesterday", "time", ""),
         ("child=x", "child", "name one of its fields"),
         ("labels=x", "labels", "map"),
@@ -189,6 +195,99 @@ fn a_field_of_the_path_is_changed_by_nobody() {
 }
 
 #[test]
+fn a_field_of_the_path_is_changed_under_no_other_spelling() {
+    accepts("GET", "/v1/wrapped/5?wrappedNumber=5", "", json!({ "wrappedNumber": "5" }));
+    accepts("PUT", "/v1/wrapped/5", r#"{"wrappedNumber":5}"#, json!({ "wrappedNumber": "5" }));
+    refuses("GET", "/v1/wrapped/5?wrappedNumber=6", "", "wrappedNumber", "set by the path");
+    refuses("GET", "/v1/wrapped/5?wrapped_number.value=6", "", "wrapped_number.value", "set by the path");
+    refuses("PUT", "/v1/wrapped/5", r#"{"wrappedNumber":"6"}"#, "wrapped_number.value", "set by the path");
+    refuses("PUT", "/v1/items/7", r#"{"item":{"id":""}}"#, "item.id", "set by the path");
+    accepts("PUT", "/v1/items/7", r#"{"item":{"id":null}}"#, json!({ "item": { "id": "7" } }));
+    let two = "/v1/kinds?wrappedNumber=5&wrapped_number.value=5";
+    refuses("GET", two, "", "wrapped_number.value", "given twice");
+}
+
+#[test]
+fn a_body_fills_a_field_of_any_kind() {
+    let fills = |target: &str, body: &str, mut expected: Value| {
+        expected["text"] = json!("x");
+        accepts("POST", &format!("/v1/kinds/x/{target}"), body, expected);
+    };
+    fills("texts", r#"["a","b"]"#, json!({ "texts": ["a", "b"] }));
+    fills("texts", "null", json!({}));
+    fills("makers", r#"{"3":{"name":"n"}}"#, json!({ "makersById": { "3": { "name": "n" } } }));
+    fills("number", "7", json!({ "int32Value": 7 }));
+    fills("time", r#""2026-01-02T03:04:05Z""#, json!({ "time": "2026-01-02T03:04:05Z" }));
+    refuses("POST", "/v1/kinds/x/texts", r#"["a",5]"#, "texts[1]", "must be a string");
+    refuses("POST", "/v1/kinds/x/texts", "{}", "texts", "must be an array");
+    refuses("POST", "/v1/kinds/x/makers", r#"{"3":{"nope":1}}"#, "makersById.3.nope", "unknown");
+    refuses("POST", "/v1/kinds/x/number", "\"x\"", "int32Value", "32-bit integer (line 1, column 1)");
+    refuses("POST", "/v1/kinds/x/texts?texts=c", r#"["a"]"#, "texts", "belongs in the body");
+}
+
+#[test]
+fn a_body_that_no_field_takes_is_refused() {
+    for body in ["{}", " { } ", ""] {
+        accepts("GET", "/v1/items/7", body, json!({ "id": "7" }));
+    }
+    for body in [r#"{"id":"7"}"#, "null", "[]", "x"] {
+        let error = refused("GET", "/v1/items/7", body.as_bytes());
+        assert_eq!(error.reason_text(), "BODY_UNEXPECTED", "{body}: {error}");
+    }
+}
+
+#[test]
+fn entries_of_maps_stand_in_a_query_where_that_is_on() {
+    let options = ReadOptions { query_maps: true, ..ReadOptions::default() };
+    let on = |query: &str| build_with(options, "GET", &format!("/v1/kinds?{query}"), b"");
+    for (query, expected) in [
+        ("labels[a]=x&labels[b]=y", json!({ "labels": { "a": "x", "b": "y" } })),
+        ("labels%5Ba%5D=x%26y", json!({ "labels": { "a": "x&y" } })),
+        ("labels[a[b].c]=", json!({ "labels": { "a[b].c": "" } })),
+        ("labels[]=x", json!({ "labels": { "": "x" } })),
+        ("child.labels[a]=x", json!({ "child": { "labels": { "a": "x" } } })),
+        ("colorsByFlag[true]=RED", json!({ "colorsByFlag": { "true": "RED" } })),
+        ("data_by_id[18446744073709551615]=AQ", json!({ "dataById": { "18446744073709551615": "AQ==" } })),
+    ] {
+        assert_eq!(on(query).map_err(|error| error.to_string()), Ok(expected), "{query}");
+    }
+    for (query, words) in [
+        ("labels=x", "is a map"),
+        ("colorsByFlag[TRUE]=RED", "has a key that must be `true` or `false`"),
+        ("colorsByFlag[true]=GREEN", "COLOR_UNSPECIFIED, RED"),
+        ("makersById[1]=x", "is a message"),
+        ("labels[a]=x&labels[a]=y", "given twice"),
+        ("text[a]=x", "has no field `text[a]`"),
+        ("nope[a]=x", "has no field `nope[a]`"),
+    ] {
+        let error = on(query).expect_err("a mistake");
+        assert!(error.message().contains(words), "{query}: {error}");
+    }
+    refuses("GET", "/v1/kinds?labels[a]=x", "", "labels[a]", "rest.query_maps");
+}
+
+#[test]
+fn what_is_unknown_is_passed_over_where_that_is_on() {
+    let options = ReadOptions {
+        unknown_query: Unknown::Ignore,
+        unknown_fields: Unknown::Ignore,
+        ..ReadOptions::default()
+    };
+    let built = build_with(
+        options,
+        "POST",
+        "/v1/shelves/3/items?utm_source=x&requestId=r",
+        br#"{"id":"7","nope":1}"#,
+    );
+    let expected = json!({ "parent": "shelves/3", "item": { "id": "7" }, "requestId": "r" });
+    assert_eq!(built.map_err(|error| error.to_string()), Ok(expected));
+    let patched =
+        build_with(options, "PATCH", "/v1/items/7", br#"{"nope":1,"amount":2}"#).expect("a request");
+    assert_eq!(patched["updateMask"], json!("amount"));
+    assert!(build_with(options, "GET", "/v1/kinds?int32Value=x", b"").is_err(), "it is known");
+}
+
+#[test]
 fn a_oneof_of_the_path_is_changed_by_nobody() {
     accepts("GET", "/v1/choices/5", "", json!({ "number": 5 }));
     refuses("GET", "/v1/choices/5?word=x", "", "word", "");
@@ -218,6 +317,10 @@ fn a_patch_without_a_mask_gets_the_leaves_of_its_body() {
             "item": { "id": "7", "displayName": "x", "maker": { "homeTown": "y" }, "labels": { "a": "b" } },
             "updateMask": "amount,displayName,labels,maker.homeTown,tags",
         }),
+    );
+    patch(
+        r#"{"maker":{},"labels":{},"color":"RED"}"#,
+        json!({ "item": { "id": "7", "maker": {}, "color": "RED" }, "updateMask": "color,labels,maker" }),
     );
     patch(
         r#"{"madeTime":"2026-01-02T03:04:05Z","color":null}"#,
