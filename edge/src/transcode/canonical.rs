@@ -252,7 +252,7 @@ fn scalar(kind: Kind, wire: &mut Wire<'_>, out: &mut Vec<u8>) -> Result {
         Kind::Int64 | Kind::Uint64 | Kind::Sint64 => encode::varint(out, wire.varint()?),
         Kind::Fixed32 | Kind::Sfixed32 | Kind::Float => out.extend_from_slice(&wire.fixed32()?.to_le_bytes()),
         Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => {
-            out.extend_from_slice(&wire.fixed64()?.to_le_bytes())
+            out.extend_from_slice(&wire.fixed64()?.to_le_bytes());
         }
         Kind::String | Kind::Bytes => encode::bytes(out, wire.bytes()?),
         Kind::Message(_) | Kind::Group(_) => return Err(Malformed("is no scalar")),

@@ -5,7 +5,7 @@ use crate::transcode::canonical::canonical;
 use crate::transcode::encode;
 use crate::transcode::wire::WireType;
 
-use super::mistake::Stop;
+use super::mistake::{Stop, short};
 use super::reader::{Reader, Result};
 use super::seen::Seen;
 use super::{mask, time};
@@ -105,7 +105,8 @@ impl<'a> Reader<'a> {
         };
         let name = type_url.rsplit('/').next().unwrap_or_default();
         let Some(id) = self.plan.find(name) else {
-            let problem = format!("has an `@type` that the backend's descriptors do not hold: `{type_url}`");
+            let problem =
+                format!("has an `@type` that the backend's descriptors do not hold: `{}`", short(&type_url));
             return Err(Stop::mistake(problem));
         };
         encode::tag(self.out, 1, WireType::Length);

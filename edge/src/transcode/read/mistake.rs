@@ -100,12 +100,18 @@ fn path_to(source: &str, root: &str, at: usize) -> String {
         match step {
             Step::Key(key) => {
                 path.push_str(if path.is_empty() { "" } else { "." });
-                path.push_str(&key);
+                path.push_str(short(&key));
             }
             Step::Index(index) => path.push_str(&format!("[{index}]")),
         }
     }
     path
+}
+
+/// A body must not come back many times its size: names of fields are shorter than this.
+pub(super) fn short(name: &str) -> &str {
+    const LONGEST: usize = 200;
+    name.char_indices().nth(LONGEST).map_or(name, |(end, _)| &name[..end])
 }
 
 fn steps_to(source: &str, at: usize) -> Vec<Step<'_>> {

@@ -133,11 +133,7 @@ pub fn plain(
             encode::bytes(out, text.as_bytes());
             Some(())
         }
-        (Kind::Bool, _) => match text {
-            "true" => Some(out.push(1)),
-            "false" => Some(out.push(0)),
-            _ => None,
-        },
+        (Kind::Bool, _) => text.parse().ok().map(|value: bool| out.push(u8::from(value))),
         (Kind::Bytes, _) => base64(text, out),
         (Kind::Enum(_), Some(kind)) => {
             let number = kind.number(text).or_else(|| text.parse().ok());
