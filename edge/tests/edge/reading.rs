@@ -83,6 +83,16 @@ fn every_mistake_of_a_body_is_told_with_its_place() {
 }
 
 #[test]
+fn a_misspelt_field_is_told_the_name_that_was_meant() {
+    for (key, meant) in
+        [("txet", "did you mean `text`?"), ("int32Valu", "did you mean `int32Value`?"), ("zzz", "check its")]
+    {
+        let error = read(&format!("{{\"{key}\": 1}}")).expect_err("unknown");
+        assert!(error.message().contains(meant), "{error}");
+    }
+}
+
+#[test]
 fn text_that_is_no_json_is_told_alone() {
     let error = read("{\"text\": 5,\n \"flag\": tru}").expect_err("no JSON");
     assert_eq!(error.reason_text(), "JSON_INVALID");

@@ -17,7 +17,7 @@ impl<'a> Reader<'a> {
             Form::Object => self.object(message),
             // compile() refuses such a type without its field.
             Form::Bare => self.field(&message.fields[0]),
-            Form::Empty => self.members(|reader, _| Err(reader.unknown())),
+            Form::Empty => self.members(|reader, key| Err(reader.unknown(message, key))),
             Form::Value => self.dynamic_value(message),
             Form::Any => self.any(),
             Form::Timestamp => self.seconds(time::timestamp, "a time such as `2026-01-02T03:04:05Z`"),
@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
     /// Reads the value of a member of an object.
     #[inline]
     pub(super) fn member(&mut self, message: &'a Message, key: &str, seen: &mut Seen) -> Result {
-        let Some(slot) = message.named(key, seen.next) else { return Err(self.unknown()) };
+        let Some(slot) = message.named(key, seen.next) else { return Err(self.unknown(message, key)) };
         seen.next = slot + 1;
         if !seen.slots.insert(slot) {
             return Err(Stop::mistake("is given twice"));
@@ -53,11 +53,16 @@ impl<'a> Reader<'a> {
     }
 
     #[cold]
-    pub(super) fn unknown(&self) -> Stop {
+    fn unknown(&self, message: &Message, key: &str) -> Stop {
         if self.options.ignores_unknown_fields() {
             return Stop::Ignored;
         }
-        Stop::mistake("is unknown; check its spelling")
+        // Only what is told is worth the search.
+        let nearest = if self.mistakes.are_enough() { None } else { nearest(message, key) };
+        match nearest {
+            Some(name) => Stop::mistake(format!("is unknown; did you mean `{name}`?")),
+            None => Stop::mistake("is unknown; check its spelling"),
+        }
     }
 
     /// Reads whatever stands here as a google.protobuf.Value.
@@ -159,11 +164,20 @@ impl<'a> Reader<'a> {
             _ if message.form == Form::Object => reader.member(message, key, &mut seen),
             "value" if std::mem::replace(&mut has_value, true) => Err(Stop::mistake("is given twice")),
             "value" => reader.message(id),
-            _ => Err(reader.unknown()),
+            _ => Err(reader.unknown(message, key)),
         })?;
         if has_value || matches!(message.form, Form::Object | Form::Empty) {
             return Ok(());
         }
         Err(Stop::mistake(format!("needs `value`: `{}` has a form of its own", message.name)))
     }
+}
+
+/// The field that was most likely meant.
+fn nearest<'a>(message: &'a Message, key: &str) -> Option<&'a str> {
+    const LONGEST: usize = 64;
+    const ALIKE: f64 = 0.85;
+    let names = message.fields.iter().map(|field| &*field.json_name).filter(|_| key.len() <= LONGEST);
+    let likeness = names.map(|name| (strsim::jaro_winkler(name, key), name));
+    likeness.filter(|(alike, _)| *alike > ALIKE).max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name)
 }

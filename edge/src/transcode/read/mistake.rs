@@ -39,9 +39,14 @@ pub(super) struct Mistakes(Vec<(usize, Cow<'static, str>)>);
 impl Mistakes {
     /// Notes what is wrong with the value that begins at this place.
     pub(super) fn note(&mut self, at: usize, problem: Cow<'static, str>) {
-        if self.0.len() < MOST {
+        if !self.are_enough() {
             self.0.push((at, problem));
         }
+    }
+
+    /// Whether no more are told.
+    pub(super) fn are_enough(&self) -> bool {
+        self.0.len() >= MOST
     }
 
     pub(super) fn is_empty(&self) -> bool {
