@@ -1,4 +1,4 @@
-//! What it costs to write an answer of 10,000 users as JSON: medians of interleaved rounds, beside three other ways.
+//! What it costs to write and to read 10,000 users as JSON: medians of interleaved rounds, beside other ways.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,12 +15,13 @@ use std::time::{Duration, Instant};
 
 use lastmile_edge::config::rest::JsonConfig;
 use lastmile_edge::schema::{RuleFile, Schema, descriptors};
-use lastmile_edge::transcode::write_json;
+use lastmile_edge::transcode::{ReadOptions, read_json, write_json};
 use prost::Message;
 use prost_reflect::{DynamicMessage, SerializeOptions};
 use protox::Compiler;
 use protox::file::{File, FileResolver};
-use serde::{Serialize, Serializer};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const ROUNDS: usize = 7;
 const ROUND: Duration = Duration::from_millis(700);
@@ -44,7 +45,7 @@ const PROTO: &str = r#"
     enum Role { ROLE_UNSPECIFIED = 0; MEMBER = 1; ADMIN = 2; }
 "#;
 
-#[derive(Clone, PartialEq, Message, Serialize)]
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ListUsersResponse {
     #[prost(message, repeated, tag = "1")]
@@ -53,7 +54,7 @@ struct ListUsersResponse {
     next_page_token: String,
 }
 
-#[derive(Clone, PartialEq, Message, Serialize)]
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct User {
     #[prost(string, tag = "1")]
@@ -69,10 +70,10 @@ struct User {
     #[prost(bool, tag = "6")]
     active: bool,
     #[prost(int32, tag = "7")]
-    #[serde(serialize_with = "role")]
+    #[serde(serialize_with = "role", deserialize_with = "from_role")]
     role: i32,
     #[prost(int64, tag = "8")]
-    #[serde(serialize_with = "quoted")]
+    #[serde(serialize_with = "quoted", deserialize_with = "from_quoted")]
     login_count: i64,
     #[prost(double, tag = "9")]
     score: f64,
@@ -91,6 +92,19 @@ fn role<S: Serializer>(role: &i32, serializer: S) -> Result<S::Ok, S::Error> {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 fn quoted<S: Serializer>(number: &i64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(number)
+}
+
+fn from_role<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
+    match <&str>::deserialize(deserializer)? {
+        "ROLE_UNSPECIFIED" => Ok(0),
+        "MEMBER" => Ok(1),
+        "ADMIN" => Ok(2),
+        other => Err(D::Error::custom(other)),
+    }
+}
+
+fn from_quoted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    <&str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
 fn users() -> ListUsersResponse {
@@ -161,15 +175,45 @@ fn main() -> ExitCode {
         ),
         ("serde_json on ready structs", Box::new(|| serde_json::to_vec(&ready).unwrap())),
     ];
-    report(&ways, bytes.len());
+    println!("{USERS} users, {} B of protobuf, {} B of JSON", bytes.len(), ways[0].1().len());
+    report("written", &ways, |json| plain(serde_json::from_slice(json).unwrap()));
+    read(&schema);
     ExitCode::SUCCESS
 }
 
-fn report(ways: &[Way<'_>], size: usize) {
-    let json = ways[0].1();
-    println!("{USERS} users, {size} B of protobuf, {} B of JSON", json.len());
-    let same = |json: &[u8]| serde_json::from_slice::<serde_json::Value>(json).unwrap();
-    assert!(ways.iter().all(|(_, way)| plain(same(&way())) == plain(same(&json))), "all write the same");
+/// The same users from JSON.
+fn read(schema: &Schema) {
+    let json = serde_json::to_vec(&users()).unwrap();
+    let id = schema.plan.find("bench.ListUsersResponse").unwrap();
+    let descriptor = schema.pool.get_message_by_name("bench.ListUsersResponse").unwrap();
+    let ways: [Way<'_>; 3] = [
+        (
+            "the edge",
+            Box::new(|| {
+                let mut bytes = Vec::new();
+                read_json(&schema.plan, id, ReadOptions::default(), &json, &mut bytes).unwrap();
+                bytes
+            }),
+        ),
+        (
+            "prost-reflect + serde_json",
+            Box::new(|| {
+                let mut deserializer = serde_json::Deserializer::from_slice(&json);
+                DynamicMessage::deserialize(descriptor.clone(), &mut deserializer).unwrap().encode_to_vec()
+            }),
+        ),
+        (
+            "generated prost + serde_json",
+            Box::new(|| serde_json::from_slice::<ListUsersResponse>(&json).unwrap().encode_to_vec()),
+        ),
+    ];
+    report("read", &ways, |bytes| ListUsersResponse::decode(bytes).unwrap());
+}
+
+/// `same` is what the results of all ways must be equal in.
+fn report<T: PartialEq>(done: &str, ways: &[Way<'_>], same: impl Fn(&[u8]) -> T) {
+    let first = ways[0].1();
+    assert!(ways.iter().all(|(_, way)| same(&way()) == same(&first)), "all do the same");
     let mut rounds = vec![Vec::new(); ways.len()];
     for _ in 0..ROUNDS {
         for (times, (_, way)) in rounds.iter_mut().zip(ways) {
@@ -180,9 +224,9 @@ fn report(ways: &[Way<'_>], size: usize) {
     for ((name, way), seconds) in ways.iter().zip(&medians) {
         let allocations = allocations::count(way);
         println!(
-            "{name:<30} {:>7.2} ms {:>7.0} MB/s of JSON  the edge is {:>5.2}×  {allocations:>6} allocations",
+            "{done:<8} {name:<30} {:>7.2} ms {:>7.0} MB/s out  the edge is {:>5.2}×  {allocations:>6} allocations",
             seconds * 1e3,
-            json.len() as f64 / seconds / 1e6,
+            first.len() as f64 / seconds / 1e6,
             seconds / medians[0]
         );
     }

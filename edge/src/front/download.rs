@@ -17,7 +17,7 @@ use super::http_body::{NO_SNIFFING, Raw, raw};
 /// Answers with the content type of the first message; a failure before it has its own status, a later one breaks the body
 /// off.
 pub async fn download(exchange: &Exchange) -> Result<Response> {
-    let request = exchange.encoded(&exchange.parameters()?, &exchange.body)?;
+    let request = exchange.message(&exchange.parameters()?)?.into();
     let config = &exchange.front.config;
     let call = exchange.call(false)?;
     let begun = async {

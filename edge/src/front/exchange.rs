@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, header};
-use prost::Message;
-use prost_reflect::{DynamicMessage, Value};
 use tokio::time::Instant;
 
 use crate::config::rest::Compat;
 use crate::error::{Code, Error, Result};
 use crate::layer::{Caller, Cookies, StaleCookie};
 use crate::schema::{Binding, Schema};
-use crate::transcode::{self, Parameter, Payload, query};
+use crate::transcode::{self, Parameter, Payload, ReadOptions, Target, query};
 use crate::upstream::{Call, deadline, metadata};
 
 use super::conditions::{self, from_headers};
@@ -37,31 +34,32 @@ impl Exchange {
         query::parse(self.head.uri.query().unwrap_or_default())
     }
 
-    /// The request message: path, query, body, and cookies and headers that stand in for empty fields.
-    pub fn message(&self, parameters: &[Parameter]) -> Result<DynamicMessage> {
+    /// The encoded request: path, query, body, and cookies and headers that stand in for empty fields.
+    pub fn message(&self, parameters: &[Parameter]) -> Result<Vec<u8>> {
         self.message_with(parameters, &self.body)
     }
 
-    /// The same with another body, encoded.
-    pub fn encoded(&self, parameters: &[Parameter], body: &Payload) -> Result<Bytes> {
-        self.message_with(parameters, body).map(|message| message.encode_to_vec().into())
-    }
-
-    fn message_with(&self, parameters: &[Parameter], body: &Payload) -> Result<DynamicMessage> {
-        let parts = transcode::Parts { variables: &self.variables, query: parameters, body: body.clone() };
-        let mut message = transcode::request(&self.binding, &self.head.method, &parts)?;
+    /// The same with another body.
+    pub fn message_with(&self, parameters: &[Parameter], body: &Payload) -> Result<Vec<u8>> {
+        let parts = transcode::Parts { variables: &self.variables, query: parameters, body };
+        let options = ReadOptions::from(&self.front.config.rest);
+        let mut message = transcode::request(&self.binding, &self.head.method, &parts, options)?;
+        let method = &self.binding.method;
         let cookies = Cookies { secure: self.front.config.auth.secure_cookies };
-        for (name, path) in &self.binding.method.auth.from_cookie {
-            if let Ok(Some(value)) = cookies.get(&self.head.headers, name)
-                && !path.is_set(&message)
+        let mut fill = |path, value: &str| {
+            if let Some(target) = Target::of(&method.plan, method.input, path)
+                && !target.is_set_in(&message).unwrap_or(true)
             {
-                path.set(&mut message, Value::String(value));
+                target.set_text(&mut message, value);
+            }
+        };
+        for (name, path) in &method.auth.from_cookie {
+            if let Ok(Some(value)) = cookies.get(&self.head.headers, name) {
+                fill(path, &value);
             }
         }
         for (path, value) in from_headers(&self.binding.headers, &self.head)? {
-            if !path.is_set(&message) {
-                path.set(&mut message, Value::String(value));
-            }
+            fill(path, &value);
         }
         Ok(message)
     }

@@ -74,7 +74,7 @@ impl Outgoing {
             // Even of an empty body: the backend learns what was to be filled.
             let kind = content_type(&self.exchange.head.headers);
             let first = Payload::raw(binding, kind, &data);
-            return self.exchange.encoded(&self.parameters, &first).map(Some);
+            return self.exchange.message_with(&self.parameters, &first).map(|message| Some(message.into()));
         }
         if data.is_empty() {
             return Ok(None);
@@ -94,9 +94,9 @@ impl Outgoing {
                 return Err(too_large(limit).hint("in one message; several may be larger together"));
             }
             if let Some(piece) = piece {
-                let message = self.exchange.encoded(&self.parameters, &Payload::Json(piece));
+                let message = self.exchange.message_with(&self.parameters, &Payload::Json(piece));
                 let place = format!("in message {} of the body", self.count + 1);
-                return message.map(Some).map_err(|error| error.hint(&place));
+                return message.map(|message| Some(message.into())).map_err(|error| error.hint(&place));
             }
             if has_ended {
                 return Ok(None);
@@ -121,6 +121,6 @@ impl Outgoing {
             Content::Protobuf => Payload::protobuf(&self.exchange.binding, whole.freeze())?,
             _ => Payload::Json(whole.freeze()),
         };
-        self.exchange.encoded(&self.parameters, &payload)
+        self.exchange.message_with(&self.parameters, &payload).map(Bytes::from)
     }
 }

@@ -10,7 +10,7 @@ use super::exchange::Exchange;
 
 /// Makes the call and answers with what it gives.
 pub async fn unary(exchange: &Exchange, face: Face) -> Result<Response> {
-    let request = exchange.encoded(&exchange.parameters()?, &exchange.body)?;
-    let reply = exchange.front.upstream.unary(exchange.call(true)?, request).await?;
+    let request = exchange.message(&exchange.parameters()?)?;
+    let reply = exchange.front.upstream.unary(exchange.call(true)?, request.into()).await?;
     answer(exchange, &reply, face)
 }

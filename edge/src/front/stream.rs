@@ -78,7 +78,7 @@ pub async fn open(exchange: &Exchange, rule: &Stream, parameters: &[Parameter]) 
     let (cursor, rest) = cursor(exchange, rule, parameters);
     let request = exchange.message(&rest)?;
     let method = &exchange.binding.method;
-    let streams = subscriptions(method, rule, &request, cursor)?;
+    let streams = subscriptions(method, rule, request, cursor)?;
     if streams.iter().all(|stream| stream.resume == Resume::Ended) {
         return Ok(Opened::Ended);
     }

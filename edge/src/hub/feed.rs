@@ -4,14 +4,13 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use prost::Message;
-use prost_reflect::DynamicMessage;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::cursor::Place;
 use crate::error::{Code, Error, Result};
 use crate::schema::method::{Durable, Stream};
+use crate::transcode::Target;
 use crate::upstream::{Call, Messages, Upstream};
 
 use super::item::{Item, render};
@@ -42,6 +41,7 @@ pub struct Feed {
     last: Option<Vec<u8>>,
     /// The message before could not be read, so that nothing can be said of what it left out.
     unsure: bool,
+    has_one_order: bool,
     /// Largest message that is delivered, in bytes.
     limit: usize,
     numbering: Numbering,
@@ -100,6 +100,7 @@ impl Feed {
             state: begun,
             last: None,
             unsure: false,
+            has_one_order: has_one_order(&subscription),
             limit: call.max_message,
             numbering: Numbering { epoch: Uuid::new_v4().simple().to_string()[..8].to_owned(), count: 0 },
             subscription,
@@ -175,7 +176,7 @@ impl Feed {
             return Err(Error::new(Code::Internal, "UPSTREAM_MESSAGE_INVALID", message));
         };
         let previous =
-            rendered.previous.filter(|previous| !previous.is_empty() && self.has_one_order() && !was_unsure);
+            rendered.previous.filter(|previous| !previous.is_empty() && self.has_one_order && !was_unsure);
         if rendered.item != Item::Position
             && let (Some(last), Some(previous)) = (&self.last, previous)
             && *last != previous
@@ -188,14 +189,6 @@ impl Feed {
         }
         self.last = Some(cursor.clone());
         Ok((rendered.item, Place::After(cursor)))
-    }
-
-    /// Whether `previous` speaks of this stream: one that its backend merges from several has an order of its own.
-    fn has_one_order(&self) -> bool {
-        rule(&self.subscription)
-            .split
-            .as_ref()
-            .is_none_or(|split| self.subscription.request.has_field(&split.one))
     }
 }
 
@@ -230,7 +223,7 @@ async fn begin(
     let request = with_resume(subscription, resume)?;
     let (upstream, call) = (upstream.clone(), call.clone());
     let mut begun: Pin<Box<dyn Future<Output = Begun> + Send>> = Box::pin(async move {
-        let mut messages = upstream.server_streaming(call, request.encode_to_vec().into()).await?;
+        let mut messages = upstream.server_streaming(call, request).await?;
         let first = messages.next().await?;
         Ok((first, messages))
     });
@@ -251,15 +244,23 @@ async fn begin(
     }
 }
 
-fn with_resume(subscription: &Subscription, resume: &Resume) -> Result<DynamicMessage> {
-    let mut request = subscription.request.clone();
-    if let (Resume::After { cursor, .. }, Some(durable)) = (resume, &rule(subscription).durable) {
-        set_resume(durable, &mut request, cursor).ok_or_else(|| {
-            Error::field(durable.resume.to_string(), "is not a cursor of this stream")
-                .reason("CURSOR_INVALID")
-        })?;
-    }
-    Ok(request)
+fn with_resume(subscription: &Subscription, resume: &Resume) -> Result<Bytes> {
+    let (Resume::After { cursor, .. }, Some(durable)) = (resume, &rule(subscription).durable) else {
+        return Ok(subscription.request.clone());
+    };
+    let mut request = subscription.request.to_vec();
+    set_resume(&subscription.method, durable, &mut request, cursor).ok_or_else(|| {
+        Error::field(durable.resume.to_string(), "is not a cursor of this stream").reason("CURSOR_INVALID")
+    })?;
+    Ok(request.into())
+}
+
+/// Whether `previous` speaks of this stream: one that its backend merges from several has an order of its own.
+fn has_one_order(subscription: &Subscription) -> bool {
+    let Some(split) = &rule(subscription).split else { return true };
+    let method = &subscription.method;
+    Target::top(&method.plan, method.input, split.one.number())
+        .is_some_and(|one| one.is_set_in(&subscription.request).unwrap_or(false))
 }
 
 /// Whether a failure to resume is a gap to be told, rather than an error.

@@ -7,8 +7,6 @@ use crate::schema::check_stream::is_event_name;
 use crate::schema::method::{EventName, Method, Stream};
 use crate::transcode::{Unwritable, pick, write_json};
 
-use super::position::cursor_bytes;
-
 /// One thing a stream delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
@@ -53,9 +51,8 @@ fn try_render(
     let size = message.len();
     let (mut cursor, mut previous, mut is_position) = (None, None, false);
     if let Some(durable) = &stream.durable {
-        let read = |path| pick::scalar(path, message).map(|value| value.map(|value| cursor_bytes(&value)));
-        cursor = read(&durable.cursor)?;
-        previous = durable.previous.as_ref().map(read).transpose()?.flatten();
+        cursor = Some(pick::cursor(&durable.cursor, message)?);
+        previous = durable.previous.as_ref().map(|path| pick::cursor(path, message)).transpose()?;
         is_position = durable.position.as_ref().map_or(Ok(false), |path| pick::flag(path, message))?;
     }
     let item = if is_position {

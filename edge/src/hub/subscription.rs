@@ -2,25 +2,24 @@
 
 use std::sync::Arc;
 
-use prost_reflect::{DynamicMessage, Value};
+use bytes::Bytes;
 
-use crate::cursor::{Cursor, MAX_STREAMS, Place, Tag};
-use crate::error::{Error, Result};
-use crate::schema::Method;
-use crate::schema::method::Stream;
-use crate::transcode::canonical;
-
-use super::position::cursor_bytes;
+use crate::cursor::{self, Cursor, MAX_STREAMS, Place};
+use crate::error::{Code, Error, Result};
+use crate::schema::method::{Split, Stream};
+use crate::schema::{FieldPath, Method};
+use crate::transcode::wire::{Malformed, Tag, Wire, WireType};
+use crate::transcode::{Target, canonical, encode, pick};
 
 /// One upstream stream to open.
 #[derive(Debug, Clone)]
 pub struct Subscription {
     pub method: Arc<Method>,
-    /// Without a cursor.
-    pub request: DynamicMessage,
+    /// Encoded, without a cursor.
+    pub request: Bytes,
     /// What names the stream to the browser: the split value, else the method.
     pub key: String,
-    pub tag: Tag,
+    pub tag: cursor::Tag,
     pub resume: Resume,
 }
 
@@ -52,11 +51,11 @@ pub struct Given {
 pub fn subscriptions(
     method: &Arc<Method>,
     stream: &Stream,
-    request: &DynamicMessage,
+    request: Vec<u8>,
     given: Option<Given>,
 ) -> Result<Vec<Subscription>> {
-    let mut base = request.clone();
-    let given = match take_resume(stream, &mut base) {
+    let mut base = request;
+    let given = match take_resume(method, stream, &mut base).map_err(unreadable)? {
         None => given,
         // EventSource repeats its first URL, the resume field included: what it saw last is newer.
         Some(_) if given.as_ref().is_some_and(|given| given.by_browser) => given,
@@ -65,34 +64,40 @@ pub fn subscriptions(
         }
         Some((_, cursor)) => Some(Given { cursor: Cursor::Raw(cursor), by_browser: false }),
     };
-    let requests = split(stream, base)?;
+    let requests = split(method, stream, base)?;
     if requests.len() > 1 && matches!(given, Some(Given { cursor: Cursor::Raw(_), .. })) {
         return Err(Error::field(
             "cursor",
             "belongs to one stream; send the token that this subscription gave",
         ));
     }
-    let subscription = |(key, request): (Option<String>, DynamicMessage)| {
-        let tag = Tag::new(method.name(), &canonical(&request));
+    let subscription = |(key, request): (Option<String>, Vec<u8>)| {
+        let request = canonical(&method.plan, method.input, &request).map_err(unreadable)?;
+        let tag = cursor::Tag::new(method.name(), &request);
         let resume = given.as_ref().map_or(Resume::Fresh, |given| resume(given, &tag));
         let key = key.unwrap_or_else(|| method.name().to_owned());
-        Subscription { method: Arc::clone(method), request, key, tag, resume }
+        Ok(Subscription { method: Arc::clone(method), request: request.into(), key, tag, resume })
     };
-    Ok(requests.into_iter().map(subscription).collect())
+    requests.into_iter().map(subscription).collect()
 }
 
 /// The resume field's name and value, when the request sets it by its own name; it is cleared.
-fn take_resume(stream: &Stream, request: &mut DynamicMessage) -> Option<(String, Vec<u8>)> {
-    let resume = &stream.durable.as_ref()?.resume;
-    if !resume.is_set(request) {
-        return None;
+fn take_resume(
+    method: &Method,
+    stream: &Stream,
+    request: &mut Vec<u8>,
+) -> Result<Option<(String, Vec<u8>)>, Malformed> {
+    let Some(durable) = &stream.durable else { return Ok(None) };
+    let Some(target) = Target::of(&method.plan, method.input, &durable.resume) else { return Ok(None) };
+    if !target.is_set_in(request)? {
+        return Ok(None);
     }
-    let cursor = cursor_bytes(&resume.get(request));
-    resume.clear(request);
-    Some((resume.to_string(), cursor))
+    let cursor = pick::cursor(&durable.resume, request)?;
+    *request = target.without(request)?;
+    Ok(Some((durable.resume.to_string(), cursor)))
 }
 
-fn resume(given: &Given, tag: &Tag) -> Resume {
+fn resume(given: &Given, tag: &cursor::Tag) -> Resume {
     match &given.cursor {
         Cursor::Raw(raw) => Resume::After { cursor: raw.clone(), forgiving: given.by_browser },
         Cursor::Token(token) => match token.place(tag) {
@@ -104,41 +109,71 @@ fn resume(given: &Given, tag: &Tag) -> Resume {
 }
 
 /// Each value of the repeated field becomes a request of its own, in order, once.
-fn split(stream: &Stream, base: DynamicMessage) -> Result<Vec<(Option<String>, DynamicMessage)>> {
+fn split(method: &Method, stream: &Stream, base: Vec<u8>) -> Result<Vec<(Option<String>, Vec<u8>)>> {
     let Some(split) = &stream.split else { return Ok(vec![(None, base)]) };
-    let Value::List(values) = base.get_field(&split.many).into_owned() else { return Ok(vec![(None, base)]) };
+    let target = |number| Target::top(&method.plan, method.input, number);
+    let (Some(many), Some(one)) = (target(split.many.number()), target(split.one.number())) else {
+        return Ok(vec![(None, base)]);
+    };
+    let values = values(split, &base).map_err(unreadable)?;
+    let alone = one.is_set_in(&base).map_err(unreadable)?;
     if values.is_empty() {
-        let key = base.has_field(&split.one).then(|| text(&base.get_field(&split.one)));
-        return Ok(vec![(key, base)]);
+        let path = FieldPath::from(split.one.clone());
+        let key = alone.then(|| pick::cursor(&path, &base)).transpose().map_err(unreadable)?;
+        return Ok(vec![(key.map(text), base)]);
     }
-    if base.has_field(&split.one) {
+    if alone {
         let problem = format!("is given beside `{}`; give one of them", split.one.name());
         return Err(Error::field(split.many.name(), problem));
     }
     if values.len() > MAX_STREAMS {
         return Err(Error::field(split.many.name(), format!("has more than {MAX_STREAMS} values")));
     }
-    let mut requests: Vec<(Option<String>, DynamicMessage)> = Vec::new();
-    for value in values {
-        let key = Some(text(&value));
-        if requests.iter().any(|(other, _)| *other == key) {
+    let base = many.without(&base).map_err(unreadable)?;
+    let mut requests: Vec<(Option<String>, Vec<u8>)> = Vec::new();
+    for (key, value) in values {
+        if requests.iter().any(|(other, _)| other.as_ref() == Some(&key)) {
             continue;
         }
         let mut request = base.clone();
-        request.clear_field(&split.many);
-        request.set_field(&split.one, value);
-        requests.push((key, request));
+        encode::tag(&mut request, split.one.number(), value.0);
+        request.extend_from_slice(value.1);
+        requests.push((Some(key), request));
     }
     Ok(requests)
 }
 
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::I32(number) => number.to_string(),
-        Value::I64(number) => number.to_string(),
-        Value::U32(number) => number.to_string(),
-        Value::U64(number) => number.to_string(),
-        other => format!("{other:?}"),
+/// The values of the repeated field: each with its text, and as it is encoded.
+type Values<'a> = Vec<(String, (WireType, &'a [u8]))>;
+
+fn values<'a>(split: &Split, message: &'a [u8]) -> Result<Values<'a>, Malformed> {
+    let kind = split.many.kind();
+    let wire_type = pick::wire_type(&kind);
+    let mut values = Vec::new();
+    let mut wire = Wire::new(message);
+    while let Some(tag) = wire.tag()? {
+        if tag.number != split.many.number() {
+            wire.skip(tag)?;
+            continue;
+        }
+        let is_packed = tag.wire_type != wire_type;
+        let mut items = Wire::new(if is_packed { wire.bytes()? } else { wire.value(tag)? });
+        while !items.is_empty() {
+            let key = text(pick::plain(&kind, &mut { items })?);
+            values.push((key, (wire_type, items.value(Tag { wire_type, ..tag })?)));
+        }
     }
+    Ok(values)
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+fn unreadable(Malformed(problem): Malformed) -> Error {
+    Error::new(
+        Code::InvalidArgument,
+        "BODY_INVALID",
+        format!("The request is no message of this type: it {problem}."),
+    )
 }

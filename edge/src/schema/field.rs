@@ -1,11 +1,9 @@
 //! Field paths such as `user.id`, resolved against a message type.
 
-use std::borrow::Cow;
-
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 /// Deepest nesting of fields, as in protobuf itself.
-const MAX_DEPTH: usize = 100;
+pub const MAX_DEPTH: usize = 100;
 
 /// A path to a field; every field but the last is a single message.
 #[derive(Debug, Clone)]
@@ -81,73 +79,6 @@ impl FieldPath {
     pub fn field(&self) -> &FieldDescriptor {
         // `split` yields at least one item, so a path is never empty.
         &self.fields[self.fields.len() - 1]
-    }
-
-    /// Whether this is the same field as `other`, or a part of it.
-    pub fn is_within(&self, other: &Self) -> bool {
-        self.fields.starts_with(&other.fields)
-    }
-
-    /// The value, or the field's default when it is not set.
-    pub fn get<'a>(&self, message: &'a DynamicMessage) -> Cow<'a, Value> {
-        let mut current = message;
-        for field in &self.fields[..self.fields.len() - 1] {
-            match (current.has_field(field), current.get_field(field)) {
-                (true, Cow::Borrowed(Value::Message(next))) => current = next,
-                _ => return Cow::Owned(Value::default_value_for_field(self.field())),
-            }
-        }
-        current.get_field(self.field())
-    }
-
-    /// Another member of a oneof on the way that is set, and that setting this field would clear.
-    pub fn rival(&self, message: &DynamicMessage) -> Option<FieldDescriptor> {
-        let mut current = Cow::Borrowed(message);
-        for field in &self.fields {
-            let members =
-                field.containing_oneof().into_iter().flat_map(|oneof| oneof.fields().collect::<Vec<_>>());
-            if let Some(rival) = members.into_iter().find(|other| other != field && current.has_field(other))
-            {
-                return Some(rival);
-            }
-            let Value::Message(next) = current.get_field(field).into_owned() else { return None };
-            current = Cow::Owned(next);
-        }
-        None
-    }
-
-    pub fn is_set(&self, message: &DynamicMessage) -> bool {
-        let mut current = message;
-        for field in &self.fields[..self.fields.len() - 1] {
-            match (current.has_field(field), current.get_field(field)) {
-                (true, Cow::Borrowed(Value::Message(next))) => current = next,
-                _ => return false,
-            }
-        }
-        current.has_field(self.field())
-    }
-
-    /// The message that holds the last field, created on the way.
-    pub fn parent_mut<'a>(&self, message: &'a mut DynamicMessage) -> Option<&'a mut DynamicMessage> {
-        let mut current = message;
-        for field in &self.fields[..self.fields.len() - 1] {
-            current = current.get_field_mut(field).as_message_mut()?;
-        }
-        Some(current)
-    }
-
-    pub fn set(&self, message: &mut DynamicMessage, value: Value) {
-        if let Some(parent) = self.parent_mut(message) {
-            parent.set_field(self.field(), value);
-        }
-    }
-
-    pub fn clear(&self, message: &mut DynamicMessage) {
-        if self.is_set(message)
-            && let Some(parent) = self.parent_mut(message)
-        {
-            parent.clear_field(self.field());
-        }
     }
 }
 

@@ -143,8 +143,8 @@ impl Parser<'_> {
             return Err("an empty segment or verb");
         }
         let literal = &self.rest[..end];
-        if literal.contains(['?', '#', ' ']) {
-            return Err("`?`, `#` and spaces cannot stand in a path");
+        if literal.contains(|c: char| c.is_ascii_control() || matches!(c, '?' | '#' | ' ')) {
+            return Err("`?`, `#`, spaces and control characters cannot stand in a path");
         }
         self.rest = &self.rest[end..];
         // Compared with decoded segments.

@@ -1,48 +1,75 @@
 //! The FieldMask of a PATCH whose caller gave none: the fields present in its body (AIP-134).
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use crate::schema::plan::{Field, Form, Kind, MessageId, Plan, Shape};
+
+use super::encode;
+use super::read::{Text, mask};
+use super::wire::WireType;
 
 /// The request's single FieldMask field, when it has one.
-pub fn mask_field(request: &MessageDescriptor) -> Option<FieldDescriptor> {
-    request.get_field_by_name("update_mask").filter(|field| match field.kind() {
-        Kind::Message(message) => message.full_name() == "google.protobuf.FieldMask" && !field.is_list(),
+pub fn mask_field(plan: &Plan, request: MessageId) -> Option<&Field> {
+    let is_mask = |field: &&Field| match field.shape {
+        Shape::One(Kind::Message(id)) => plan.message(id).form == Form::FieldMask,
         _ => false,
-    })
+    };
+    let message = plan.message(request);
+    message.named("update_mask", usize::MAX).map(|slot| &message.fields[slot]).filter(is_mask)
 }
 
-/// A FieldMask value with these paths.
-pub fn mask(field: &FieldDescriptor, paths: Vec<String>) -> Option<Value> {
-    let Kind::Message(descriptor) = field.kind() else { return None };
-    let mut mask = DynamicMessage::new(descriptor);
-    mask.set_field_by_name("paths", Value::List(paths.into_iter().map(Value::String).collect()));
-    Some(Value::Message(mask))
+/// Appends the field with these paths.
+pub fn write(field: &Field, paths: &[String], out: &mut Vec<u8>) {
+    encode::tag(out, field.number, WireType::Length);
+    let start = encode::open(out);
+    paths.iter().for_each(|path| mask::write(path, out));
+    encode::close(out, start);
 }
 
-/// Proto paths of the leaves of a JSON body; lists, maps and well-known types are leaves.
-pub fn paths_in(message: &MessageDescriptor, json: &serde_json::Value) -> Vec<String> {
+/// Proto paths of the leaves of a JSON body that was read before, sorted; lists, maps, well-known types and empty objects
+/// are leaves.
+pub fn paths_in(plan: &Plan, id: MessageId, json: &[u8]) -> Vec<String> {
     let mut paths = Vec::new();
-    collect(message, json, "", &mut paths);
+    if let Ok(source) = std::str::from_utf8(json) {
+        collect(plan, id, &mut Text::new(source), "", &mut paths);
+    }
+    paths.sort_unstable();
     paths
 }
 
-fn collect(message: &MessageDescriptor, json: &serde_json::Value, prefix: &str, paths: &mut Vec<String>) {
-    let Some(object) = json.as_object() else { return };
-    for (key, value) in object {
-        let Some(field) = message.get_field_by_json_name(key).or_else(|| message.get_field_by_name(key))
-        else {
-            continue;
-        };
-        let path = format!("{prefix}{}", field.name());
-        match field.kind() {
-            Kind::Message(inner)
-                if value.is_object()
-                    && !field.is_list()
-                    && !field.is_map()
-                    && !inner.full_name().starts_with("google.protobuf.") =>
-            {
-                collect(&inner, value, &format!("{path}."), paths);
+/// Walks one object; `None` where the text is not what the reader accepts.
+fn collect(
+    plan: &Plan,
+    id: MessageId,
+    text: &mut Text<'_>,
+    prefix: &str,
+    paths: &mut Vec<String>,
+) -> Option<()> {
+    let message = plan.message(id);
+    if !text.take(b'{') {
+        return text.skip().ok();
+    }
+    if text.take(b'}') {
+        paths.extend(prefix.strip_suffix('.').map(str::to_owned));
+        return Some(());
+    }
+    loop {
+        let key = text.key().ok()?;
+        let field = message.named(&key, usize::MAX).map(|slot| &message.fields[slot]);
+        let path = field.map(|field| format!("{prefix}{}", field.proto_name));
+        let inner = field.and_then(|field| match field.shape {
+            Shape::One(kind) => kind.message().filter(|id| plan.message(*id).form == Form::Object),
+            _ => None,
+        });
+        match (path, inner) {
+            (Some(path), Some(inner)) if text.peek() == Some(b'{') => {
+                collect(plan, inner, text, &format!("{path}."), paths)?;
             }
-            _ => paths.push(path),
+            (path, _) => {
+                paths.extend(path);
+                text.skip().ok()?;
+            }
+        }
+        if !text.take(b',') {
+            return text.expect(b'}', "").ok();
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use prost_reflect::{Kind, Value};
+use prost_reflect::Kind;
 
 use crate::schema::FieldPath;
 use crate::schema::field::Step;
@@ -35,25 +35,33 @@ pub fn enum_number(path: &FieldPath, message: &[u8]) -> Result<i32> {
     }
 }
 
-/// A scalar field with its type; its default when it is not set, nothing for other kinds.
-pub fn scalar(path: &FieldPath, message: &[u8]) -> Result<Option<Value>> {
-    let Some((_, mut wire)) = last(path, message)? else { return Ok(Some(path.field().default_value())) };
-    Ok(Some(match path.field().kind() {
-        Kind::String => Value::String(utf8(wire.bytes()?)?.to_owned()),
-        Kind::Bytes => Value::Bytes(wire.bytes()?.to_vec().into()),
-        Kind::Int32 => Value::I32(wire.varint()? as i32),
-        Kind::Int64 => Value::I64(wire.varint()? as i64),
-        Kind::Uint32 => Value::U32(wire.varint()? as u32),
-        Kind::Uint64 => Value::U64(wire.varint()?),
-        Kind::Fixed32 => Value::U32(wire.fixed32()?),
-        Kind::Fixed64 => Value::U64(wire.fixed64()?),
-        _ => return Ok(None),
-    }))
+/// The bytes of a string or bytes field, an integer in decimal; those of its default when it is not set.
+pub fn cursor(path: &FieldPath, message: &[u8]) -> Result<Vec<u8>> {
+    match (last(path, message)?, path.field().kind()) {
+        (Some((_, mut wire)), kind) => plain(&kind, &mut wire),
+        (None, Kind::String | Kind::Bytes) => Ok(Vec::new()),
+        (None, kind) => plain(&kind, &mut Wire::new(&[0; 8])),
+    }
+}
+
+/// The bytes of a string or bytes value, an integer in decimal; nothing of other kinds.
+pub fn plain(kind: &Kind, wire: &mut Wire<'_>) -> Result<Vec<u8>> {
+    Ok(match kind {
+        Kind::String => utf8(wire.bytes()?)?.into(),
+        Kind::Bytes => wire.bytes()?.to_vec(),
+        Kind::Int32 | Kind::Enum(_) => (wire.varint()? as i32).to_string().into_bytes(),
+        Kind::Int64 => (wire.varint()? as i64).to_string().into_bytes(),
+        Kind::Uint32 => (wire.varint()? as u32).to_string().into_bytes(),
+        Kind::Uint64 => wire.varint()?.to_string().into_bytes(),
+        Kind::Fixed32 => wire.fixed32()?.to_string().into_bytes(),
+        Kind::Fixed64 => wire.fixed64()?.to_string().into_bytes(),
+        _ => Vec::new(),
+    })
 }
 
 /// The encoded message that a path leads to, its parts merged; empty when it is not set.
 pub fn message<'a>(path: &FieldPath, message: &'a [u8]) -> Result<Cow<'a, [u8]>> {
-    let found = find(path, message)?;
+    let found = find(path.steps(), message)?;
     let Some((tag, mut wire)) = found.last else { return Ok(Cow::Borrowed(b"")) };
     let last = wire.message(tag)?;
     if found.earlier.is_empty() {
@@ -82,8 +90,8 @@ pub fn last_of(message: &[u8], is_member: impl Fn(u32) -> bool) -> Result<Option
 
 /// Where a field lies on the wire.
 #[derive(Debug, Default)]
-struct Found<'a> {
-    last: Option<(Tag, Wire<'a>)>,
+pub(super) struct Found<'a> {
+    pub(super) last: Option<(Tag, Wire<'a>)>,
     /// Parts of a message that came before.
     earlier: Vec<(Tag, Wire<'a>)>,
 }
@@ -94,7 +102,7 @@ fn utf8(bytes: &[u8]) -> Result<&str> {
 
 /// The last value of a scalar field.
 fn last<'a>(path: &FieldPath, message: &'a [u8]) -> Result<Option<(Tag, Wire<'a>)>> {
-    let found = find(path, message)?.last;
+    let found = find(path.steps(), message)?.last;
     match found {
         Some((tag, _)) if tag.wire_type != wire_type(&path.field().kind()) => {
             Err(Malformed("is encoded as another type"))
@@ -103,9 +111,9 @@ fn last<'a>(path: &FieldPath, message: &'a [u8]) -> Result<Option<(Tag, Wire<'a>
     }
 }
 
-fn find<'a>(path: &FieldPath, message: &'a [u8]) -> Result<Found<'a>> {
+pub(super) fn find<'a>(steps: &[Step], message: &'a [u8]) -> Result<Found<'a>> {
     let mut found = Found::default();
-    descend(path.steps(), message, &mut found)?;
+    descend(steps, message, &mut found)?;
     Ok(found)
 }
 
@@ -130,7 +138,8 @@ fn descend<'a>(steps: &[Step], message: &'a [u8], found: &mut Found<'a>) -> Resu
     Ok(())
 }
 
-fn wire_type(kind: &Kind) -> WireType {
+/// How a value of this kind is encoded by itself.
+pub fn wire_type(kind: &Kind) -> WireType {
     match kind {
         Kind::Fixed32 | Kind::Sfixed32 | Kind::Float => WireType::Fixed32,
         Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => WireType::Fixed64,

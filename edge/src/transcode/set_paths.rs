@@ -2,42 +2,48 @@
 
 use std::collections::BTreeSet;
 
-use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+use crate::schema::plan::{Field, Form, MessageId, Plan, Shape};
 
-use crate::schema::FieldPath;
-
-use super::pick;
 use super::wire::{Malformed, Wire};
 
-/// Proto paths of the leaves that are set in this field of an encoded request, in the order of their names.
+/// Proto paths of the leaves that are set in the field `number` of an encoded request, which is a `resource`, in the
+/// order of their names.
 pub fn set_paths(
-    resource: &MessageDescriptor,
-    field: &FieldDescriptor,
+    plan: &Plan,
+    resource: MessageId,
+    number: u32,
     request: &[u8],
 ) -> Result<Vec<String>, Malformed> {
-    let bytes = pick::message(&FieldPath::from(field.clone()), request)?;
     let mut paths = BTreeSet::new();
-    collect(resource, &bytes, "", &mut paths)?;
+    let mut wire = Wire::new(request);
+    while let Some(tag) = wire.tag()? {
+        let mut value = wire;
+        wire.skip(tag)?;
+        if tag.number == number {
+            collect(plan, resource, value.message(tag)?, "", &mut paths)?;
+        }
+    }
     Ok(paths.into_iter().collect())
 }
 
 fn collect(
-    message: &MessageDescriptor,
+    plan: &Plan,
+    id: MessageId,
     bytes: &[u8],
     prefix: &str,
     paths: &mut BTreeSet<String>,
 ) -> Result<(), Malformed> {
+    let message = plan.message(id);
     let mut wire = Wire::new(bytes);
     while let Some(tag) = wire.tag()? {
         let mut value = wire;
         wire.skip(tag)?;
-        let Some(field) = message.get_field(tag.number) else { continue };
-        let path = format!("{prefix}{}", field.name());
-        match field.kind() {
-            Kind::Message(inner) if has_paths(&field, &inner) => {
-                collect(&inner, value.message(tag)?, &format!("{path}."), paths)?;
-            }
-            _ => {
+        let Some(slot) = message.slot(tag.number) else { continue };
+        let field = &message.fields[slot];
+        let path = format!("{prefix}{}", field.proto_name);
+        match inner(plan, field) {
+            Some(inner) => collect(plan, inner, value.message(tag)?, &format!("{path}."), paths)?,
+            None => {
                 paths.insert(path);
             }
         }
@@ -45,7 +51,8 @@ fn collect(
     Ok(())
 }
 
-/// Lists, maps and well-known types are leaves.
-fn has_paths(field: &FieldDescriptor, message: &MessageDescriptor) -> bool {
-    !field.is_list() && !field.is_map() && !message.full_name().starts_with("google.protobuf.")
+/// The message whose fields have paths of their own; lists, maps and well-known types are leaves.
+fn inner(plan: &Plan, field: &Field) -> Option<MessageId> {
+    let Shape::One(kind) = field.shape else { return None };
+    kind.message().filter(|id| plan.message(*id).form == Form::Object)
 }

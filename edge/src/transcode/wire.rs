@@ -1,5 +1,7 @@
 //! Reads the wire format (protobuf.dev, "Encoding"): tags, varints, fixed numbers, lengths and groups.
 
+use crate::schema::plan::Kind;
+
 /// Deepest nesting of unknown groups, as in protobuf itself.
 const MAX_DEPTH: usize = 100;
 
@@ -21,6 +23,19 @@ pub enum WireType {
     Group,
     EndGroup,
     Fixed32,
+}
+
+impl WireType {
+    /// How a value of this kind is encoded by itself.
+    pub fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Fixed32 | Kind::Sfixed32 | Kind::Float => Self::Fixed32,
+            Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => Self::Fixed64,
+            Kind::String | Kind::Bytes | Kind::Message(_) => Self::Length,
+            Kind::Group(_) => Self::Group,
+            _ => Self::Varint,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +158,13 @@ impl<'a> Wire<'a> {
         let (bytes, rest) = self.rest.split_at_checked(length).ok_or(TRUNCATED)?;
         self.rest = rest;
         Ok(bytes)
+    }
+
+    /// The value behind this tag, with its length where it has one.
+    pub fn value(&mut self, tag: Tag) -> Result<&'a [u8]> {
+        let whole = self.rest;
+        self.skip(tag)?;
+        Ok(&whole[..whole.len() - self.rest.len()])
     }
 
     /// The encoded message behind this tag, in either form.

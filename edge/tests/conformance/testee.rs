@@ -3,10 +3,10 @@
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
-use lastmile_edge::config::rest::{Defaults, Enums, Int64, JsonConfig, Names};
+use lastmile_edge::config::rest::{Defaults, Enums, Int64, JsonConfig, Names, Unknown};
 use lastmile_edge::schema::plan::{self, Style, UnknownAny};
 use lastmile_edge::schema::{Plan, RuleFile, Schema, descriptors};
-use lastmile_edge::transcode::{read_json, write_json};
+use lastmile_edge::transcode::{ReadOptions, read_json, write_json};
 use prost::Message;
 
 use crate::reencode::reencode;
@@ -100,9 +100,8 @@ fn write(message: &[u8]) -> io::Result<()> {
     io::stdout().flush()
 }
 
-/// The suite's messages as the edge knows those of its backend.
+/// The suite's messages, as the edge knows those of its backend.
 struct Testee {
-    schema: Schema,
     plan: Plan,
 }
 
@@ -130,7 +129,7 @@ impl Testee {
         let schema = schema.map_err(|mistakes| mistakes.to_string())?;
         let style = Style { json: json(form), unknown_any: UnknownAny::Refused };
         let plan = plan::compile(&schema.pool, style, &mut Vec::new());
-        Ok(Self { schema, plan })
+        Ok(Self { plan })
     }
 
     fn answer(&self, request: &Request) -> Outcome {
@@ -156,10 +155,14 @@ impl Testee {
         reencode(&self.plan, id, bytes).map_err(|error| error.to_string())
     }
 
-    fn parse(&self, name: &str, json: &str, _ignores_unknown: bool) -> Result<Vec<u8>, String> {
-        let message = self.schema.pool.get_message_by_name(name).ok_or("no such message")?;
-        let message = read_json(&message, json.as_bytes()).map_err(|error| error.to_string())?;
-        Ok(message.encode_to_vec())
+    fn parse(&self, name: &str, json: &str, ignores_unknown: bool) -> Result<Vec<u8>, String> {
+        let id = self.plan.find(name).ok_or("no such message")?;
+        let unknown_fields = if ignores_unknown { Unknown::Ignore } else { Unknown::Reject };
+        let options = ReadOptions { unknown_fields, ..ReadOptions::default() };
+        let mut message = Vec::new();
+        read_json(&self.plan, id, options, json.as_bytes(), &mut message)
+            .map_err(|error| error.to_string())?;
+        Ok(message)
     }
 
     fn to_json(&self, name: &str, message: &[u8]) -> Outcome {

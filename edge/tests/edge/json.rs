@@ -1,13 +1,15 @@
 //! Messages and JSON: what is written is what ProtoJSON says, always in the same bytes, and reads back as it was.
 
-use lastmile_edge::transcode::{canonical, read_json};
+use lastmile_edge::error::Result;
+use lastmile_edge::transcode::{self, ReadOptions};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use prost_reflect::{DynamicMessage, ReflectMessage, SerializeOptions};
+use prost::Message;
+use prost_reflect::{DynamicMessage, MessageDescriptor, ReflectMessage, SerializeOptions};
 use serde_json::{Value, json};
 
 use crate::arbitrary::{Sample, sample, unrecorded};
-use crate::shop::message;
+use crate::shop::{message, shop};
 use crate::wire::{write_field_json, write_json};
 
 /// What prost-reflect writes.
@@ -39,6 +41,23 @@ pub(crate) fn plain(json: Value) -> Value {
         Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, plain(value))).collect(),
         other => other,
     }
+}
+
+/// Reads a message of the shop, which is decoded by prost-reflect.
+fn read_json(descriptor: &MessageDescriptor, json: &[u8]) -> Result<DynamicMessage> {
+    let plan = &shop().plan;
+    let id = plan.find(descriptor.full_name()).expect("a type of the shop");
+    let mut bytes = b"before".to_vec();
+    let read = transcode::read_json(plan, id, ReadOptions::default(), json, &mut bytes);
+    assert!(bytes.starts_with(b"before"), "what was there stays");
+    assert!(read.is_ok() || bytes.len() == 6, "a failure leaves nothing");
+    read.map(|()| DynamicMessage::decode(descriptor.clone(), &bytes[6..]).expect("an encoded message"))
+}
+
+fn canonical(message: &DynamicMessage) -> Vec<u8> {
+    let plan = &shop().plan;
+    let id = plan.find(message.descriptor().full_name()).expect("a type of the shop");
+    transcode::canonical(plan, id, &message.encode_to_vec()).expect("an encoded message")
 }
 
 proptest! {

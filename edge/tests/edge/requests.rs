@@ -1,34 +1,43 @@
 //! Path, query and body become one request message, or an error that names the field.
 
 use bytes::Bytes;
+use lastmile_edge::config::rest::Unknown;
 use lastmile_edge::error::{Error, Result};
 use lastmile_edge::schema::routes::Found;
-use lastmile_edge::transcode::{Parts, Payload, query, request};
+use lastmile_edge::transcode::{Parts, Payload, ReadOptions, query, request};
+use prost_reflect::DynamicMessage;
 use serde_json::{Value, json};
 
 use crate::shop::shop;
 
 /// The request message, written by prost-reflect: only what is set.
 fn build(method: &str, target: &str, body: &[u8]) -> Result<Value> {
+    build_with(ReadOptions::default(), method, target, body)
+}
+
+pub(crate) fn build_with(options: ReadOptions, method: &str, target: &str, body: &[u8]) -> Result<Value> {
     let (path, parameters) = target.split_once('?').unwrap_or((target, ""));
     let Ok(Found::Route(route)) = shop().routes.find(method, path) else {
         panic!("no route {method} {target}")
     };
     let parameters = query::parse(parameters)?;
     let body = Payload::Json(Bytes::copy_from_slice(body));
-    let parts = Parts { variables: &route.variables, query: &parameters, body };
-    let message = request(route.value, &method.parse().expect("an HTTP method"), &parts)?;
+    let parts = Parts { variables: &route.variables, query: &parameters, body: &body };
+    let http_method = method.parse().expect("an HTTP method");
+    let message = request(route.value, &http_method, &parts, options)?;
+    let input = route.value.method.descriptor.input();
+    let message = DynamicMessage::decode(input, message.as_slice()).expect("an encoded request");
     Ok(serde_json::to_value(&message).expect("a request that can be written"))
 }
 
 #[track_caller]
-fn accepts(method: &str, target: &str, body: impl AsRef<[u8]>, expected: Value) {
+pub(crate) fn accepts(method: &str, target: &str, body: impl AsRef<[u8]>, expected: Value) {
     let message = build(method, target, body.as_ref()).map_err(|error| error.to_string());
     assert_eq!(message, Ok(expected), "{method} {target}");
 }
 
 #[track_caller]
-fn refused(method: &str, target: &str, body: &[u8]) -> Error {
+pub(crate) fn refused(method: &str, target: &str, body: &[u8]) -> Error {
     match build(method, target, body) {
         Err(error) => {
             assert_eq!(error.http_status(), 400, "{method} {target}: {error}");
@@ -40,7 +49,7 @@ fn refused(method: &str, target: &str, body: &[u8]) -> Error {
 
 /// Refused with `field` named and a text that holds `words`.
 #[track_caller]
-fn refuses(method: &str, target: &str, body: impl AsRef<[u8]>, field: &str, words: &str) {
+pub(crate) fn refuses(method: &str, target: &str, body: impl AsRef<[u8]>, field: &str, words: &str) {
     let error = refused(method, target, body.as_ref());
     let named = error.to_problem()["errors"][0]["field"].clone();
     assert_eq!((error.reason_text(), named), ("FIELD_INVALID", json!(field)), "{method} {target}: {error}");
@@ -82,84 +91,6 @@ fn every_binding_fills_the_message_from_its_parts() {
 }
 
 #[test]
-fn query_parameters_reach_nested_and_repeated_fields() {
-    accepts(
-        "GET",
-        "/v1/items/7?maker.name=A+B&maker.home_town=%C3%9C&tags=x&tags=y",
-        "",
-        json!({ "id": "7", "maker": { "name": "A B", "homeTown": "Ü" }, "tags": ["x", "y"] }),
-    );
-    for target in ["/v1/items?filter.child.maybeText=", "/v1/items?filter.child.maybe_text"] {
-        accepts("GET", target, "", json!({ "filter": { "child": { "maybeText": "" } } }));
-    }
-    accepts("GET", "/v1/kinds?otherName=x&&", "", json!({ "otherName": "x" }));
-    accepts("GET", "/v1/kinds?renamed=x", "", json!({ "otherName": "x" }));
-}
-
-#[test]
-fn query_values_are_read_by_their_kind() {
-    for (query, expected) in [
-        ("int32Value=-5", json!({ "int32Value": -5 })),
-        ("uint64_value=18446744073709551615", json!({ "uint64Value": "18446744073709551615" })),
-        ("doubleValue=1.5e3", json!({ "doubleValue": 1500.0 })),
-        ("doubleValue=-Infinity", json!({ "doubleValue": "-Infinity" })),
-        ("color=BLUE", json!({ "color": "BLUE" })),
-        ("color=-1", json!({ "color": "ULTRAVIOLET" })),
-        ("color=77", json!({ "color": 77 })),
-        ("colors=RED&colors=2", json!({ "colors": ["RED", "BLUE"] })),
-        ("data=%2B%2F8%3D", json!({ "data": "+/8=" })),
-        ("data=-_8", json!({ "data": "+/8=" })),
-        ("time=2026-01-02T03:04:05Z", json!({ "time": "2026-01-02T03:04:05Z" })),
-        ("duration=1.5s", json!({ "duration": "1.500s" })),
-        ("mask=displayName,maker.homeTown", json!({ "mask": "displayName,maker.homeTown" })),
-        ("mask=display_name,maker.home_town", json!({ "mask": "displayName,maker.homeTown" })),
-        ("wrappedNumber=5", json!({ "wrappedNumber": "5" })),
-        ("wrappedText=", json!({ "wrappedText": "" })),
-        ("maybeNumber=0", json!({ "maybeNumber": 0 })),
-    ] {
-        accepts("GET", &format!("/v1/kinds?{query}"), "", expected);
-    }
-}
-
-#[test]
-fn a_bad_query_names_its_parameter() {
-    for (query, field, words) in [
-        ("nope=1", "nope", "has no field `nope`"),
-        ("child.nope=1", "child.nope", "has no field `nope`"),
-        ("texts.x=1", "texts.x", "not a single message"),
-        ("text=a&text=b", "text", "given twice"),
-        ("otherName=a&renamed=a", "renamed", "given twice"),
-        ("maybeNumber=0&maybeNumber=0", "maybeNumber", "given twice"),
-        ("int32Value=2147483648", "int32Value", "32-bit integer"),
-        ("int32Value=1.5", "int32Value", "32-bit integer"),
-        ("int32Value=", "int32Value", "32-bit integer"),
-        ("uint32Value=-1", "uint32Value", "unsigned"),
-        ("flag=TRUE", "flag", "`true` or `false`"),
-        ("color=GREEN", "color", "COLOR_UNSPECIFIED, RED, BLUE"),
-        ("data=*", "data", "base64"),
-        ("time=yesterday", "time", ""),
-        ("child=x", "child", "name one of its fields"),
-        ("labels=x", "labels", "map"),
-        ("labels.a=x", "labels.a", "not a single message"),
-    ] {
-        refuses("GET", &format!("/v1/kinds?{query}"), "", field, words);
-    }
-    let error = refused("GET", "/v1/kinds?text=%zz", b"");
-    assert_eq!(error.reason_text(), "QUERY_INVALID");
-}
-
-#[test]
-fn a_field_given_twice_in_the_query_is_refused_even_with_its_default_first() {
-    refuses("GET", "/v1/kinds?int32Value=0&int32Value=5", "", "int32Value", "given twice");
-}
-
-#[test]
-fn a_deep_query_path_is_refused() {
-    let deep = "child.".repeat(101);
-    refuses("GET", &format!("/v1/kinds?{deep}text=x"), "", &format!("{deep}text"), "deep");
-}
-
-#[test]
 fn a_field_of_the_path_is_changed_by_nobody() {
     let equal = json!({ "item": { "id": "7" } });
     for (target, body) in [
@@ -179,6 +110,69 @@ fn a_field_of_the_path_is_changed_by_nobody() {
     refuses("POST", "/v1/kinds/5?int32_value=0", "{}", "int32_value", "set by the path");
     refuses("POST", "/v1/kinds/x", "{}", "int32_value", "in the path");
     accepts("POST", "/v1/kinds/5?int32_value=5", "{}", json!({ "int32Value": 5, "child": {} }));
+}
+
+#[test]
+fn a_field_of_the_path_is_changed_under_no_other_spelling() {
+    accepts("GET", "/v1/wrapped/5?wrappedNumber=5", "", json!({ "wrappedNumber": "5" }));
+    accepts("PUT", "/v1/wrapped/5", r#"{"wrappedNumber":5}"#, json!({ "wrappedNumber": "5" }));
+    refuses("GET", "/v1/wrapped/5?wrappedNumber=6", "", "wrappedNumber", "set by the path");
+    refuses("GET", "/v1/wrapped/5?wrapped_number.value=6", "", "wrapped_number.value", "set by the path");
+    refuses("PUT", "/v1/wrapped/5", r#"{"wrappedNumber":"6"}"#, "wrapped_number.value", "set by the path");
+    refuses("PUT", "/v1/items/7", r#"{"item":{"id":""}}"#, "item.id", "set by the path");
+    accepts("PUT", "/v1/items/7", r#"{"item":{"id":null}}"#, json!({ "item": { "id": "7" } }));
+    let two = "/v1/kinds?wrappedNumber=5&wrapped_number.value=5";
+    refuses("GET", two, "", "wrapped_number.value", "given twice");
+}
+
+#[test]
+fn a_body_fills_a_field_of_any_kind() {
+    let fills = |target: &str, body: &str, mut expected: Value| {
+        expected["text"] = json!("x");
+        accepts("POST", &format!("/v1/kinds/x/{target}"), body, expected);
+    };
+    fills("texts", r#"["a","b"]"#, json!({ "texts": ["a", "b"] }));
+    fills("texts", "null", json!({}));
+    fills("makers", r#"{"3":{"name":"n"}}"#, json!({ "makersById": { "3": { "name": "n" } } }));
+    fills("number", "7", json!({ "int32Value": 7 }));
+    fills("time", r#""2026-01-02T03:04:05Z""#, json!({ "time": "2026-01-02T03:04:05Z" }));
+    refuses("POST", "/v1/kinds/x/texts", r#"["a",5]"#, "texts[1]", "must be a string");
+    refuses("POST", "/v1/kinds/x/texts", "{}", "texts", "must be an array");
+    refuses("POST", "/v1/kinds/x/makers", r#"{"3":{"nope":1}}"#, "makersById.3.nope", "unknown");
+    refuses("POST", "/v1/kinds/x/number", "\"x\"", "int32Value", "32-bit integer (line 1, column 1)");
+    refuses("POST", "/v1/kinds/x/texts?texts=c", r#"["a"]"#, "texts", "belongs in the body");
+}
+
+#[test]
+fn a_body_that_no_field_takes_is_refused() {
+    for body in ["{}", " { } ", ""] {
+        accepts("GET", "/v1/items/7", body, json!({ "id": "7" }));
+    }
+    for body in [r#"{"id":"7"}"#, "null", "[]", "x"] {
+        let error = refused("GET", "/v1/items/7", body.as_bytes());
+        assert_eq!(error.reason_text(), "BODY_UNEXPECTED", "{body}: {error}");
+    }
+}
+
+#[test]
+fn what_is_unknown_is_passed_over_where_that_is_on() {
+    let options = ReadOptions {
+        unknown_query: Unknown::Ignore,
+        unknown_fields: Unknown::Ignore,
+        ..ReadOptions::default()
+    };
+    let built = build_with(
+        options,
+        "POST",
+        "/v1/shelves/3/items?utm_source=x&requestId=r",
+        br#"{"id":"7","nope":1}"#,
+    );
+    let expected = json!({ "parent": "shelves/3", "item": { "id": "7" }, "requestId": "r" });
+    assert_eq!(built.map_err(|error| error.to_string()), Ok(expected));
+    let patched =
+        build_with(options, "PATCH", "/v1/items/7", br#"{"nope":1,"amount":2}"#).expect("a request");
+    assert_eq!(patched["updateMask"], json!("amount"));
+    assert!(build_with(options, "GET", "/v1/kinds?int32Value=x", b"").is_err(), "it is known");
 }
 
 #[test]
@@ -211,6 +205,10 @@ fn a_patch_without_a_mask_gets_the_leaves_of_its_body() {
             "item": { "id": "7", "displayName": "x", "maker": { "homeTown": "y" }, "labels": { "a": "b" } },
             "updateMask": "amount,displayName,labels,maker.homeTown,tags",
         }),
+    );
+    patch(
+        r#"{"maker":{},"labels":{},"color":"RED"}"#,
+        json!({ "item": { "id": "7", "maker": {}, "color": "RED" }, "updateMask": "color,labels,maker" }),
     );
     patch(
         r#"{"madeTime":"2026-01-02T03:04:05Z","color":null}"#,

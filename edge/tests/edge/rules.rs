@@ -254,7 +254,7 @@ fn a_good_rule_is_resolved_whole() {
     assert!(durable.position.is_some() && durable.previous.is_some() && !stream.finite);
     let times = [stream.heartbeat, stream.max_age].map(|time| time.map(|time| time.as_secs()));
     assert_eq!(times, [Some(5), Some(60)]);
-    assert_eq!(shop().bindings.iter().filter(|binding| !binding.implicit).count(), 22);
+    assert_eq!(shop().bindings.iter().filter(|binding| !binding.implicit).count(), 28);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use lastmile_edge::error::Result;
 use lastmile_edge::hub::subscription::Given;
 use lastmile_edge::hub::{Item, Reader, subscriptions};
 use lastmile_edge::upstream::Call;
+use prost::Message;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
@@ -51,8 +52,8 @@ pub(crate) async fn subscribe(backend: &Backend, ask: &Ask) -> Result<Reader> {
         cursor: Cursor::parse(text).unwrap_or(Cursor::Token(Token::default())),
         by_browser: ask.by_browser,
     });
-    let request = message(&name, ask.request.clone());
-    let streams = subscriptions(&method, rule, &request, given)?;
+    let request = message(&name, ask.request.clone()).encode_to_vec();
+    let streams = subscriptions(&method, rule, request, given)?;
     let call = Call {
         path: method.path.clone(),
         metadata: HeaderMap::new(),

@@ -10,6 +10,7 @@ use prost_reflect::{
 use crate::config::rest::{self, Defaults};
 use crate::schema::check::Mistake;
 
+use super::names::Names;
 use super::shape::{Enum, EnumId, Field, Form, Kind, Message, MessageId, Plan, Shape};
 use super::slots::Slots;
 use super::style::Style;
@@ -67,8 +68,10 @@ fn enumeration(descriptor: &EnumDescriptor) -> Enum {
     // Stable: of several names for a number the first counts.
     names.sort_by_key(|(number, _)| *number);
     names.dedup_by_key(|(number, _)| *number);
+    let values: Vec<_> = descriptor.values().collect();
     Enum {
         names,
+        numbers: Names::new(values.iter().map(|value| (value.name(), value.number()))),
         is_null: descriptor.full_name() == "google.protobuf.NullValue",
         default: descriptor.default_value().number(),
     }
@@ -91,8 +94,10 @@ impl Ids<'_> {
         let extensions = descriptor.extensions().map(|extension| self.extension(&extension));
         let fields: Vec<_> = own.chain(extensions).collect();
         Message {
+            name: descriptor.full_name().into(),
             form: form(descriptor.full_name()),
             slots: Slots::new(fields.iter().map(|field| field.number)),
+            names: names(&fields),
             in_number_order: fields.is_sorted_by_key(|field| field.number),
             oneofs: descriptor.oneofs().len(),
             is_set: options.is_some_and(prost_types::MessageOptions::message_set_wire_format),
@@ -121,8 +126,18 @@ impl Ids<'_> {
         };
         let oneof = descriptor.containing_oneof().filter(|oneof| oneof.fields().len() > 1);
         let oneof = oneof.and_then(|oneof| descriptor.parent_message().oneofs().position(|o| o == oneof));
-        let is_packed = descriptor.is_packed();
-        Field { number: descriptor.number(), key, shape, oneof, has_presence, is_packed, absent, omitted }
+        Field {
+            number: descriptor.number(),
+            proto_name: descriptor.name().into(),
+            json_name: descriptor.json_name().into(),
+            key,
+            shape,
+            oneof,
+            has_presence: descriptor.supports_presence(),
+            is_packed: descriptor.is_packed(),
+            absent,
+            omitted,
+        }
     }
 
     fn extension(&self, descriptor: &ExtensionDescriptor) -> Field {
@@ -130,17 +145,17 @@ impl Ids<'_> {
         let is_list = descriptor.cardinality() == Cardinality::Repeated;
         let shape = if is_list { Shape::Many(kind) } else { Shape::One(kind) };
         let key = key(descriptor.json_name());
-        let (absent, omitted) = (Box::default(), Box::default());
-        let is_packed = descriptor.is_packed();
         Field {
             number: descriptor.number(),
+            proto_name: descriptor.json_name().into(),
+            json_name: descriptor.json_name().into(),
             key,
             shape,
             oneof: None,
             has_presence: !is_list,
-            is_packed,
-            absent,
-            omitted,
+            is_packed: descriptor.is_packed(),
+            absent: Box::default(),
+            omitted: Box::default(),
         }
     }
 
@@ -167,6 +182,13 @@ impl Ids<'_> {
             Described::Message(kind) => Kind::Message(self.messages[kind.full_name()]),
         }
     }
+}
+
+/// Where a name in JSON is one field's and the same in the proto another's, JSON counts.
+fn names(fields: &[Field]) -> Names<usize> {
+    let json = fields.iter().enumerate().map(|(slot, field)| (&*field.json_name, slot));
+    let proto = fields.iter().enumerate().map(|(slot, field)| (&*field.proto_name, slot));
+    Names::new(json.chain(proto))
 }
 
 fn key(name: &str) -> Box<[u8]> {

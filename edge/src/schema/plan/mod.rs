@@ -1,7 +1,8 @@
-//! What is known of every message type for its way from bytes to JSON, compiled once from the descriptors.
+//! What is known of every message type for its way to JSON and back, compiled once from the descriptors.
 
 pub mod style;
 pub mod slots;
+pub mod names;
 pub mod shape;
 pub mod compile;
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::config::rest::{Enums, Int64};
 
+use super::names::Names;
 use super::slots::Slots;
 use super::style::{Style, UnknownAny};
 
@@ -27,10 +28,14 @@ pub struct EnumId(pub(super) usize);
 /// A message type.
 #[derive(Debug)]
 pub struct Message {
+    /// Its full name.
+    pub name: Box<str>,
     pub form: Form,
     /// In the order of declaration, extensions after them.
     pub fields: Vec<Field>,
     pub(super) slots: Slots,
+    /// By both spellings.
+    pub(super) names: Names<usize>,
     /// The order of declaration is the order of numbers, in which encoders write.
     pub in_number_order: bool,
     pub oneofs: usize,
@@ -53,10 +58,21 @@ pub enum Form {
     FieldMask,
 }
 
+impl Form {
+    /// Null is one of its values; for all others it says that there is none.
+    pub fn takes_null(self) -> bool {
+        self == Self::Value
+    }
+}
+
 /// A field of a message.
 #[derive(Debug)]
 pub struct Field {
     pub number: u32,
+    /// As declared in the proto.
+    pub proto_name: Box<str>,
+    /// lowerCamelCase, or what `json_name` says.
+    pub json_name: Box<str>,
     /// `,"name":`
     pub key: Box<[u8]>,
     pub shape: Shape,
@@ -117,6 +133,7 @@ pub enum Kind {
 pub struct Enum {
     /// Numbers, ascending, with their quoted names.
     pub(super) names: Vec<(i32, Box<[u8]>)>,
+    pub(super) numbers: Names<i32>,
     /// Every number is written as `null`: google.protobuf.NullValue.
     pub is_null: bool,
     /// The number of a field that is not set.
@@ -181,9 +198,29 @@ impl Message {
     pub fn slot(&self, number: u32) -> Option<usize> {
         self.slots.find(number)
     }
+
+    /// The index of the field with this name, in either spelling; `guess` is looked at first.
+    #[inline]
+    pub fn named(&self, name: &str, guess: usize) -> Option<usize> {
+        match self.fields.get(guess) {
+            Some(field) if *field.json_name == *name => Some(guess),
+            _ => self.names.find(name),
+        }
+    }
 }
 
 impl Enum {
+    /// The number of a name.
+    pub fn number(&self, name: &str) -> Option<i32> {
+        self.numbers.find(name)
+    }
+
+    /// All names but aliases, for people to read.
+    pub fn listed(&self) -> String {
+        let names = self.names.iter().filter_map(|(_, quoted)| std::str::from_utf8(quoted).ok());
+        names.map(|quoted| quoted.trim_matches('"')).collect::<Vec<_>>().join(", ")
+    }
+
     /// The name of a number, in quotes.
     pub fn name(&self, number: i32) -> Option<&[u8]> {
         // Most enums count from 0.

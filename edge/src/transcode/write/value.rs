@@ -10,7 +10,7 @@ impl Writer<'_> {
     /// Writes the value behind a tag.
     #[inline]
     pub(super) fn value(&mut self, kind: Kind, tag: Tag, wire: &mut Wire<'_>) -> Result {
-        if tag.wire_type != wire_type(kind) {
+        if tag.wire_type != WireType::of(kind) {
             return Err(Malformed("is encoded as another type").into());
         }
         match kind {
@@ -92,14 +92,4 @@ impl Writer<'_> {
 
 fn zigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
-}
-
-fn wire_type(kind: Kind) -> WireType {
-    match kind {
-        Kind::Fixed32 | Kind::Sfixed32 | Kind::Float => WireType::Fixed32,
-        Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => WireType::Fixed64,
-        Kind::String | Kind::Bytes | Kind::Message(_) => WireType::Length,
-        Kind::Group(_) => WireType::Group,
-        _ => WireType::Varint,
-    }
 }

@@ -1,11 +1,10 @@
 //! JSON to protobuf: what is read is written, and written the same when it is read again; what is no JSON is refused.
 
-use lastmile_edge::transcode::{read_json, write_json};
-use prost::Message;
+use lastmile_edge::transcode::{ReadOptions, read_json, write_json};
 use serde_json::Value;
 
 use super::Target;
-use crate::shop::{descriptor, shop};
+use crate::shop::shop;
 
 pub(super) const TARGET: Target = Target {
     name: "read_json",
@@ -37,9 +36,11 @@ pub(super) const TARGET: Target = Target {
 
 /// Reads a message of the shop as a request is read.
 pub(super) fn read(name: &str, json: &[u8]) -> Result<Vec<u8>, String> {
-    read_json(&descriptor(name), json)
-        .map(|message| message.encode_to_vec())
-        .map_err(|error| error.to_string())
+    let plan = &shop().plan;
+    let id = plan.find(&format!("shop.v1.{name}")).ok_or("no such message")?;
+    let mut bytes = Vec::new();
+    read_json(plan, id, ReadOptions::default(), json, &mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes)
 }
 
 fn run(data: &[u8]) -> bool {

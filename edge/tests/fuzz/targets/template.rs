@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use lastmile_edge::schema::template::{Segment, Template};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Target;
 
@@ -31,17 +32,18 @@ fn print(template: &Template) -> String {
         for variable in template.variables.iter().filter(|variable| variable.segments.start == index) {
             write!(text, "{{{}=", variable.field).expect("a string takes all");
         }
-        text.push_str(match segment {
-            Segment::Literal(literal) => literal,
-            Segment::Single => "*",
-            Segment::Multi => "**",
-        });
+        match segment {
+            Segment::Literal(literal) => text.extend(utf8_percent_encode(literal, NON_ALPHANUMERIC)),
+            Segment::Single => text.push('*'),
+            Segment::Multi => text.push_str("**"),
+        }
         if template.variables.iter().any(|variable| variable.segments.end == index + 1) {
             text.push('}');
         }
     }
     if let Some(verb) = &template.verb {
-        write!(text, ":{verb}").expect("a string takes all");
+        text.push(':');
+        text.extend(utf8_percent_encode(verb, NON_ALPHANUMERIC));
     }
     text
 }
