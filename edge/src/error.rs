@@ -168,6 +168,15 @@ impl Error {
         &self.0.message
     }
 
+    pub fn violations(&self) -> &[Violation] {
+        &self.0.violations
+    }
+
+    /// Headers of the response, such as `Retry-After`.
+    pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.0.headers
+    }
+
     pub fn http_status(&self) -> StatusCode {
         self.0.status.unwrap_or_else(|| self.0.code.http_status())
     }

@@ -4,18 +4,14 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::error::{Code, Error, Result};
-use crate::layer::Cookies;
-use crate::transcode::{pick, write_field_json, write_json};
+use crate::transcode::{write_field_json, write_json};
 use crate::upstream::{Reply, metadata};
 
+use super::cookie_rules;
 use super::etag::{etag, is_known};
 use super::exchange::Exchange;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
-
-/// How long cookies are kept, in seconds. Longer than the token in them lives: an expired one must still be sent, or a
-/// stream could not be told that it has expired.
-const MONTH: u64 = 30 * 24 * 3600;
 
 /// The answer as JSON, with its validator, its cookies and the metadata that may pass.
 pub fn answer(exchange: &Exchange, reply: &Reply) -> Result<Response> {
@@ -45,25 +41,8 @@ pub fn answer(exchange: &Exchange, reply: &Reply) -> Result<Response> {
     {
         headers.append(name, value.clone());
     }
-    for cookie in cookies(exchange, answer) {
-        headers.append(header::SET_COOKIE, cookie);
-    }
-    if !method.auth.set_cookie.is_empty() {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
+    cookie_rules::write(&exchange.front, method, answer, headers);
     Ok(response)
-}
-
-/// The cookies that the method's AuthRule sets and clears.
-fn cookies(exchange: &Exchange, answer: &[u8]) -> Vec<HeaderValue> {
-    let auth = &exchange.binding.method.auth;
-    let cookies = Cookies { secure: exchange.front.config.auth.secure_cookies };
-    let set = auth.set_cookie.iter().filter_map(|(name, path)| match pick::text(path, answer) {
-        Ok(value) if !value.is_empty() => cookies.set(name, value, Some(MONTH)),
-        _ => None,
-    });
-    let cleared = auth.clear_cookie.iter().filter_map(|name| cookies.clear(name));
-    set.chain(cleared).collect()
 }
 
 fn unreadable(cause: impl std::fmt::Display) -> Error {

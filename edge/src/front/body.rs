@@ -18,23 +18,29 @@ const DRAINED_TIME: Duration = Duration::from_secs(2);
 /// # Errors
 /// 413 above the limit, 415 for what is no plain JSON, 408 when it takes too long.
 pub async fn read_body(limits: &LimitsConfig, headers: &HeaderMap, body: Body) -> Result<Bytes> {
+    let body = read_bytes(limits, headers, body).await?;
+    if !body.is_empty() {
+        check_kind(headers)?;
+    }
+    Ok(body)
+}
+
+/// # Errors
+/// 413 above the limit, 408 when it takes too long.
+pub async fn read_bytes(limits: &LimitsConfig, headers: &HeaderMap, body: Body) -> Result<Bytes> {
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limits.body_bytes as u64) {
         return Err(too_large(limits, body));
     }
-    let body = match timeout(limits.body_timeout, collect(limits, body)).await {
-        Ok(body) => body?,
+    match timeout(limits.body_timeout, collect(limits, body)).await {
+        Ok(body) => body,
         Err(_) => {
             let error =
                 Error::new(Code::DeadlineExceeded, "BODY_TIMEOUT", "The body took too long to arrive.");
-            return Err(error.status(StatusCode::REQUEST_TIMEOUT));
+            Err(error.status(StatusCode::REQUEST_TIMEOUT))
         }
-    };
-    if !body.is_empty() {
-        check_kind(headers)?;
     }
-    Ok(body)
 }
 
 async fn collect(limits: &LimitsConfig, mut body: Body) -> Result<Bytes> {

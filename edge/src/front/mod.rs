@@ -2,6 +2,7 @@
 
 pub mod state;
 pub mod admit;
+pub mod cookie_rules;
 pub mod accept;
 pub mod body;
 pub mod etag;
@@ -10,6 +11,7 @@ pub mod answer;
 pub mod rest;
 pub mod stream;
 pub mod poll;
+pub mod rpc;
 pub mod console;
 pub mod own;
 pub mod dispatch;

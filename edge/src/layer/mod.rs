@@ -16,7 +16,7 @@ pub use access_log::{RouteName, access_log};
 pub use address_limit::{AddressLimit, ClientAddress, address_limit};
 pub use caller_limit::CallerLimit;
 pub use cookies::Cookies;
-pub use cors::{Origins, cors};
+pub use cors::{Metadata, Origins, cors};
 pub use credential::{Caller, StaleCookie, advise, challenge, identify};
 pub use host::host;
 pub use keys::Keys;

@@ -6,20 +6,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::uri::PathAndQuery;
-use opentelemetry_http::HeaderInjector;
 use tokio::time::{Instant, timeout_at};
 use tokio_stream::Stream;
 use tonic::client::Grpc;
 use tonic::codec::CompressionEncoding;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Streaming};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::error::{Code, Error, Result};
 use crate::schema::Plan;
 
 use super::codec::BytesCodec;
 use super::connect::{Transport, Upstream};
+use super::metadata;
 use super::status::to_error;
 
 /// No message above it is read at all. Below it, one that is too large for the browser still tells its cursor.
@@ -120,10 +119,7 @@ impl Messages {
 impl Call {
     fn request<T>(&self, message: T) -> Request<T> {
         let mut headers = self.metadata.clone();
-        let context = tracing::Span::current().context();
-        opentelemetry::global::get_text_map_propagator(|propagator| {
-            propagator.inject_context(&context, &mut HeaderInjector(&mut headers));
-        });
+        metadata::add_trace(&mut headers);
         let mut request =
             Request::from_parts(MetadataMap::from_headers(headers), Extensions::default(), message);
         if let Some(deadline) = self.deadline {
@@ -158,6 +154,7 @@ impl Call {
     }
 }
 
-fn late() -> Error {
+/// A call that its time limit ended.
+pub fn late() -> Error {
     Error::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "The call took longer than its time limit.")
 }

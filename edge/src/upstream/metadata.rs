@@ -1,6 +1,8 @@
 //! Which headers pass between browser and backend: an allow-list, both ways.
 
 use http::{HeaderMap, HeaderName};
+use opentelemetry_http::HeaderInjector;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::error::{Error, Result};
 
@@ -21,6 +23,14 @@ pub fn pass(headers: &HeaderMap, allowed: &[HeaderName]) -> Result<HeaderMap> {
         }
     }
     Ok(passed)
+}
+
+/// Continues the trace of the current span.
+pub fn add_trace(headers: &mut HeaderMap) {
+    let context = tracing::Span::current().context();
+    opentelemetry::global::get_text_map_propagator(|propagator| {
+        propagator.inject_context(&context, &mut HeaderInjector(headers));
+    });
 }
 
 /// gRPC's own, hop-by-hop, and those that the edge itself vouches for.

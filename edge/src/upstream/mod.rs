@@ -6,7 +6,9 @@ pub mod metadata;
 pub mod status;
 pub mod connect;
 pub mod call;
+pub mod forward;
 pub mod reflection;
 
-pub use call::{Call, Messages, Reply};
+pub use call::{Call, Messages, Reply, late};
 pub use connect::Upstream;
+pub use forward::{Answer, Forward};

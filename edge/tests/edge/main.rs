@@ -1,4 +1,4 @@
-//! The edge's own logic against real descriptors and a scripted backend: no sockets, no waiting.
+//! The edge against real descriptors and a scripted backend: its logic without sockets, its RPC faces over real ones.
 
 mod shop;
 mod backend;
@@ -15,3 +15,4 @@ mod feeds;
 mod splits;
 mod faces;
 mod delivery;
+mod rpc;

@@ -1,0 +1,135 @@
+//! Connect's unary calls: bare messages of the client's codec, and errors with a real HTTP status.
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use crate::error::{Code, Error, Result};
+use crate::schema::Plan;
+use crate::upstream::metadata;
+
+use super::super::body::read_bytes;
+use super::super::cookie_rules;
+use super::call::Call;
+use super::connect_error::{code, error_json};
+use super::connect_get;
+use super::download::{Download, Part};
+use super::envelope::{COMPRESSED, Envelope, Envelopes, envelope};
+use super::fault::Fault;
+use super::framing::{answer_cut, answer_too_large};
+use super::gzip::Encoding;
+use super::kind::Codec;
+use super::messages::Messages;
+use super::trailers;
+
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const PROTO: HeaderValue = HeaderValue::from_static("application/proto");
+
+/// Makes the call with the body and answers with what it gives.
+pub async fn answer(call: &Call, body: Body, codec: Codec) -> Result<Response> {
+    let (limits, headers) = (&call.front.config.limits, &call.head.headers);
+    let encoding = Encoding::of(headers, &header::CONTENT_ENCODING)?;
+    let message = read_bytes(limits, headers, body).await?;
+    exchange(call, codec, encoding.decompress(message, limits.body_bytes)?).await
+}
+
+/// Makes the call with the message in the query.
+pub async fn answer_get(call: &Call) -> Result<Response> {
+    let query = call.head.uri.query().unwrap_or_default();
+    let (codec, message) = connect_get::parse(query, call.front.config.limits.body_bytes)?;
+    exchange(call, codec, message).await
+}
+
+async fn exchange(call: &Call, codec: Codec, message: Bytes) -> Result<Response> {
+    let messages = Messages::new(codec, call.target.method())?;
+    let mut message = messages.read(message)?;
+    if let Some(method) = call.target.method() {
+        message = cookie_rules::fill(&call.front, method, &call.head.headers, message);
+    }
+    let own = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"))]);
+    let mut download = call.forward(own, Body::from(envelope(0, &message)), Fault::default()).await?;
+
+    let mut headers = metadata::pass(&download.answer.headers, &download.allowed).unwrap_or_default();
+    let (message, trailers) = collect(&mut download, call.front.config.limits.message_bytes).await?;
+    if !trailers::is_ok(&trailers) {
+        add_trailers(&mut headers, &trailers);
+        let mut response = failed(&trailers, code(&trailers).http_status(), Some(&call.schema.plan));
+        response.headers_mut().extend(headers);
+        return Ok(response);
+    }
+    let message = message.ok_or_else(answer_missing)?;
+    if let Some(method) = call.target.method() {
+        cookie_rules::write(&call.front, method, &message, &mut headers);
+    }
+    add_trailers(&mut headers, &trailers);
+    let mut response = Response::new(body(call, messages.write(message)?, &mut headers));
+    headers.insert(header::CONTENT_TYPE, if codec == Codec::Json { JSON } else { PROTO });
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+fn body(call: &Call, message: Bytes, headers: &mut HeaderMap) -> Body {
+    headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    match Encoding::accepted(&call.head.headers, &header::ACCEPT_ENCODING).compress(&message) {
+        Some(compressed) => {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            Body::from(compressed)
+        }
+        None => Body::from(message),
+    }
+}
+
+/// A call that failed, before or after it reached the backend.
+pub fn failed(trailers: &HeaderMap, status: StatusCode, plan: Option<&Plan>) -> Response {
+    let mut response = Response::new(Body::from(error_json(trailers, plan).to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = HeaderValue::from_static(r#"Bearer realm="lastmile""#);
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// The one message of a unary answer, and how the call ended.
+async fn collect(download: &mut Download, limit: usize) -> Result<(Option<Bytes>, HeaderMap)> {
+    let given = &download.answer.headers;
+    if given.contains_key(trailers::STATUS) {
+        return Ok((None, trailers::passed(given, &download.allowed)));
+    }
+    let encoding = Encoding::of(given, &GRPC_ENCODING)?;
+    let mut envelopes = Envelopes::new(limit);
+    let mut message = None;
+    loop {
+        match download.next().await {
+            Part::Data(chunk) => envelopes.push(chunk),
+            Part::End(trailers) if trailers::is_ok(&trailers) && !envelopes.is_between() => {
+                return Err(answer_cut());
+            }
+            Part::End(trailers) => return Ok((message, trailers)),
+        }
+        while let Some(Envelope { flags, message: next }) = envelopes.next().map_err(answer_too_large)? {
+            let encoding = if flags & COMPRESSED == 0 { Encoding::Identity } else { encoding };
+            if message.replace(encoding.decompress(next, limit)?).is_some() {
+                return Err(answer_missing());
+            }
+        }
+    }
+}
+
+/// Trailers follow in the head, under names that say so.
+fn add_trailers(headers: &mut HeaderMap, trailers: &HeaderMap) {
+    let is_status = |name| [trailers::STATUS, trailers::MESSAGE, trailers::DETAILS].contains(name);
+    for (name, value) in trailers.iter().filter(|(name, _)| !is_status(name)) {
+        if let Ok(name) = HeaderName::try_from(format!("trailer-{name}")) {
+            headers.append(name, value.clone());
+        }
+    }
+}
+
+fn answer_missing() -> Error {
+    let message = "The backend must answer a unary call with exactly one message.";
+    Error::new(Code::Internal, "UPSTREAM_MESSAGE_MISSING", message).status(StatusCode::BAD_GATEWAY)
+}
