@@ -27,23 +27,14 @@ pub async fn dispatch(State(front): State<Shared>, request: Request) -> Response
     if own::is_reserved(&front.config.paths, request.uri().path()) {
         return not_found(request.uri().path()).into_response();
     }
-    let (head, body) = request.into_parts();
-    let kind = Kind::of(&head);
-    let request = Request::from_parts(head, body);
     let Some(schema) = front.schema.load_full() else {
-        if let Some(kind) = kind {
-            return rpc::refuse(kind, &not_ready());
-        }
         return console(request.method(), request.uri().path())
             .unwrap_or_else(|| not_ready().into_response());
     };
     let method = request.method().as_str();
     let path = request.uri().path();
-    if let Some(kind) = kind {
-        let name = rpc_name(&front.config.paths.prefix, kind, path).to_owned();
-        if kind.is_unmistakable() || schema.methods.contains_key(&name) {
-            return rpc::serve(front, schema, kind, &name, request).await;
-        }
+    if let Some((kind, name)) = rpc::called(&front.config.paths, &schema, &request) {
+        return rpc::serve(front, schema, kind, &name, request).await;
     }
     let found = match schema.routes.find(if method == "HEAD" { "GET" } else { method }, path) {
         Ok(found) => found,
@@ -63,17 +54,8 @@ pub async fn dispatch(State(front): State<Shared>, request: Request) -> Response
         Found::Nothing if schema.methods.contains_key(path.trim_start_matches('/')) => {
             by_grpc(path).into_response()
         }
-        Found::Nothing if let Some(kind) = kind => rpc::refuse(kind, &rpc::unknown(path)),
+        Found::Nothing if Kind::of(&request).is_some() => rpc::unknown(path).into_response(),
         Found::Nothing => console(request.method(), path).unwrap_or_else(|| not_found(path).into_response()),
-    }
-}
-
-/// `package.Service/Method` of a path behind the edge's prefix. gRPC has no prefixes: its clients know only hosts.
-fn rpc_name<'a>(prefix: &str, kind: Kind, path: &'a str) -> &'a str {
-    let behind = path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/'));
-    match (behind, kind) {
-        (None, Kind::Grpc) => path.trim_start_matches('/'),
-        (behind, _) => behind.unwrap_or_default(),
     }
 }
 
@@ -147,7 +129,7 @@ fn wrong_method(methods: &[&str], is_options: bool) -> Response {
 
 fn by_grpc(path: &str) -> Error {
     let message =
-        format!("`{path}` is a gRPC method. Call it on the backend's own port, or by its REST path.");
+        format!("`{path}` is a gRPC method. Call it by gRPC, gRPC-Web, Connect, or by its REST path.");
     Error::new(Code::Unimplemented, "GRPC_NOT_SERVED", message)
 }
 

@@ -50,3 +50,43 @@ fn expired() -> Error {
     let message = "The token of this stream has expired. Call again with a new one.";
     Error::new(Code::Unauthenticated, "TOKEN_EXPIRED", message)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+    use std::time::Duration;
+
+    use super::*;
+
+    fn clocks() -> Clocks {
+        let (drain, fault) = (CancellationToken::new(), Fault::default());
+        Clocks { deadline: None, expires_at: None, drain, fault }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_is_always_ready_is_ended_too() {
+        let now = Some(Instant::now());
+        let drained = clocks();
+        drained.drain.cancel();
+        let faulty = clocks();
+        faulty.fault.raise(Error::field("text", "is wrong"));
+        for (clocks, reason) in [
+            (Clocks { deadline: now, ..clocks() }, "DEADLINE_EXCEEDED"),
+            (Clocks { expires_at: now, ..clocks() }, "TOKEN_EXPIRED"),
+            (drained, "DRAINING"),
+            (faulty, "FIELD_INVALID"),
+        ] {
+            let ended = clocks.within(ready(Ok(()))).await.unwrap_err();
+            assert_eq!(ended.reason_text(), reason);
+        }
+        clocks().within(ready(Ok(()))).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_never_ends_is_ended_in_time() {
+        let begun = Instant::now();
+        let late = Clocks { deadline: Some(begun + Duration::from_secs(9)), ..clocks() };
+        assert_eq!(late.within(pending::<Result<()>>()).await.unwrap_err().code(), Code::DeadlineExceeded);
+        assert_eq!(begun.elapsed().as_secs(), 9);
+    }
+}

@@ -112,7 +112,7 @@ impl Inbound for Requests {
     fn data(&mut self, chunk: Bytes) -> Result<Bytes> {
         self.envelopes.push(chunk);
         let mut frames = BytesMut::new();
-        while let Some(next) = self.envelopes.next().map_err(too_large)? {
+        while let Some(next) = self.envelopes.take().map_err(too_large)? {
             frames.extend_from_slice(&envelope(0, &self.read(next)?));
         }
         Ok(frames.freeze())
@@ -148,7 +148,7 @@ impl Outbound for Answers {
         self.envelopes.push(chunk);
         let mut written = BytesMut::new();
         loop {
-            let next = self.envelopes.next().map_err(answer_too_large);
+            let next = self.envelopes.take().map_err(answer_too_large);
             match next.and_then(|next| next.map(|next| self.write(next)).transpose()) {
                 Ok(Some(envelope)) => written.extend_from_slice(&envelope),
                 Ok(None) => return Ok(written.freeze()),

@@ -5,7 +5,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::schema::Plan;
 use crate::upstream::metadata;
 
@@ -14,16 +14,14 @@ use super::super::cookie_rules;
 use super::call::Call;
 use super::connect_error::{code, error_json};
 use super::connect_get;
-use super::download::{Download, Part};
-use super::envelope::{COMPRESSED, Envelope, Envelopes, envelope};
+use super::envelope::envelope;
 use super::fault::Fault;
-use super::framing::{answer_cut, answer_too_large};
 use super::gzip::Encoding;
 use super::kind::Codec;
 use super::messages::Messages;
 use super::trailers;
+use super::unary::collect;
 
-const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROTO: HeaderValue = HeaderValue::from_static("application/proto");
 
@@ -52,14 +50,15 @@ async fn exchange(call: &Call, codec: Codec, message: Bytes) -> Result<Response>
     let mut download = call.forward(own, Body::from(envelope(0, &message)), Fault::default()).await?;
 
     let mut headers = metadata::pass(&download.answer.headers, &download.allowed).unwrap_or_default();
-    let (message, trailers) = collect(&mut download, call.front.config.limits.message_bytes).await?;
-    if !trailers::is_ok(&trailers) {
-        add_trailers(&mut headers, &trailers);
-        let mut response = failed(&trailers, code(&trailers).http_status(), Some(&call.schema.plan));
-        response.headers_mut().extend(headers);
-        return Ok(response);
-    }
-    let message = message.ok_or_else(answer_missing)?;
+    let (message, trailers) = match collect(&mut download, call.front.config.limits.message_bytes).await? {
+        Ok(answer) => answer,
+        Err(trailers) => {
+            add_trailers(&mut headers, &trailers);
+            let mut response = failed(&trailers, code(&trailers).http_status(), Some(&call.schema.plan));
+            response.headers_mut().extend(headers);
+            return Ok(response);
+        }
+    };
     if let Some(method) = call.target.method() {
         cookie_rules::write(&call.front, method, &message, &mut headers);
     }
@@ -93,32 +92,6 @@ pub fn failed(trailers: &HeaderMap, status: StatusCode, plan: Option<&Plan>) -> 
     response
 }
 
-/// The one message of a unary answer, and how the call ended.
-async fn collect(download: &mut Download, limit: usize) -> Result<(Option<Bytes>, HeaderMap)> {
-    let given = &download.answer.headers;
-    if given.contains_key(trailers::STATUS) {
-        return Ok((None, trailers::passed(given, &download.allowed)));
-    }
-    let encoding = Encoding::of(given, &GRPC_ENCODING)?;
-    let mut envelopes = Envelopes::new(limit);
-    let mut message = None;
-    loop {
-        match download.next().await {
-            Part::Data(chunk) => envelopes.push(chunk),
-            Part::End(trailers) if trailers::is_ok(&trailers) && !envelopes.is_between() => {
-                return Err(answer_cut());
-            }
-            Part::End(trailers) => return Ok((message, trailers)),
-        }
-        while let Some(Envelope { flags, message: next }) = envelopes.next().map_err(answer_too_large)? {
-            let encoding = if flags & COMPRESSED == 0 { Encoding::Identity } else { encoding };
-            if message.replace(encoding.decompress(next, limit)?).is_some() {
-                return Err(answer_missing());
-            }
-        }
-    }
-}
-
 /// Trailers follow in the head, under names that say so.
 fn add_trailers(headers: &mut HeaderMap, trailers: &HeaderMap) {
     let is_status = |name| [trailers::STATUS, trailers::MESSAGE, trailers::DETAILS].contains(name);
@@ -127,9 +100,4 @@ fn add_trailers(headers: &mut HeaderMap, trailers: &HeaderMap) {
             headers.append(name, value.clone());
         }
     }
-}
-
-fn answer_missing() -> Error {
-    let message = "The backend must answer a unary call with exactly one message.";
-    Error::new(Code::Internal, "UPSTREAM_MESSAGE_MISSING", message).status(StatusCode::BAD_GATEWAY)
 }

@@ -45,7 +45,7 @@ impl Envelopes {
     }
 
     /// The next message that has arrived whole.
-    pub fn next(&mut self) -> Result<Option<Envelope>, TooLarge> {
+    pub fn take(&mut self) -> Result<Option<Envelope>, TooLarge> {
         let Some(end) = self.end_of(0)? else { return Ok(None) };
         let mut message = self.buffer.split_to(end).freeze();
         let flags = message.get_u8();
@@ -119,7 +119,7 @@ mod tests {
             let (mut found, mut whole) = (Vec::new(), Vec::new());
             for chunk in cut(&bytes, &at) {
                 one.push(chunk.clone());
-                while let Some(envelope) = one.next().unwrap() {
+                while let Some(envelope) = one.take().unwrap() {
                     found.push((envelope.flags, envelope.message.to_vec()));
                 }
                 many.push(chunk);
@@ -140,7 +140,7 @@ mod tests {
             assert_eq!(envelopes.take_whole().unwrap(), whole, "{cut}");
             assert_eq!(envelopes.is_between(), cut == 0, "{cut}");
             envelopes.push(Bytes::copy_from_slice(&whole[cut..]));
-            assert_eq!(envelopes.next().unwrap().unwrap().message, "one", "{cut}");
+            assert_eq!(envelopes.take().unwrap().unwrap().message, "one", "{cut}");
         }
     }
 
@@ -149,7 +149,7 @@ mod tests {
         for (announced, limit, refused) in [(11, 10, true), (10, 10, false), (u32::MAX, 10, true)] {
             let mut envelopes = Envelopes::new(limit);
             envelopes.push([&[0][..], &announced.to_be_bytes()].concat().into());
-            assert_eq!(envelopes.next().is_err(), refused, "{announced}");
+            assert_eq!(envelopes.take().is_err(), refused, "{announced}");
             assert_eq!(envelopes.take_whole().is_err(), refused, "{announced}");
         }
     }

@@ -25,9 +25,7 @@ pub async fn answer(call: &Call, body: Body, text: bool) -> Result<Response> {
     own.insert(header::CONTENT_TYPE, grpc_content_type(&media_type(&call.head.headers)));
     let fault = Fault::default();
     let limits = &call.front.config.limits;
-    let frames = Frames::new(limits.body_bytes);
-    let inbound: Box<dyn Inbound> =
-        if text { Box::new(TextFrames { text: Base64Text::default(), frames }) } else { Box::new(frames) };
+    let inbound = inbound(limits.body_bytes, text);
     let download = call.forward(own, upload(body, inbound, fault.clone()), fault).await?;
 
     let given = &download.answer.headers;
@@ -48,6 +46,19 @@ pub fn ended(trailers: HeaderMap, text: bool) -> Response {
     *response.headers_mut() = trailers;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(text)));
     response
+}
+
+/// An answer whose frames are all there.
+pub(super) fn whole(frames: Vec<u8>, text: bool) -> Response {
+    let mut response = Response::new(Body::from(if text { encode(&frames) } else { frames.into() }));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(text)));
+    response
+}
+
+/// Reads what a client sends.
+pub(super) fn inbound(limit: usize, text: bool) -> Box<dyn Inbound> {
+    let frames = Frames::new(limit);
+    if text { Box::new(TextFrames { text: Base64Text::default(), frames }) } else { Box::new(frames) }
 }
 
 fn content_type(text: bool) -> &'static str {

@@ -1,7 +1,6 @@
 //! What a request speaks, decided once by its head.
 
-use http::request::Parts;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method, Request, header};
 
 /// How messages are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +27,8 @@ pub enum Kind {
 
 impl Kind {
     /// `None` is REST.
-    pub fn of(head: &Parts) -> Option<Self> {
-        let media = media_type(&head.headers);
+    pub fn of<B>(request: &Request<B>) -> Option<Self> {
+        let media = media_type(request.headers());
         if let Some(codec) = media.strip_prefix("application/connect+") {
             return Some(Codec::named(codec).map_or(Self::ConnectUnknown, Self::ConnectStream));
         }
@@ -40,10 +39,10 @@ impl Kind {
             "application/grpc" => return Some(Self::Grpc),
             _ => {}
         }
-        let is_connect = head.headers.contains_key("connect-protocol-version");
-        match (&head.method, media.as_str()) {
+        let is_connect = request.headers().contains_key("connect-protocol-version");
+        match (request.method(), media.as_str()) {
             (&Method::GET, _) => {
-                asks_connect(head.uri.query().unwrap_or_default()).then_some(Self::ConnectGet)
+                asks_connect(request.uri().query().unwrap_or_default()).then_some(Self::ConnectGet)
             }
             (_, "application/proto") => Some(Self::ConnectUnary(Codec::Proto)),
             (_, "application/json") if is_connect => Some(Self::ConnectUnary(Codec::Json)),
@@ -86,8 +85,6 @@ fn asks_connect(query: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
-
     use super::*;
 
     #[test]
@@ -121,8 +118,7 @@ mod tests {
             if connect {
                 request = request.header("connect-protocol-version", "1");
             }
-            let (head, ()) = request.body(()).unwrap().into_parts();
-            assert_eq!(Kind::of(&head), expected, "{method} {target} {content_type}");
+            assert_eq!(Kind::of(&request.body(()).unwrap()), expected, "{method} {target} {content_type}");
         }
     }
 }

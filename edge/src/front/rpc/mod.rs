@@ -14,8 +14,10 @@ pub mod upload;
 pub mod clocks;
 pub mod download;
 pub mod call;
+pub mod unary;
 pub mod grpc;
 pub mod grpc_web;
+pub mod grpc_web_cookies;
 pub mod connect_stream;
 pub mod connect_unary;
 pub mod refuse;
@@ -23,6 +25,5 @@ pub mod serve;
 pub mod speak;
 
 pub use kind::Kind;
-pub use refuse::refuse;
-pub use serve::{serve, unknown};
+pub use serve::{called, serve, unknown};
 pub use speak::speak;

@@ -9,17 +9,18 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method as HttpMethod, StatusCode, Version, header};
 
+use crate::config::PathsConfig;
 use crate::error::{Code, Error, Result};
 use crate::layer::{Caller, Cookies, RouteName, StaleCookie, advise};
-use crate::schema::Schema;
 use crate::schema::method::Effects;
+use crate::schema::{Method, Schema};
 
 use super::super::admit::admit;
 use super::super::state::{Front, Shared};
 use super::call::{Call, Target};
 use super::kind::Kind;
 use super::refuse::refuse;
-use super::{connect_stream, connect_unary, grpc, grpc_web};
+use super::{connect_stream, connect_unary, grpc, grpc_web, grpc_web_cookies};
 
 /// Served without a credential where developers are: what `/.well-known/lastmile/descriptors` tells, they tell too.
 const COMMON: [&str; 3] = [
@@ -33,6 +34,19 @@ const UNARY: &str = "application/json, application/proto, application/grpc, appl
 const STREAM: &str = "application/connect+json, application/connect+proto, application/grpc, \
      application/grpc+proto, application/grpc-web, application/grpc-web+proto, application/grpc-web-text, \
      application/grpc-web-text+proto";
+
+/// Which method a request calls by one of these faces; `None` is left to the bindings of REST.
+pub fn called(paths: &PathsConfig, schema: &Schema, request: &Request) -> Option<(Kind, String)> {
+    let (kind, path) = (Kind::of(request)?, request.uri().path());
+    let behind = path.strip_prefix(&paths.prefix).and_then(|rest| rest.strip_prefix('/'));
+    let name = match (behind, kind) {
+        (Some(name), _) => name,
+        // Its clients know hosts, not prefixes.
+        (None, Kind::Grpc) => path.trim_start_matches('/'),
+        (None, _) => path,
+    };
+    (kind.is_unmistakable() || schema.methods.contains_key(name)).then(|| (kind, name.to_owned()))
+}
 
 /// Answers a request for the method of this name, `package.Service/Method`.
 pub async fn serve(front: Shared, schema: Arc<Schema>, kind: Kind, name: &str, request: Request) -> Response {
@@ -66,12 +80,20 @@ async fn begin(front: Shared, schema: Arc<Schema>, kind: Kind, name: &str, head:
 async fn answer(call: &Call, kind: Kind, body: Body) -> Result<Response> {
     match kind {
         Kind::Grpc => grpc::answer(call, body).await,
+        Kind::GrpcWeb { text } if let Some(method) = with_cookies(call) => {
+            grpc_web_cookies::answer(call, method, body, text).await
+        }
         Kind::GrpcWeb { text } => grpc_web::answer(call, body, text).await,
         Kind::ConnectUnary(codec) => connect_unary::answer(call, body, codec).await,
         Kind::ConnectGet => connect_unary::answer_get(call).await,
         Kind::ConnectStream(codec) => connect_stream::answer(call, body, codec).await,
         Kind::ConnectUnknown => Err(wrong_content_type(&call.target)),
     }
+}
+
+fn with_cookies(call: &Call) -> Option<&Method> {
+    let method = call.target.method().filter(|_| call.target.streams() == Some(false))?;
+    grpc_web_cookies::are_needed(method).then_some(method)
 }
 
 fn target(front: &Front, schema: &Schema, name: &str) -> Option<Target> {

@@ -12,9 +12,8 @@ use super::refuse::refuse;
 
 /// Rewrites what no face has answered yet; what has a route speaks its own way.
 pub async fn speak(request: Request, next: Next) -> Response {
-    let (head, body) = request.into_parts();
-    let kind = Kind::of(&head);
-    let response = next.run(Request::from_parts(head, body)).await;
+    let kind = Kind::of(&request);
+    let response = next.run(request).await;
     match (kind, response.extensions().get::<Error>()) {
         (Some(kind), Some(error)) if response.extensions().get::<RouteName>().is_none() => {
             refuse(kind, error)

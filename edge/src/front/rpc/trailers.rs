@@ -132,6 +132,6 @@ mod tests {
         trailers.insert(STATUS, "0".parse().unwrap());
         trailers.append("x-cost", "1".parse().unwrap());
         trailers.append("x-cost", "2".parse().unwrap());
-        assert_eq!(frame(&trailers), &b"\x80\0\0\0\x25grpc-status:0\r\nx-cost:1\r\nx-cost:2\r\n"[..]);
+        assert_eq!(frame(&trailers), &b"\x80\0\0\0\x23grpc-status:0\r\nx-cost:1\r\nx-cost:2\r\n"[..]);
     }
 }

@@ -12,7 +12,6 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::rpc::cafe::{Word, unframed};
@@ -79,22 +78,13 @@ pub(crate) async fn send(address: SocketAddr, request: Request<Body>) -> Respons
 }
 
 /// Sends over HTTP/2 with prior knowledge.
-pub(crate) async fn send2(address: SocketAddr, request: Request<Body>) -> Response<Incoming> {
-    connect2(address, request).await.0
-}
-
-/// The same, with the connection that can be broken.
-pub(crate) async fn connect2(
-    address: SocketAddr,
-    mut request: Request<Body>,
-) -> (Response<Incoming>, JoinHandle<hyper::Result<()>>) {
+pub(crate) async fn send2(address: SocketAddr, mut request: Request<Body>) -> Response<Incoming> {
     let stream = TcpStream::connect(address).await.expect("a connection");
     let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
     let (mut sender, connection) = handshake.await.expect("HTTP/2");
-    let connection = tokio::spawn(connection);
+    tokio::spawn(connection);
     *request.uri_mut() = format!("http://{address}{}", request.uri()).parse().expect("a URI");
-    let answer = timeout(PATIENCE, sender.send_request(request)).await.expect("an answer");
-    (answer.expect("an answer"), connection)
+    timeout(PATIENCE, sender.send_request(request)).await.expect("an answer").expect("an answer")
 }
 
 fn hosted(address: SocketAddr, mut request: Request<Body>) -> Request<Body> {

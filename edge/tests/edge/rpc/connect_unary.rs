@@ -129,7 +129,7 @@ async fn gzip_is_read_and_written_where_it_is_worth_while() {
         let body = gzip(json!({ "text": text }).to_string().as_bytes());
         let answer = read(send(stack.edge, post("Do", JSON, &headers, body)).await).await;
         assert_eq!(answer.header("content-encoding") == "gzip", is_compressed, "{text}");
-        assert_eq!(answer.header("vary").contains("accept-encoding"), true, "{text}");
+        assert!(answer.header("vary").contains("accept-encoding"), "{text}");
         let mut plain = String::new();
         match is_compressed {
             true => _ = GzDecoder::new(answer.body.as_slice()).read_to_string(&mut plain).expect("gzip"),

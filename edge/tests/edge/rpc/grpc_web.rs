@@ -92,7 +92,7 @@ async fn what_the_backend_leaves_unfinished_is_not_passed_on() {
     for (text, status) in [("cut", "14"), ("huge", "8")] {
         let (texts, end) = call(&stack, "Tell", text, &[]).await.words();
         assert_eq!(texts, ["one"], "{text}");
-        assert!(trailers(end).contains(&format!("grpc-status:{status} ").trim_end()), "{text}");
+        assert!(trailers(end).contains(&format!("grpc-status:{status}")), "{text}");
     }
     let proxy = call(&stack, "Tell", "proxy", &[]).await;
     assert_eq!(proxy.header("grpc-status"), "14");
@@ -137,6 +137,27 @@ async fn text_is_base64_both_ways_with_padding_anywhere() {
         assert_eq!(texts, ["2", "2"]);
         assert!(trailers(end).starts_with("grpc-status:0"));
     }
+}
+
+#[tokio::test]
+async fn cookies_of_the_rule_are_set_and_stand_in_for_the_field() {
+    let stack = Stack::start().await;
+    let expected = "seat=inside; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000";
+    let headers = [("cookie", "seat=inside"), ("grpc-accept-encoding", "gzip")];
+    let answer = call(&stack, "Enter", "", &headers).await;
+    assert_eq!((answer.header("set-cookie"), answer.header("cache-control")), (expected, "no-store"));
+    let (texts, end) = answer.words();
+    assert_eq!(
+        (texts, trailers(end)),
+        (vec!["inside".into()], "grpc-status:0 x-cost:5 x-key-bin:AAE".into())
+    );
+    assert_eq!(call(&stack, "Enter", "outside", &headers).await.words().0, ["outside"]);
+    let failed = call(&stack, "Enter", "fail", &headers).await;
+    assert_eq!((failed.header("grpc-status"), failed.header("set-cookie")), ("10", ""));
+    let text = STANDARD.encode(framed(0, b""));
+    let request = post("Enter", "application/grpc-web-text", &headers[..1], text);
+    let answer = read(send(stack.edge, request).await).await;
+    assert_eq!(words(&STANDARD.decode(&answer.body).expect("base64")).0, ["inside"]);
 }
 
 #[tokio::test]
