@@ -37,7 +37,11 @@ pub async fn answer(call: &Call, body: Body, codec: Codec) -> Result<Response> {
 pub async fn answer_get(call: &Call) -> Result<Response> {
     let query = call.head.uri.query().unwrap_or_default();
     let (codec, message) = connect_get::parse(query, call.front.config.limits.body_bytes)?;
-    exchange(call, codec, message).await
+    let mut response = exchange(call, codec, message).await?;
+    // What a GET gives may depend on a cookie, which caches do not look at.
+    let private = HeaderValue::from_static("private, no-cache");
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(private);
+    Ok(response)
 }
 
 async fn exchange(call: &Call, codec: Codec, message: Bytes) -> Result<Response> {

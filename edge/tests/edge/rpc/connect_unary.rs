@@ -53,6 +53,7 @@ async fn a_call_without_side_effects_may_be_a_get() {
     let stack = Stack::start().await;
     let json = get(&stack, "Say?connect=v1&encoding=json&message=%7B%22text%22%3A%22hi%22%7D").await;
     assert_eq!(json.json()["text"], "hi", "{json:?}");
+    assert_eq!(json.header("cache-control"), "private, no-cache");
     let proto = get(&stack, "Say?base64=1&connect=v1&encoding=proto&message=CgJoaQ").await;
     assert_eq!(Word::decode(proto.body.as_slice()).expect("a word"), word("hi", 0));
     let refused = get(&stack, "Do?connect=v1&encoding=json&message=%7B%7D").await;
