@@ -51,6 +51,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn flushes_survive_every_cut(flushes in vec(vec(any::<u8>(), 0..20), 0..6), size in 1..9_usize) {
             let text: Vec<u8> = flushes.iter().flat_map(|flush| encode(flush)).collect();

@@ -109,6 +109,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn messages_survive_every_cut(
             messages in vec((any::<u8>(), vec(any::<u8>(), 0..40)), 0..6),

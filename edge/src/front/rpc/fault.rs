@@ -21,6 +21,10 @@ impl Fault {
         self.raised.cancel();
     }
 
+    pub fn error(&self) -> Option<Error> {
+        self.error.get().cloned()
+    }
+
     /// The answer is over when this is dropped.
     pub fn until_over(&self) -> DropGuard {
         self.over.clone().drop_guard()
@@ -35,7 +39,6 @@ impl Fault {
     /// Completes when there is an error.
     pub async fn raised(&self) -> Error {
         self.raised.cancelled().await;
-        let missing = || Error::internal("a fault was raised without an error");
-        self.error.get().cloned().unwrap_or_else(missing)
+        self.error().unwrap_or_else(|| Error::internal("a fault was raised without an error"))
     }
 }

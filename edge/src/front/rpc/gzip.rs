@@ -97,6 +97,9 @@ mod tests {
             let plain = Encoding::Gzip.decompress(small.clone(), limit);
             assert_eq!(plain.as_ref().err().map(Error::reason_text), expected, "{limit}");
         }
+        // It is not read to its end, which is torn off here.
+        let torn = Encoding::Gzip.decompress(small.slice(..small.len() - 9), 1000).unwrap_err();
+        assert_eq!(torn.reason_text(), "BODY_TOO_LARGE");
         for broken in [&small[..small.len() - 9], b"no gzip", b""] {
             let error = Encoding::Gzip.decompress(Bytes::copy_from_slice(broken), 1 << 20).unwrap_err();
             assert_eq!(error.reason_text(), "GZIP_INVALID");

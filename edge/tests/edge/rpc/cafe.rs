@@ -178,6 +178,10 @@ async fn act(name: &str, first: Word, headers: &HeaderMap, requests: &mut Reques
             let _ = frames.send(Frame::data([&whole[..], &whole[..7]].concat().into())).await;
             return;
         }
+        (_, "torn") => {
+            let whole = framed(0, &word("one", 1).encode_to_vec());
+            let _ = frames.send(Frame::data([&whole[..], &whole[..7]].concat().into())).await;
+        }
         (_, "huge") => {
             let _ = message(word("one", 1)).await;
             let _ = message(word(&"x".repeat(100_000), 2)).await;

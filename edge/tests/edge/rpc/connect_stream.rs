@@ -84,6 +84,7 @@ async fn failures_come_last_and_keep_what_was_before() {
         ("trailers only", &[][..], "aborted"),
         ("fail", &["one"], "aborted"),
         ("cut", &["one"], "unavailable"),
+        ("torn", &["one"], "unavailable"),
         ("huge", &["one"], "resource_exhausted"),
         ("unreadable", &["one"], "internal"),
         ("proxy", &[], "unavailable"),

@@ -74,6 +74,7 @@ async fn failures_have_their_status_code_and_details() {
     }
     for (text, status, code) in [
         ("cut", 503, "unavailable"),
+        ("torn", 503, "unavailable"),
         ("huge", 502, "resource_exhausted"),
         ("nothing", 502, "internal"),
         ("unreadable", 502, "internal"),

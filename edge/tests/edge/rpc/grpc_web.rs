@@ -89,7 +89,7 @@ async fn failures_keep_their_details_first_and_later() {
 #[tokio::test]
 async fn what_the_backend_leaves_unfinished_is_not_passed_on() {
     let stack = Stack::start().await;
-    for (text, status) in [("cut", "14"), ("huge", "8")] {
+    for (text, status) in [("cut", "14"), ("torn", "14"), ("huge", "8")] {
         let (texts, end) = call(&stack, "Tell", text, &[]).await.words();
         assert_eq!(texts, ["one"], "{text}");
         assert!(trailers(end).contains(&format!("grpc-status:{status}")), "{text}");
