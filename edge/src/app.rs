@@ -15,10 +15,10 @@ use crate::config::EdgeConfig;
 use crate::error_style::ErrorStyle;
 use crate::fresh::Freshness;
 use crate::front::openapi::describe;
-use crate::front::{Document, Front, Shared, dispatch, ops, own};
+use crate::front::{Document, Front, Shared, dispatch, ops, own, rpc};
 use crate::layer::{
-    AddressLimit, CallerLimit, Keys, Origins, access_log, address_limit, compression, cors, error_form, host,
-    native_event_source, panicked,
+    AddressLimit, CallerLimit, Keys, Metadata, Origins, access_log, address_limit, compression, cors,
+    error_form, host, native_event_source, panicked,
 };
 use crate::learn::{Learner, LoadError};
 use crate::openapi;
@@ -124,7 +124,8 @@ impl Edge {
     /// What browsers reach.
     pub fn router(&self) -> Router {
         let config = &self.front.config;
-        let origins = Origins { listed: config.cors.origins.clone(), loopback: config.dev };
+        let metadata = Metadata::new(&self.front.request_headers, &self.front.response_headers);
+        let origins = Origins { listed: config.cors.origins.clone(), loopback: config.dev, metadata };
         // From the outside in. Errors get their form outside of all that can fail. CORS stands before the log, so that a preflight costs next to nothing; rates by address
         // stand before the match, so that guessing paths is limited too. Match, credentials and rates by caller follow
         // inside `dispatch`, because they depend on the method that was matched.
@@ -136,6 +137,7 @@ impl Edge {
             .layer(from_fn_with_state(Arc::new(origins), cors))
             .layer(from_fn_with_state(Arc::clone(&self.traces), access_log))
             .layer(from_fn_with_state(Arc::new(config.streams.retry), native_event_source))
+            .layer(from_fn(rpc::speak))
             .layer(from_fn_with_state(Arc::clone(&self.addresses), address_limit));
         let guarded =
             own::routes(&self.front).fallback(dispatch).with_state(Arc::clone(&self.front)).layer(guards);

@@ -220,6 +220,11 @@ impl Error {
         self.0.retry_after
     }
 
+    /// Headers of the response, such as `Retry-After`.
+    pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.0.headers
+    }
+
     pub fn http_status(&self) -> StatusCode {
         self.0.status.unwrap_or_else(|| self.0.code.http_status())
     }

@@ -2,6 +2,7 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -74,6 +75,35 @@ export function launch() {
 /** A page of another origin: an empty document on a port of its own. */
 export async function otherOrigin() {
   const server = createServer((_, response) => response.setHeader("content-type", "text/html").end("<!doctype html>"));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
+}
+
+const packages = {
+  "@bufbuild/protobuf": "@bufbuild/protobuf/dist/esm/index.js",
+  "@bufbuild/protobuf/codegenv2": "@bufbuild/protobuf/dist/esm/codegenv2/index.js",
+  "@bufbuild/protobuf/wire": "@bufbuild/protobuf/dist/esm/wire/index.js",
+  "@bufbuild/protobuf/wkt": "@bufbuild/protobuf/dist/esm/wkt/index.js",
+  "@connectrpc/connect": "@connectrpc/connect/dist/esm/index.js",
+  "@connectrpc/connect-web": "@connectrpc/connect-web/dist/esm/index.js",
+  "@connectrpc/connect/protocol": "@connectrpc/connect/dist/esm/protocol/index.js",
+  "@connectrpc/connect/protocol-connect": "@connectrpc/connect/dist/esm/protocol-connect/index.js",
+  "@connectrpc/connect/protocol-grpc-web": "@connectrpc/connect/dist/esm/protocol-grpc-web/index.js",
+};
+
+/** A page of another origin that can import the modules beside this one and the packages, as they are installed. */
+export async function modulePage() {
+  const imports = Object.fromEntries(
+    Object.entries(packages).map(([name, path]) => [name, `/node_modules/${path}`]),
+  );
+  const html = `<!doctype html><script type="importmap">${JSON.stringify({ imports })}</script>`;
+  const server = createServer(async (request, response) => {
+    if (request.url === "/") return response.setHeader("content-type", "text/html").end(html);
+    const file = join(import.meta.dirname, request.url);
+    const source = await readFile(file).catch(() => undefined);
+    response.writeHead(source ? 200 : 404, { "content-type": "text/javascript" }).end(source);
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return { url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };

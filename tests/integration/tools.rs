@@ -95,6 +95,29 @@ async fn grpcurl_lists_describes_calls_and_streams() {
 }
 
 #[tokio::test]
+async fn the_edge_speaks_every_protocol_of_buf_curl_and_grpcurl() {
+    let buf = tool("client-ts/node_modules/.bin/buf").expect("npm ci installs buf");
+    let app = App::start(Topology::Two).await;
+    let edge = app.http().to_string();
+    for protocol in ["connect", "grpcweb", "grpc"] {
+        let fixed = ["curl", "--http2-prior-knowledge", "--protocol", protocol];
+        let services =
+            run(&buf, &[&fixed[..], &["--list-services", &format!("http://{edge}")]].concat()).await;
+        assert!(services.contains("lastmile.v1.TopicService"), "{protocol}: {services}");
+        let url = format!("http://{edge}/lastmile.v1.TopicService/ListTopics");
+        let topics = run(&buf, &[&fixed[..], &["-d", "{}", &url]].concat()).await;
+        assert!(topics.contains("\"ticks\""), "{protocol}: {topics}");
+        let url = format!("http://{edge}/lastmile.v1.TopicService/Subscribe");
+        let arguments = [&fixed[..], &["-d", r#"{"topic":"ticks"}"#, &url]].concat();
+        let mut stream = Process::start(&buf, arguments.into_iter().map(String::from), &[]);
+        stream.line("a tick", |line| line.to_string().contains("\\\"tick\\\"").then_some(())).await;
+    }
+    let Some(grpcurl) = tool("target/go/bin/grpcurl") else { return };
+    let health = run(&grpcurl, &["-plaintext", &edge, "grpc.health.v1.Health/Check"]).await;
+    assert!(health.contains("SERVING"), "{health}");
+}
+
+#[tokio::test]
 async fn another_backend_loses_nothing_across_a_restart_of_the_core() {
     for topology in [Topology::One, Topology::Two] {
         let python = tool("target/python/bin/python").expect("`make tools` makes the Python environment");

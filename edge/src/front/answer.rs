@@ -7,22 +7,18 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::config::rest::Compat;
 use crate::error::{Code, Error, Result};
-use crate::layer::Cookies;
 use crate::schema::FieldPath;
 use crate::transcode::{pick, write_field_json, write_json};
 use crate::upstream::{Reply, metadata};
 
 use super::accept::Face;
+use super::cookie_rules;
 use super::envelope;
 use super::etag::{Tags, etag};
 use super::exchange::Exchange;
 use super::http_body::{NO_SNIFFING, raw};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
-
-/// How long cookies are kept, in seconds. Longer than the token in them lives: an expired one must still be sent, or a
-/// stream could not be told that it has expired.
-const MONTH: u64 = 30 * 24 * 3600;
 
 /// The answer in the form of its face, with its validator, its cookies and the metadata that may pass.
 pub fn answer(exchange: &Exchange, reply: &Reply, face: Face) -> Result<Response> {
@@ -44,12 +40,7 @@ pub fn answer(exchange: &Exchange, reply: &Reply, face: Face) -> Result<Response
     for (name, value) in &shown(exchange, reply) {
         headers.append(name, value.clone());
     }
-    for cookie in cookies(exchange, &reply.message) {
-        headers.append(header::SET_COOKIE, cookie);
-    }
-    if !exchange.binding.method.auth.set_cookie.is_empty() {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
+    cookie_rules::write(&exchange.front, &exchange.binding.method, &reply.message, headers);
     let known = Tags::read(&exchange.head.headers, &header::IF_NONE_MATCH);
     Ok(if etag.is_some_and(|etag| known.hold(&etag)) { not_modified(response) } else { response })
 }
@@ -100,18 +91,6 @@ fn not_modified(mut response: Response) -> Response {
     response.headers_mut().remove(header::CONTENT_TYPE);
     response.headers_mut().remove(header::CONTENT_LENGTH);
     response
-}
-
-/// The cookies that the method's AuthRule sets and clears.
-fn cookies(exchange: &Exchange, answer: &[u8]) -> Vec<HeaderValue> {
-    let auth = &exchange.binding.method.auth;
-    let cookies = Cookies { secure: exchange.front.config.auth.secure_cookies };
-    let set = auth.set_cookie.iter().filter_map(|(name, path)| match pick::text(path, answer) {
-        Ok(value) if !value.is_empty() => cookies.set(name, value, Some(MONTH)),
-        _ => None,
-    });
-    let cleared = auth.clear_cookie.iter().filter_map(|name| cookies.clear(name));
-    set.chain(cleared).collect()
 }
 
 fn unreadable(cause: impl std::fmt::Display) -> Error {

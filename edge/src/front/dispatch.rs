@@ -19,8 +19,9 @@ use super::admit::admit;
 use super::console::console;
 use super::content::read_body;
 use super::exchange::Exchange;
+use super::rpc::Kind;
 use super::state::Shared;
-use super::{download, own, poll, rest, stream, upload};
+use super::{download, own, poll, rest, rpc, stream, upload};
 
 /// Answers every request that is not for a path of the edge itself.
 pub async fn dispatch(State(front): State<Shared>, request: Request) -> Response {
@@ -33,6 +34,9 @@ pub async fn dispatch(State(front): State<Shared>, request: Request) -> Response
             .unwrap_or_else(|| not_ready().into_response());
     };
     let path = request.uri().path();
+    if let Some((kind, name)) = rpc::called(&front.config.paths, &schema, &request) {
+        return rpc::serve(front, schema, kind, &name, request).await;
+    }
     let own_path = own::method_path(&front.config.paths, path);
     let is_method = schema.methods.contains_key(own_path.trim_start_matches('/'));
     let found = schema.routes.find(request.method().as_str(), if is_method { own_path } else { path });
@@ -51,6 +55,7 @@ pub async fn dispatch(State(front): State<Shared>, request: Request) -> Response
             response
         }
         Found::OtherMethods(methods) => wrong_method(&methods, request.method() == Method::OPTIONS),
+        Found::Nothing if Kind::of(&request).is_some() => rpc::unknown(path).into_response(),
         Found::Nothing => console(request.method(), path).unwrap_or_else(|| not_found(path).into_response()),
     }
 }

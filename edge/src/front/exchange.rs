@@ -8,12 +8,13 @@ use tokio::time::Instant;
 
 use crate::config::rest::Compat;
 use crate::error::{Code, Error, Result};
-use crate::layer::{Caller, Cookies, StaleCookie};
+use crate::layer::{Caller, StaleCookie};
 use crate::schema::{Binding, Schema};
 use crate::transcode::{self, Parameter, Payload, ReadOptions, Target, query};
 use crate::upstream::{Call, deadline, metadata};
 
 use super::conditions::{self, from_headers};
+use super::cookie_rules;
 use super::state::Shared;
 
 /// A matched request with its caller.
@@ -43,23 +44,14 @@ impl Exchange {
     pub fn message_with(&self, parameters: &[Parameter], body: &Payload) -> Result<Vec<u8>> {
         let parts = transcode::Parts { variables: &self.variables, query: parameters, body };
         let options = ReadOptions::from(&self.front.config.rest);
-        let mut message = transcode::request(&self.binding, &self.head.method, &parts, options)?;
+        let message = transcode::request(&self.binding, &self.head.method, &parts, options)?;
         let method = &self.binding.method;
-        let cookies = Cookies { secure: self.front.config.auth.secure_cookies };
-        let mut fill = |path, value: &str| {
-            if let Some(target) = Target::of(&method.plan, method.input, path)
-                && !target.is_set_in(&message).unwrap_or(true)
-            {
-                target.set_text(&mut message, value);
+        let (headers, fields) = (&self.head.headers, &self.binding.headers);
+        let mut message = Vec::from(cookie_rules::fill(&self.front, method, headers, message.into()));
+        for (path, value) in from_headers(fields, &self.head)? {
+            if let Some(target) = Target::of(&method.plan, method.input, path) {
+                target.fill_text(&mut message, &value);
             }
-        };
-        for (name, path) in &method.auth.from_cookie {
-            if let Ok(Some(value)) = cookies.get(&self.head.headers, name) {
-                fill(path, &value);
-            }
-        }
-        for (path, value) in from_headers(&self.binding.headers, &self.head)? {
-            fill(path, &value);
         }
         Ok(message)
     }

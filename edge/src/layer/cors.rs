@@ -3,21 +3,20 @@
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
 use crate::error::{Code, Error};
 
 use super::vary::vary;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-const ALLOWED: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, traceparent, tracestate, last-event-id, x-vite-hmr-id, if-match, if-none-match, \
-     idempotency-key, prefer",
-);
-const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "retry-after, etag, link, www-authenticate, x-request-id, traceresponse, grpc-status, grpc-message, \
-     grpc-status-details-bin",
-);
+/// What the faces read; the second line is of gRPC-Web and Connect.
+const ALLOWED: &str = "authorization, content-type, traceparent, tracestate, last-event-id, x-vite-hmr-id, if-match, \
+     if-none-match, idempotency-key, prefer, \
+     grpc-timeout, grpc-encoding, grpc-accept-encoding, x-grpc-web, x-user-agent, connect-protocol-version, \
+     connect-timeout-ms, connect-content-encoding, connect-accept-encoding, content-encoding, x-server-timeout";
+const EXPOSED: &str = "retry-after, etag, link, www-authenticate, x-request-id, traceresponse, grpc-status, \
+     grpc-message, grpc-status-details-bin, grpc-encoding, content-encoding, connect-content-encoding";
 
 /// The origins that may call.
 #[derive(Debug, Clone)]
@@ -25,6 +24,30 @@ pub struct Origins {
     pub listed: Vec<String>,
     /// Loopback origins on any port, for development servers.
     pub loopback: bool,
+    /// What they may send and read besides the headers of the faces.
+    pub metadata: Metadata,
+}
+
+/// The headers that pass as metadata, as CORS lists them.
+#[derive(Debug, Clone)]
+pub struct Metadata {
+    allowed: HeaderValue,
+    exposed: HeaderValue,
+}
+
+impl Metadata {
+    /// Trailers come under names of their own where a face has none (Connect protocol, "Unary-Response").
+    pub fn new(request: &[HeaderName], response: &[HeaderName]) -> Self {
+        let list = |fixed: &str, more: Vec<String>| {
+            let names: Vec<&str> = std::iter::once(fixed).chain(more.iter().map(String::as_str)).collect();
+            HeaderValue::try_from(names.join(", ")).unwrap_or(HeaderValue::from_static(""))
+        };
+        let named = |name: &HeaderName| [name.to_string(), format!("trailer-{name}")];
+        Self {
+            allowed: list(ALLOWED, request.iter().map(HeaderName::to_string).collect()),
+            exposed: list(EXPOSED, response.iter().flat_map(named).collect()),
+        }
+    }
 }
 
 /// What an `Origin` header means for a request.
@@ -74,7 +97,7 @@ pub async fn cors(State(origins): State<std::sync::Arc<Origins>>, request: Reque
             let mut response = StatusCode::NO_CONTENT.into_response();
             let headers = response.headers_mut();
             headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED);
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, origins.metadata.allowed.clone());
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
             response
         }
@@ -85,7 +108,7 @@ pub async fn cors(State(origins): State<std::sync::Arc<Origins>>, request: Reque
     if let (Standing::Allowed, Some(origin)) = (standing, origin) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, origins.metadata.exposed.clone());
     }
     response
 }
@@ -107,7 +130,11 @@ mod tests {
 
     #[test]
     fn look_alikes_are_refused() {
-        let origins = Origins { listed: vec!["https://app.example.com".into()], loopback: true };
+        let origins = Origins {
+            listed: vec!["https://app.example.com".into()],
+            loopback: true,
+            metadata: Metadata::new(&[], &[]),
+        };
         for (origin, expected) in [
             ("http://edge.test:8080", Standing::Own),
             ("https://app.example.com", Standing::Allowed),
@@ -133,8 +160,21 @@ mod tests {
     }
 
     #[test]
+    fn metadata_that_passes_may_be_sent_and_read() {
+        let metadata = Metadata::new(&["x-tenant".parse().unwrap()], &["x-cost".parse().unwrap()]);
+        let listed =
+            |value: &HeaderValue, name: &str| value.to_str().unwrap().split(", ").any(|one| one == name);
+        for name in ["x-tenant", "authorization", "connect-protocol-version", "grpc-timeout"] {
+            assert!(listed(&metadata.allowed, name), "{name}");
+        }
+        for name in ["x-cost", "trailer-x-cost", "grpc-status", "retry-after"] {
+            assert!(listed(&metadata.exposed, name), "{name}");
+        }
+    }
+
+    #[test]
     fn loopback_is_for_development() {
-        let origins = Origins { listed: Vec::new(), loopback: false };
+        let origins = Origins { listed: Vec::new(), loopback: false, metadata: Metadata::new(&[], &[]) };
         let mut headers = HeaderMap::new();
         headers.insert("origin", "http://localhost:5173".parse().unwrap());
         assert_eq!(origins.standing(&headers, &Uri::from_static("/")), Standing::Refused);

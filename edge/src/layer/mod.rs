@@ -21,7 +21,7 @@ pub use address_limit::{AddressLimit, ClientAddress, address_limit};
 pub use caller_limit::CallerLimit;
 pub use compression::compression;
 pub use cookies::Cookies;
-pub use cors::{Origins, cors};
+pub use cors::{Metadata, Origins, cors};
 pub use credential::{Caller, StaleCookie, advise, challenge, identify};
 pub use error_form::{ERROR_MEDIA, error_form, panicked};
 pub use host::host;

@@ -127,6 +127,13 @@ impl<'p> Target<'p> {
         });
     }
 
+    /// Sets a string field that is not set; bytes that cannot be read are left for the backend to refuse.
+    pub fn fill_text(&self, message: &mut Vec<u8>, text: &str) {
+        if !self.is_set_in(message).unwrap_or(true) {
+            self.set_text(message, text);
+        }
+    }
+
     /// Another member of a oneof on the way that is set, and that setting this field would clear.
     pub fn rival_in(&self, message: &[u8]) -> Result<Option<&'p Field>> {
         let mut message = Cow::Borrowed(message);

@@ -185,6 +185,7 @@ impl Call {
     }
 }
 
-fn late() -> Error {
+/// A call that its time limit ended.
+pub fn late() -> Error {
     Error::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "The call took longer than its time limit.")
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
+use tokio::time::Instant;
 
 use crate::error::{Error, Result};
 
@@ -23,6 +24,17 @@ pub fn requested(headers: &HeaderMap) -> Result<Option<Duration>> {
             .ok_or_else(|| Error::field(name, "is not a time limit, such as `500m` or `2S`"));
     }
     Ok(None)
+}
+
+/// What is left until then, as `grpc-timeout`: at least a millisecond, which is also how finely timers tick.
+pub fn remaining(until: Instant) -> HeaderValue {
+    const MAX: u128 = 99_999_999;
+    let left = until.saturating_duration_since(Instant::now());
+    let text = match left.as_millis().max(1) {
+        milliseconds @ ..=MAX => format!("{milliseconds}m"),
+        milliseconds => format!("{}S", (milliseconds / 1000).min(MAX)),
+    };
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("1m"))
 }
 
 /// gRPC over HTTP/2: at most eight digits and a unit.
@@ -57,6 +69,20 @@ fn parse_seconds(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_fits_into_eight_digits() {
+        for (milliseconds, expected) in [
+            (0, "1m"),
+            (250, "250m"),
+            (99_999_999, "99999999m"),
+            (100_000_000, "100000S"),
+            (u64::from(u32::MAX) * 1000 * 1000, "99999999S"),
+        ] {
+            let until = Instant::now() + Duration::from_millis(milliseconds);
+            assert_eq!(remaining(until), expected, "{milliseconds}");
+        }
+    }
 
     #[test]
     fn reads_every_spelling_and_refuses_the_rest() {

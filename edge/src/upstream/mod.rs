@@ -15,10 +15,12 @@ pub mod remote;
 mod retry;
 pub mod connect;
 pub mod call;
+pub mod forward;
 pub mod reflection;
 
-pub use call::{Call, Messages, Reply};
+pub use call::{Call, Messages, Reply, late};
 pub use connect::Upstream;
 pub use endpoint::EndpointState;
+pub use forward::{Answer, Forward};
 pub use remote::Served;
 pub use resolve::Names;

@@ -38,3 +38,4 @@ mod coming_from_later;
 mod balance;
 mod retries;
 mod learning;
+mod rpc;

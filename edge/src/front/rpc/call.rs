@@ -1,0 +1,124 @@
+//! One call by one of these faces: what it is for, who makes it, and how it reaches the backend.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Result;
+use crate::layer::Caller;
+use crate::schema::{Method, Schema};
+use crate::upstream::{Forward, deadline, metadata};
+
+use super::super::state::Shared;
+use super::clocks::Clocks;
+use super::download::Download;
+use super::fault::Fault;
+
+/// What is called.
+#[derive(Debug, Clone)]
+pub enum Target {
+    Method(Arc<Method>),
+    /// A service of every backend, which the schema need not know: health and reflection.
+    Common(PathAndQuery),
+}
+
+impl Target {
+    pub fn method(&self) -> Option<&Arc<Method>> {
+        match self {
+            Self::Method(method) => Some(method),
+            Self::Common(_) => None,
+        }
+    }
+
+    fn path(&self) -> &PathAndQuery {
+        match self {
+            Self::Method(method) => &method.path,
+            Self::Common(path) => path,
+        }
+    }
+
+    /// Whether it streams; unknown of what the schema does not have.
+    pub fn streams(&self) -> Option<bool> {
+        let descriptor = &self.method()?.descriptor;
+        Some(descriptor.is_client_streaming() || descriptor.is_server_streaming())
+    }
+
+    fn is_unary(&self) -> bool {
+        self.streams() == Some(false)
+    }
+}
+
+/// A call with its caller.
+#[derive(Debug)]
+pub struct Call {
+    pub front: Shared,
+    pub schema: Arc<Schema>,
+    pub target: Target,
+    pub head: Parts,
+    pub caller: Caller,
+    pub deadline: Option<Instant>,
+}
+
+impl Call {
+    /// A unary call always has a deadline; a stream only when its caller asks for one.
+    pub fn new(
+        front: Shared,
+        schema: Arc<Schema>,
+        target: Target,
+        head: Parts,
+        caller: Caller,
+    ) -> Result<Self> {
+        let (requested, longest) = (deadline::requested(&head.headers)?, front.config.calls.timeout);
+        let timeout = match target.is_unary() {
+            true => Some(requested.map_or(longest, |requested| requested.min(longest))),
+            false => requested,
+        };
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Ok(Self { front, schema, target, head, caller, deadline })
+    }
+
+    /// Sends the call; completes with the head of the answer. Of the headers, `own` come from the face.
+    pub async fn forward(&self, own: HeaderMap, body: Body, fault: Fault) -> Result<Download> {
+        let mut headers = metadata::pass(&self.head.headers, &self.front.request_headers)?;
+        headers.extend(own);
+        if let Some(authorization) = &self.caller.authorization {
+            headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
+        let upload = fault.until_over();
+        let clocks = self.clocks(fault);
+        let path = self.target.path().clone();
+        let forward = Forward { path, headers, deadline: self.deadline };
+        let answer = clocks.within(self.front.upstream.forward(forward, body)).await?;
+        Ok(Download { answer, clocks, allowed: self.front.response_headers.clone(), upload })
+    }
+
+    /// A unary call is brought to its end: neither a shutdown nor the caller's token interrupts it.
+    fn clocks(&self, fault: Fault) -> Clocks {
+        let (expires_at, drain) = match self.target.is_unary() {
+            true => (None, CancellationToken::new()),
+            false => (self.caller.expires_at(), self.front.drain.clone()),
+        };
+        Clocks { deadline: self.deadline, expires_at, drain, fault }
+    }
+
+    /// The request headers of these names, which a face passes on as they are.
+    pub fn given(&self, names: &[HeaderName]) -> HeaderMap {
+        let values =
+            |name: &HeaderName| self.head.headers.get(name).map(|value| (name.clone(), value.clone()));
+        names.iter().filter_map(values).collect()
+    }
+}
+
+/// `application/grpc` and the codec that a content type names behind `+`.
+pub fn grpc_content_type(media: &str) -> HeaderValue {
+    let plain = HeaderValue::from_static("application/grpc");
+    match media.split_once('+') {
+        Some((_, codec)) => HeaderValue::try_from(format!("application/grpc+{codec}")).unwrap_or(plain),
+        None => plain,
+    }
+}

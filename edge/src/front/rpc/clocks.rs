@@ -1,0 +1,96 @@
+//! What ends a call before the backend does.
+
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Code, Error, Result};
+use crate::upstream::late;
+
+use super::fault::Fault;
+
+/// What ends one call.
+#[derive(Debug, Clone)]
+pub struct Clocks {
+    pub deadline: Option<Instant>,
+    /// When the caller's token is over.
+    pub expires_at: Option<Instant>,
+    /// The edge shuts down.
+    pub drain: CancellationToken,
+    /// The request body cannot be used.
+    pub fault: Fault,
+}
+
+impl Clocks {
+    /// Does the work, unless something ends it first: also work that is always ready.
+    pub async fn within<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            error = self.fault.raised() => Err(error),
+            () = reached(self.deadline) => Err(late()),
+            () = self.drain.cancelled() => Err(draining()),
+            () = reached(self.expires_at) => Err(expired()),
+            // The transport may be first to say that it was given no more of the request.
+            done = work => done.map_err(|error| self.fault.error().unwrap_or(error)),
+        }
+    }
+}
+
+async fn reached(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn draining() -> Error {
+    let message = "This edge is shutting down. Call again in a moment.";
+    Error::new(Code::Unavailable, "DRAINING", message)
+}
+
+fn expired() -> Error {
+    let message = "The token of this stream has expired. Call again with a new one.";
+    Error::new(Code::Unauthenticated, "TOKEN_EXPIRED", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    fn clocks() -> Clocks {
+        let (drain, fault) = (CancellationToken::new(), Fault::default());
+        Clocks { deadline: None, expires_at: None, drain, fault }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_is_always_ready_is_ended_too() {
+        let now = Some(Instant::now());
+        let drained = clocks();
+        drained.drain.cancel();
+        let faulty = clocks();
+        faulty.fault.raise(Error::field("text", "is wrong"));
+        for (clocks, reason) in [
+            (Clocks { deadline: now, ..clocks() }, "DEADLINE_EXCEEDED"),
+            (Clocks { expires_at: now, ..clocks() }, "TOKEN_EXPIRED"),
+            (drained, "DRAINING"),
+            (faulty, "FIELD_INVALID"),
+        ] {
+            let ended = clocks.within(ready(Ok(()))).await.unwrap_err();
+            assert_eq!(ended.reason_text(), reason);
+        }
+        clocks().within(ready(Ok(()))).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_never_ends_is_ended_in_time() {
+        let begun = Instant::now();
+        let late = Clocks { deadline: Some(begun + Duration::from_secs(9)), ..clocks() };
+        let ended = timeout(Duration::from_secs(60), late.within(pending::<Result<()>>())).await.unwrap();
+        assert_eq!(ended.unwrap_err().code(), Code::DeadlineExceeded);
+        assert_eq!(begun.elapsed().as_secs(), 9);
+    }
+}

@@ -1,0 +1,168 @@
+//! Connect's streams: enveloped messages of the client's codec, and an envelope that tells how the stream ended.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http_body::Frame;
+
+use crate::deliver::stream_headers;
+use crate::error::{Code, Error, Result};
+use crate::schema::Plan;
+use crate::transcode::ReadOptions;
+use crate::upstream::metadata;
+
+use super::call::Call;
+use super::connect_error::end_stream;
+use super::envelope::{COMPRESSED, Envelope, Envelopes, envelope};
+use super::fault::Fault;
+use super::framing::{Failed, Inbound, Outbound, answer_cut, answer_too_large, cut, too_large};
+use super::gzip::Encoding;
+use super::kind::Codec;
+use super::messages::Messages;
+use super::trailers;
+use super::upload::upload;
+
+const ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
+const ACCEPTED: HeaderName = HeaderName::from_static("connect-accept-encoding");
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+
+/// Makes the call and answers with what it gives.
+pub async fn answer(call: &Call, body: Body, codec: Codec) -> Result<Response> {
+    let limits = &call.front.config.limits;
+    let messages = Messages::new(codec, call.target.method(), ReadOptions::from(&call.front.config.rest))?;
+    let inbound = Requests {
+        envelopes: Envelopes::new(limits.body_bytes),
+        encoding: Encoding::of(&call.head.headers, &ENCODING)?,
+        limit: limits.body_bytes,
+        messages: messages.clone(),
+    };
+    let own = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"))]);
+    let fault = Fault::default();
+    let download = call.forward(own, upload(body, Box::new(inbound), fault.clone()), fault).await?;
+
+    let given = &download.answer.headers;
+    let plan = Some(Arc::clone(&call.schema.plan));
+    if given.contains_key(trailers::STATUS) {
+        return Ok(ended(&trailers::passed(given, &download.allowed), codec, plan.as_deref()));
+    }
+    let wanted = Encoding::accepted(&call.head.headers, &ACCEPTED);
+    let outbound = Answers {
+        envelopes: Envelopes::new(limits.message_bytes),
+        encoding: Encoding::of(given, &GRPC_ENCODING)?,
+        limit: limits.message_bytes,
+        messages,
+        wanted,
+        plan,
+    };
+    let headers = metadata::pass(given, &download.allowed).unwrap_or_default();
+    let mut response = Response::new(download.into_body(Box::new(outbound)));
+    *response.headers_mut() = headers;
+    add_headers(response.headers_mut(), codec);
+    if wanted == Encoding::Gzip {
+        response.headers_mut().insert(ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Ok(response)
+}
+
+/// A stream that is over before its first message.
+pub fn ended(trailers: &HeaderMap, codec: Codec, plan: Option<&Plan>) -> Response {
+    let mut response = Response::new(Body::from(end_stream(trailers, plan)));
+    add_headers(response.headers_mut(), codec);
+    response
+}
+
+fn add_headers(headers: &mut HeaderMap, codec: Codec) {
+    let content_type = match codec {
+        Codec::Proto => "application/connect+proto",
+        Codec::Json => "application/connect+json",
+    };
+    for (name, value) in stream_headers(content_type) {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+struct Requests {
+    envelopes: Envelopes,
+    encoding: Encoding,
+    limit: usize,
+    messages: Messages,
+}
+
+impl Requests {
+    fn read(&self, envelope: Envelope) -> Result<Bytes> {
+        let message = match envelope.flags {
+            0 => envelope.message,
+            COMPRESSED if self.encoding != Encoding::Identity => {
+                self.encoding.decompress(envelope.message, self.limit)?
+            }
+            flags => {
+                let message = format!(
+                    "A message has the flags {flags:#04x}: 0x00 is plain, 0x01 compressed as `{ENCODING}` names."
+                );
+                return Err(Error::new(Code::InvalidArgument, "ENVELOPE_INVALID", message));
+            }
+        };
+        self.messages.read(message)
+    }
+}
+
+impl Inbound for Requests {
+    fn data(&mut self, chunk: Bytes) -> Result<Bytes> {
+        self.envelopes.push(chunk);
+        let mut frames = BytesMut::new();
+        while let Some(next) = self.envelopes.take().map_err(too_large)? {
+            frames.extend_from_slice(&envelope(0, &self.read(next)?));
+        }
+        Ok(frames.freeze())
+    }
+
+    fn end(&mut self) -> Result<()> {
+        if self.envelopes.is_between() { Ok(()) } else { Err(cut()) }
+    }
+}
+
+struct Answers {
+    envelopes: Envelopes,
+    encoding: Encoding,
+    limit: usize,
+    messages: Messages,
+    wanted: Encoding,
+    plan: Option<Arc<Plan>>,
+}
+
+impl Answers {
+    fn write(&self, next: Envelope) -> Result<Bytes> {
+        let encoding = if next.flags & COMPRESSED == 0 { Encoding::Identity } else { self.encoding };
+        let message = self.messages.write(encoding.decompress(next.message, self.limit)?)?;
+        Ok(match self.wanted.compress(&message) {
+            Some(compressed) => envelope(COMPRESSED, &compressed),
+            None => envelope(0, &message),
+        })
+    }
+}
+
+impl Outbound for Answers {
+    fn data(&mut self, chunk: Bytes) -> Result<Bytes, Failed> {
+        self.envelopes.push(chunk);
+        let mut written = BytesMut::new();
+        loop {
+            let next = self.envelopes.take().map_err(answer_too_large);
+            match next.and_then(|next| next.map(|next| self.write(next)).transpose()) {
+                Ok(Some(envelope)) => written.extend_from_slice(&envelope),
+                Ok(None) => return Ok(written.freeze()),
+                Err(error) => return Err(Failed { before: written.freeze(), error }),
+            }
+        }
+    }
+
+    fn end(&mut self, trailers: &HeaderMap) -> Frame<Bytes> {
+        let is_cut = trailers::is_ok(trailers) && !self.envelopes.is_between();
+        Frame::data(match is_cut {
+            true => end_stream(&trailers::of_error(&answer_cut()), self.plan.as_deref()),
+            false => end_stream(trailers, self.plan.as_deref()),
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! The backend's answer on its way to the client: pulled, never queued, and ended in so many words.
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::stream::unfold;
+use http::{HeaderMap, HeaderName};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use tokio_util::sync::DropGuard;
+
+use crate::error::Error;
+use crate::upstream::Answer;
+
+use super::clocks::Clocks;
+use super::framing::{Outbound, answer_cut};
+use super::trailers;
+
+/// What comes next of an answer.
+#[derive(Debug)]
+pub enum Part {
+    Data(Bytes),
+    /// The trailers; nothing follows.
+    End(HeaderMap),
+}
+
+/// An answer that ends when its clocks say so; dropping it cancels the call.
+#[derive(Debug)]
+pub struct Download {
+    pub answer: Answer,
+    pub clocks: Clocks,
+    /// Metadata that may pass.
+    pub allowed: Vec<HeaderName>,
+    /// Ends the upload too.
+    pub upload: DropGuard,
+}
+
+impl Download {
+    pub async fn next(&mut self) -> Part {
+        let Self { answer, clocks, allowed, .. } = self;
+        let frame = match clocks.within(answer.frame()).await {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return ended(&answer_cut()),
+            Err(error) => return ended(&error),
+        };
+        match frame.into_data() {
+            Ok(chunk) => Part::Data(chunk),
+            Err(frame) => match frame.into_trailers() {
+                Ok(trailers) if trailers.contains_key(trailers::STATUS) => {
+                    Part::End(trailers::passed(&trailers, allowed))
+                }
+                _ => ended(&answer_cut()),
+            },
+        }
+    }
+
+    /// The body of a response.
+    pub fn into_body(self, outbound: Box<dyn Outbound>) -> Body {
+        let writer = Writer { state: State::Open(self), outbound };
+        Body::new(StreamBody::new(unfold(writer, |mut writer| async move {
+            let frame = writer.step().await?;
+            Some((Ok::<_, Infallible>(frame), writer))
+        })))
+    }
+}
+
+struct Writer {
+    state: State,
+    outbound: Box<dyn Outbound>,
+}
+
+enum State {
+    Open(Download),
+    Ending(HeaderMap),
+    Ended,
+}
+
+impl Writer {
+    async fn step(&mut self) -> Option<Frame<Bytes>> {
+        loop {
+            let part = match &mut self.state {
+                State::Open(download) => download.next().await,
+                State::Ending(trailers) => Part::End(std::mem::take(trailers)),
+                State::Ended => return None,
+            };
+            let written = match part {
+                Part::Data(chunk) => self.outbound.data(chunk),
+                Part::End(trailers) => {
+                    // The call is dropped at once, also when the client is slow to read its end.
+                    self.state = State::Ended;
+                    return Some(self.outbound.end(&trailers));
+                }
+            };
+            let chunk = written.unwrap_or_else(|failed| {
+                self.state = State::Ending(trailers::of_error(&failed.error));
+                failed.before
+            });
+            if !chunk.is_empty() {
+                return Some(Frame::data(chunk));
+            }
+        }
+    }
+}
+
+fn ended(error: &Error) -> Part {
+    tracing::debug!(%error, "a call failed");
+    Part::End(trailers::of_error(error))
+}

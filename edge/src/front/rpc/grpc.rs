@@ -1,0 +1,95 @@
+//! gRPC itself, which passes as it is.
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http_body::Frame;
+
+use crate::error::Result;
+use crate::upstream::metadata;
+
+use super::call::{Call, grpc_content_type};
+use super::envelope::Envelopes;
+use super::fault::Fault;
+use super::framing::{Failed, Inbound, Outbound, cut, too_large};
+use super::kind::media_type;
+use super::trailers;
+use super::upload::upload;
+
+const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
+/// Compression is between client and backend.
+pub(super) const COMPRESSION: [HeaderName; 2] =
+    [HeaderName::from_static("grpc-encoding"), HeaderName::from_static("grpc-accept-encoding")];
+
+/// Makes the call and answers with what it gives.
+pub async fn answer(call: &Call, body: Body) -> Result<Response> {
+    let mut own = call.given(&COMPRESSION);
+    own.insert(header::CONTENT_TYPE, grpc_content_type(&media_type(&call.head.headers)));
+    let fault = Fault::default();
+    let inbound = Frames::new(call.front.config.limits.body_bytes);
+    let download = call.forward(own, upload(body, Box::new(inbound), fault.clone()), fault).await?;
+
+    let given = &download.answer.headers;
+    if given.contains_key(trailers::STATUS) {
+        return Ok(ended(trailers::passed(given, &download.allowed)));
+    }
+    let mut headers = answer_headers(given, &download.allowed);
+    headers.insert(header::CONTENT_TYPE, given.get(header::CONTENT_TYPE).cloned().unwrap_or(CONTENT_TYPE));
+    let mut response = Response::new(download.into_body(Box::new(Untouched)));
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+/// An answer that is over with its head ("Trailers-Only"). Its body must be empty, or clients wait for trailers.
+pub fn ended(trailers: HeaderMap) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.headers_mut() = trailers;
+    response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
+    response
+}
+
+/// What passes of an answer's head.
+pub(super) fn answer_headers(given: &HeaderMap, allowed: &[HeaderName]) -> HeaderMap {
+    // The call was made: a bad header of its answer must not make it a failure.
+    let mut headers = metadata::pass(given, allowed).unwrap_or_default();
+    for name in COMPRESSION {
+        if let Some(value) = given.get(&name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    headers
+}
+
+/// Frames as they come, each bounded.
+#[derive(Debug)]
+pub(super) struct Frames(Envelopes);
+
+impl Frames {
+    pub(super) fn new(limit: usize) -> Self {
+        Self(Envelopes::new(limit))
+    }
+}
+
+impl Inbound for Frames {
+    fn data(&mut self, chunk: Bytes) -> Result<Bytes> {
+        self.0.push(chunk);
+        self.0.take_whole().map_err(too_large)
+    }
+
+    fn end(&mut self) -> Result<()> {
+        if self.0.is_between() { Ok(()) } else { Err(cut()) }
+    }
+}
+
+struct Untouched;
+
+impl Outbound for Untouched {
+    fn data(&mut self, chunk: Bytes) -> Result<Bytes, Failed> {
+        Ok(chunk)
+    }
+
+    fn end(&mut self, trailers: &HeaderMap) -> Frame<Bytes> {
+        Frame::trailers(trailers.clone())
+    }
+}

@@ -1,0 +1,126 @@
+//! Compressed messages of Connect: gzip, bounded.
+
+use std::io::{Read, Write};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use http::{HeaderMap, HeaderName};
+
+use crate::error::{Code, Error, Result};
+
+/// Smaller messages grow rather than shrink.
+const WORTHWHILE: usize = 1024;
+
+/// How a message is compressed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Encoding {
+    #[default]
+    Identity,
+    Gzip,
+}
+
+impl Encoding {
+    /// What the value of an encoding header means; none and empty are `identity`.
+    ///
+    /// # Errors
+    /// UNIMPLEMENTED naming those there are, as the Connect protocol asks.
+    pub fn named(name: &str) -> Result<Self> {
+        match name {
+            "" | "identity" => Ok(Self::Identity),
+            "gzip" => Ok(Self::Gzip),
+            _ => {
+                let message = format!("The compression `{name}` is unknown here. Use `gzip` or `identity`.");
+                Err(Error::new(Code::Unimplemented, "COMPRESSION_UNSUPPORTED", message))
+            }
+        }
+    }
+
+    /// What the header of this name says.
+    pub fn of(headers: &HeaderMap, name: &HeaderName) -> Result<Self> {
+        Self::named(headers.get(name).map_or(Ok(""), |value| value.to_str()).unwrap_or("?"))
+    }
+
+    /// The best of those that the header of this name accepts.
+    pub fn accepted(headers: &HeaderMap, name: &HeaderName) -> Self {
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        let accepts = values.flat_map(|value| value.split(',')).any(|one| {
+            let mut parts = one.split(';').map(str::trim);
+            let is_gzip = parts.next() == Some("gzip");
+            let quality = parts.find_map(|part| part.strip_prefix("q="));
+            is_gzip && quality.is_none_or(|quality| quality.parse::<f32>().is_ok_and(|quality| quality > 0.0))
+        });
+        if accepts { Self::Gzip } else { Self::Identity }
+    }
+
+    /// The compressed message, where that is worth while.
+    pub fn compress(self, message: &[u8]) -> Option<Bytes> {
+        if self == Self::Identity || message.len() < WORTHWHILE {
+            return None;
+        }
+        let mut encoder = GzEncoder::new(Vec::with_capacity(message.len() / 2), Compression::fast());
+        encoder.write_all(message).ok()?;
+        encoder.finish().ok().map(Bytes::from)
+    }
+
+    /// # Errors
+    /// INVALID_ARGUMENT when it is not compressed so, RESOURCE_EXHAUSTED when it grows above `limit` bytes.
+    pub fn decompress(self, message: Bytes, limit: usize) -> Result<Bytes> {
+        if self == Self::Identity {
+            return Ok(message);
+        }
+        let mut plain = Vec::new();
+        let mut bounded = MultiGzDecoder::new(message.as_ref()).take(limit as u64 + 1);
+        bounded
+            .read_to_end(&mut plain)
+            .map_err(|_| Error::new(Code::InvalidArgument, "GZIP_INVALID", "A message is not valid gzip."))?;
+        if plain.len() > limit {
+            let text = format!("A message is larger than {limit} bytes when it is decompressed.");
+            return Err(Error::new(Code::ResourceExhausted, "BODY_TOO_LARGE", text)
+                .status(http::StatusCode::PAYLOAD_TOO_LARGE));
+        }
+        Ok(plain.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bomb_is_refused_and_what_fits_is_not() {
+        let zeros = vec![0; 1 << 20];
+        let small = Encoding::Gzip.compress(&zeros).unwrap();
+        assert!(small.len() < 10_000);
+        for (limit, expected) in [(1 << 20, None), ((1 << 20) - 1, Some("BODY_TOO_LARGE"))] {
+            let plain = Encoding::Gzip.decompress(small.clone(), limit);
+            assert_eq!(plain.as_ref().err().map(Error::reason_text), expected, "{limit}");
+        }
+        // It is not read to its end, which is torn off here.
+        let torn = Encoding::Gzip.decompress(small.slice(..small.len() - 9), 1000).unwrap_err();
+        assert_eq!(torn.reason_text(), "BODY_TOO_LARGE");
+        for broken in [&small[..small.len() - 9], b"no gzip", b""] {
+            let error = Encoding::Gzip.decompress(Bytes::copy_from_slice(broken), 1 << 20).unwrap_err();
+            assert_eq!(error.reason_text(), "GZIP_INVALID");
+        }
+    }
+
+    #[test]
+    fn small_messages_and_others_wishes_stay_plain() {
+        let name = HeaderName::from_static("accept-encoding");
+        for (value, expected) in [
+            ("gzip", Encoding::Gzip),
+            ("br, gzip;q=0.5", Encoding::Gzip),
+            ("br, gzip;q=0", Encoding::Identity),
+            ("deflate", Encoding::Identity),
+            ("", Encoding::Identity),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(&name, value.parse().unwrap());
+            assert_eq!(Encoding::accepted(&headers, &name), expected, "{value}");
+        }
+        assert_eq!(Encoding::Gzip.compress(&[0; 1023]), None);
+        assert_eq!(Encoding::Identity.compress(&[0; 4096]), None);
+    }
+}

@@ -1,0 +1,240 @@
+//! A backend that does what the text of a request says, in bare HTTP/2 and gRPC frames.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::Body;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use lastmile_proto::google::rpc::Status;
+use prost::Message;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+
+/// `cafe.v1.Word`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Word {
+    #[prost(string, tag = "1")]
+    pub(crate) text: String,
+    #[prost(int64, tag = "2")]
+    pub(crate) number: i64,
+}
+
+pub(crate) fn word(text: &str, number: i64) -> Word {
+    Word { text: text.into(), number }
+}
+
+/// A message in its frame.
+pub(crate) fn framed(flags: u8, message: &[u8]) -> Bytes {
+    let mut frame = BytesMut::new();
+    frame.put_u8(flags);
+    frame.put_u32(message.len() as u32);
+    frame.put(message);
+    frame.freeze()
+}
+
+/// The messages of whole frames, with their flags.
+pub(crate) fn unframed(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let mut messages = Vec::new();
+    while let [flags, a, b, c, d, rest @ ..] = bytes {
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        messages.push((*flags, rest[..length].to_vec()));
+        bytes = &rest[length..];
+    }
+    assert!(bytes.is_empty(), "a frame is cut");
+    messages
+}
+
+/// How many calls are open.
+#[derive(Debug, Clone)]
+pub(crate) struct Cafe {
+    open: watch::Sender<usize>,
+}
+
+struct Open(watch::Sender<usize>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.send_modify(|open| *open -= 1);
+    }
+}
+
+type Frames = mpsc::Sender<Frame<Bytes>>;
+
+impl Cafe {
+    pub(crate) fn new() -> Self {
+        Self { open: watch::Sender::new(0) }
+    }
+
+    /// Waits until this many calls are open.
+    pub(crate) async fn open(&self, count: usize) {
+        let mut open = self.open.subscribe();
+        let reached = timeout(Duration::from_secs(20), open.wait_for(|open| *open == count)).await;
+        reached
+            .unwrap_or_else(|_| panic!("not {count} calls open, but {}", *self.open.borrow()))
+            .expect("the cafe");
+    }
+
+    pub(crate) async fn respond(self, request: Request<Body>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let name = head.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
+        self.open.send_modify(|open| *open += 1);
+        let open = Open(self.open.clone());
+        let mut body = Requests { body, buffer: BytesMut::new() };
+        let first = if name == "Chat" { None } else { body.next().await };
+        let first = first.unwrap_or_default();
+        if let Some(answer) = unusual(&first.text) {
+            return answer;
+        }
+        let (frames, received) = mpsc::channel(1);
+        tokio::spawn(async move {
+            // Whoever is no longer listened to stops.
+            tokio::select! {
+                () = act(&name, first, &head.headers, &mut body, &frames) => {}
+                () = frames.closed() => {}
+            }
+            drop(open);
+        });
+        let stream = ReceiverStream::new(received).map(Ok::<_, Infallible>);
+        let mut response = Response::new(Body::new(StreamBody::new(stream)));
+        let headers = response.headers_mut();
+        headers.insert("content-type", HeaderValue::from_static("application/grpc"));
+        headers.insert("x-initial", HeaderValue::from_static("first"));
+        headers.insert("x-secret", HeaderValue::from_static("stays"));
+        response
+    }
+}
+
+/// Messages as they arrive.
+struct Requests {
+    body: Body,
+    buffer: BytesMut,
+}
+
+impl Requests {
+    async fn next(&mut self) -> Option<Word> {
+        loop {
+            if let [_, a, b, c, d, rest @ ..] = self.buffer.as_ref() {
+                let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+                if rest.len() >= length {
+                    let frame = self.buffer.split_to(5 + length);
+                    return Some(Word::decode(&frame[5..]).expect("a word"));
+                }
+            }
+            let frame = self.body.frame().await?.ok()?;
+            self.buffer.extend_from_slice(frame.data_ref()?);
+        }
+    }
+}
+
+/// Answers that are no stream of messages.
+fn unusual(text: &str) -> Option<Response<Body>> {
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    match text {
+        "trailers only" => {
+            headers.insert("content-type", HeaderValue::from_static("application/grpc"));
+            headers.insert("x-initial", HeaderValue::from_static("first"));
+            headers.extend(failure());
+        }
+        "proxy" => *response.status_mut() = StatusCode::BAD_GATEWAY,
+        _ => return None,
+    }
+    Some(response)
+}
+
+async fn act(name: &str, first: Word, headers: &HeaderMap, requests: &mut Requests, frames: &Frames) {
+    let message = |word: Word| frames.send(Frame::data(framed(0, &word.encode_to_vec())));
+    let mut ended = trailers("0");
+    match (name, first.text.as_str()) {
+        ("Gather", _) => {
+            let mut all = first;
+            while let Some(next) = requests.next().await {
+                all = word(&(all.text + &next.text), all.number + next.number);
+            }
+            let _ = message(all).await;
+        }
+        ("Chat", _) => {
+            while let Some(next) = requests.next().await {
+                let _ = message(next).await;
+            }
+        }
+        (_, "fail") => {
+            let _ = message(word("one", 1)).await;
+            ended.extend(failure());
+        }
+        (_, "hang") => {
+            let _ = message(word("one", 1)).await;
+            std::future::pending::<()>().await;
+        }
+        (_, "cut") => {
+            let whole = framed(0, &word("one", 1).encode_to_vec());
+            let _ = frames.send(Frame::data([&whole[..], &whole[..7]].concat().into())).await;
+            return;
+        }
+        (_, "torn") => {
+            let whole = framed(0, &word("one", 1).encode_to_vec());
+            let _ = frames.send(Frame::data([&whole[..], &whole[..7]].concat().into())).await;
+        }
+        (_, "huge") => {
+            let _ = message(word("one", 1)).await;
+            let _ = message(word(&"x".repeat(100_000), 2)).await;
+        }
+        (_, "unreadable") => {
+            let both = [framed(0, &word("one", 1).encode_to_vec()), framed(0, b"\x0a\x7f")].concat();
+            let _ = frames.send(Frame::data(both.into())).await;
+        }
+        (_, "compressed") => {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            std::io::Write::write_all(&mut gzip, &word("plain", 1).encode_to_vec()).expect("memory");
+            let _ = frames.send(Frame::data(framed(1, &gzip.finish().expect("memory")))).await;
+        }
+        (_, "nothing") => {}
+        (_, "headers") => _ = message(word(&listed(headers), 0)).await,
+        (_, "big") => _ = message(word(&"x".repeat(3000), 0)).await,
+        ("Tell", text) => {
+            for number in 1..=text.parse().unwrap_or(1) {
+                let _ = message(word(text, number)).await;
+            }
+        }
+        _ => _ = message(first).await,
+    }
+    let _ = frames.send(Frame::trailers(ended)).await;
+}
+
+fn trailers(status: &str) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", status.parse().expect("a status"));
+    trailers.insert("x-cost", HeaderValue::from_static("5"));
+    trailers.insert("x-key-bin", HeaderValue::from_static("AAE"));
+    trailers.insert("x-secret", HeaderValue::from_static("stays"));
+    trailers
+}
+
+/// ABORTED with a detail of a type that nobody knows.
+fn failure() -> HeaderMap {
+    let detail = prost_types::Any { type_url: "type.googleapis.com/no.Such".into(), value: vec![255, 1] };
+    let status = Status { code: 10, message: "näh".into(), details: vec![detail] };
+    let mut trailers = trailers("10");
+    trailers.insert("grpc-message", HeaderValue::from_static("n%C3%A4h"));
+    let details = STANDARD_NO_PAD.encode(status.encode_to_vec());
+    trailers.insert("grpc-status-details-bin", details.parse().expect("base64"));
+    trailers
+}
+
+/// What arrived, without what changes from call to call.
+fn listed(headers: &HeaderMap) -> String {
+    let kept = headers
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "traceparent" | "user-agent" | "tracestate"));
+    let mut lines: Vec<String> =
+        kept.map(|(name, value)| format!("{name}: {}", value.to_str().expect("text"))).collect();
+    lines.sort_unstable();
+    lines.join("\n")
+}

@@ -1,0 +1,10 @@
+//! gRPC, gRPC-Web and Connect from a client's socket to a backend's.
+
+mod cafe;
+mod client;
+mod stack;
+mod grpc;
+mod grpc_web;
+mod connect_unary;
+mod connect_stream;
+mod guards;
