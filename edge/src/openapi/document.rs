@@ -47,8 +47,8 @@ pub fn document(terms: Terms<'_>) -> Object {
 fn bindings<'a>(terms: Terms<'a>) -> Vec<&'a Arc<Binding>> {
     let all = &terms.schema.bindings;
     let is_declared = |binding: &Binding| {
-        let mut mates = all.iter().filter(|other| Arc::ptr_eq(&other.method, &binding.method));
-        !binding.implicit || mates.all(|other| other.implicit)
+        let mut mates = all.iter().filter(|other| other.method.name() == binding.method.name());
+        !binding.implicit || !binding.method.is_for_programs() && mates.all(|other| other.implicit)
     };
     let mut bindings: Vec<_> = all.iter().filter(|binding| is_declared(binding)).collect();
     bindings.sort_by_cached_key(|binding| {

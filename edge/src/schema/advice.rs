@@ -7,9 +7,6 @@ use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 use super::load::Schema;
 use super::method::{Binding, Body, Method};
 
-/// Services that are there for other programs than browsers.
-const FOR_PROGRAMS: [&str; 2] = ["grpc.", "lastmile.edge."];
-
 /// How much a remark matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
@@ -66,9 +63,8 @@ fn declared<'a>(schema: &'a Schema, method: &'a Method) -> impl Iterator<Item = 
 
 fn of_method(schema: &Schema, method: &Method) -> Option<(Weight, String)> {
     if declared(schema, method).next().is_none() {
-        let is_for_programs = FOR_PROGRAMS.iter().any(|prefix| method.name().starts_with(prefix));
         let text = "has no HTTP binding of its own: browsers reach it only by `POST /package.Service/Method`";
-        return (!is_for_programs).then(|| (Weight::Note, text.to_owned()));
+        return (!method.is_for_programs()).then(|| (Weight::Note, text.to_owned()));
     }
     let stream = method.stream.as_ref().filter(|stream| stream.durable.is_none())?;
     let text = if stream.finite {

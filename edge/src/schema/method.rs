@@ -11,6 +11,9 @@ use super::field::FieldPath;
 use super::header_fields::HeaderFields;
 use super::plan::{MessageId, Plan};
 
+/// Services that are there for other programs than browsers.
+const FOR_PROGRAMS: [&str; 2] = ["grpc.", "lastmile.edge."];
+
 /// A method and its rules, checked and resolved.
 #[derive(Debug, Clone)]
 pub struct Method {
@@ -28,6 +31,11 @@ pub struct Method {
 }
 
 impl Method {
+    /// Whether browsers have no use for it: health checks, reflection, keys.
+    pub fn is_for_programs(&self) -> bool {
+        FOR_PROGRAMS.iter().any(|prefix| self.name().starts_with(prefix))
+    }
+
     /// `package.Service/Method`.
     pub fn name(&self) -> &str {
         self.path.as_str().trim_start_matches('/')
