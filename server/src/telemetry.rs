@@ -109,10 +109,13 @@ fn trace_ids<S>(event: &tracing::Event<'_>, context: &Context<'_, S>) -> Option<
 where
     S: tracing::Subscriber + for<'lookup> LookupSpan<'lookup>,
 {
-    let span = context.event_span(event)?.id();
-    let context = tracing::dispatcher::get_default(|dispatch| {
-        tracing_opentelemetry::get_otel_context(&span, dispatch)
-    })?;
+    // What stands before the core in the same process has no such span, but a current context.
+    let of_span = context.event_span(event).and_then(|span| {
+        tracing::dispatcher::get_default(|dispatch| {
+            tracing_opentelemetry::get_otel_context(&span.id(), dispatch)
+        })
+    });
+    let context = of_span.unwrap_or_else(opentelemetry::Context::current);
     let span = context.span();
     let ids = span.span_context();
     ids.is_valid().then(|| (ids.trace_id().to_string(), ids.span_id().to_string()))

@@ -50,7 +50,13 @@ fn bindings<'a>(terms: Terms<'a>) -> Vec<&'a Arc<Binding>> {
         let mut mates = all.iter().filter(|other| other.method.name() == binding.method.name());
         !binding.implicit || !binding.method.is_for_programs() && mates.all(|other| other.implicit)
     };
-    let mut bindings: Vec<_> = all.iter().filter(|binding| is_declared(binding)).collect();
+    // REST cannot carry a call that streams both ways.
+    let is_callable = |binding: &Binding| {
+        let method = &binding.method.descriptor;
+        !(method.is_client_streaming() && method.is_server_streaming())
+    };
+    let is_told = |binding: &&Arc<Binding>| is_callable(binding) && is_declared(binding);
+    let mut bindings: Vec<_> = all.iter().filter(is_told).collect();
     bindings.sort_by_cached_key(|binding| {
         let method = &binding.method.descriptor;
         (method.parent_service().full_name().to_owned(), method.path().last().copied())

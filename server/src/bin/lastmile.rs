@@ -13,13 +13,14 @@ use lastmile_edge::config::{
     RestConfig, StreamsConfig,
 };
 use lastmile_edge::schema::Source;
+use lastmile_edge::serve as edge_serve;
 use lastmile_edge::upstream::Upstream;
-use lastmile_edge::{serve as edge_serve, telemetry};
 use lastmile_server::app::Core;
 use lastmile_server::config::CoreConfig;
 use lastmile_server::flags::CoreFlags;
 use lastmile_server::maintenance::Maintenance;
 use lastmile_server::serve::{Listeners, serve};
+use lastmile_server::telemetry;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::time::timeout;
@@ -126,7 +127,7 @@ async fn main() -> ExitCode {
         tracing::error!(error = format!("{error:#}"), "lastmile cannot go on");
     }
     // Exporting the last spans blocks.
-    let _ = tokio::task::spawn_blocking(move || telemetry.flush()).await;
+    let _ = tokio::task::spawn_blocking(move || drop(telemetry)).await;
     if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
