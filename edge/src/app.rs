@@ -33,7 +33,6 @@ pub struct Edge {
     front: Shared,
     freshness: Arc<Freshness>,
     addresses: Arc<AddressLimit>,
-    traces: Arc<Traces>,
 }
 
 impl Edge {
@@ -70,7 +69,7 @@ impl Edge {
         };
         let front = Arc::new(front);
         let freshness = Arc::new(Freshness::new(learner, Arc::clone(&front)));
-        Ok(Self { front, freshness, addresses: Arc::new(addresses), traces: Arc::default() })
+        Ok(Self { front, freshness, addresses: Arc::new(addresses) })
     }
 
     pub fn config(&self) -> &EdgeConfig {
@@ -126,16 +125,17 @@ impl Edge {
         let config = &self.front.config;
         let metadata = Metadata::new(&self.front.request_headers, &self.front.response_headers);
         let origins = Origins { listed: config.cors.origins.clone(), loopback: config.dev, metadata };
-        // From the outside in. Errors get their form outside of all that can fail. CORS stands before the log, so that a preflight costs next to nothing; rates by address
-        // stand before the match, so that guessing paths is limited too. Match, credentials and rates by caller follow
-        // inside `dispatch`, because they depend on the method that was matched.
+        // From the outside in. Errors get their form outside of all that can fail. CORS stands before the log, so that
+        // a preflight costs next to nothing; rates by address stand before the match, so that guessing paths is limited
+        // too. Match, credentials and rates by caller follow inside `dispatch`, because they depend on the method that
+        // was matched.
         let guards = ServiceBuilder::new()
             .layer(from_fn_with_state(ErrorStyle::of(config), error_form))
             .layer(from_fn(compression))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(from_fn(host))
             .layer(from_fn_with_state(Arc::new(origins), cors))
-            .layer(from_fn_with_state(Arc::clone(&self.traces), access_log))
+            .layer(from_fn_with_state(Arc::new(Traces::default()), access_log))
             .layer(from_fn_with_state(Arc::new(config.streams.retry), native_event_source))
             .layer(from_fn(rpc::speak))
             .layer(from_fn_with_state(Arc::clone(&self.addresses), address_limit));
