@@ -1,30 +1,25 @@
-//! The wiring: state, guards in their order, and the schema that is kept fresh.
+//! The wiring: the state of an edge, and what browsers and operators reach of it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
 use http::HeaderName;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceBuilder;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::service_fn;
 
 use crate::config::EdgeConfig;
-use crate::error_style::ErrorStyle;
 use crate::fresh::Freshness;
 use crate::front::openapi::describe;
-use crate::front::{Document, Front, Shared, dispatch, ops, own, rpc};
-use crate::layer::{
-    AddressLimit, CallerLimit, Keys, Metadata, Origins, access_log, address_limit, compression, cors,
-    error_form, host, native_event_source, panicked,
-};
+use crate::front::{Document, Front, Shared, ops, own};
+use crate::guards::Guards;
+use crate::layer::{AddressLimit, CallerLimit, Keys};
 use crate::learn::{Learner, LoadError};
 use crate::openapi;
 use crate::reload;
 use crate::schema::{Schema, Source};
-use crate::telemetry::Traces;
 use crate::upstream::Upstream;
 
 /// An edge in front of its backends. Cheap to clone.
@@ -122,26 +117,13 @@ impl Edge {
 
     /// What browsers reach.
     pub fn router(&self) -> Router {
-        let config = &self.front.config;
-        let metadata = Metadata::new(&self.front.request_headers, &self.front.response_headers);
-        let origins = Origins { listed: config.cors.origins.clone(), loopback: config.dev, metadata };
-        // From the outside in. Errors get their form outside of all that can fail. CORS stands before the log, so that
-        // a preflight costs next to nothing; rates by address stand before the match, so that guessing paths is limited
-        // too. Match, credentials and rates by caller follow inside `dispatch`, because they depend on the method that
-        // was matched.
-        let guards = ServiceBuilder::new()
-            .layer(from_fn_with_state(ErrorStyle::of(config), error_form))
-            .layer(from_fn(compression))
-            .layer(CatchPanicLayer::custom(panicked))
-            .layer(from_fn(host))
-            .layer(from_fn_with_state(Arc::new(origins), cors))
-            .layer(from_fn_with_state(Arc::new(Traces::default()), access_log))
-            .layer(from_fn_with_state(Arc::new(config.streams.retry), native_event_source))
-            .layer(from_fn(rpc::speak))
-            .layer(from_fn_with_state(Arc::clone(&self.addresses), address_limit));
-        let guarded =
-            own::routes(&self.front).fallback(dispatch).with_state(Arc::clone(&self.front)).layer(guards);
-        own::probe(&config.paths).merge(guarded)
+        let guards = Arc::new(Guards::new(&self.front, Arc::clone(&self.addresses)));
+        let guarded = service_fn(move |request| {
+            let guards = Arc::clone(&guards);
+            // Boxed: what a request needs is not kept between the requests of a connection.
+            Box::pin(async move { Ok::<_, Infallible>(guards.answer(request).await) })
+        });
+        own::probe(&self.front.config.paths).fallback_service(guarded)
     }
 
     /// What operators reach.

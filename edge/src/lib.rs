@@ -28,6 +28,7 @@ pub mod deliver;
 pub mod layer;
 pub mod openapi;
 pub mod front;
+pub mod guards;
 pub mod learn;
 pub mod fresh;
 pub mod reload;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 
 use http::{HeaderValue, Method, StatusCode, header};
@@ -24,11 +24,7 @@ use super::state::Shared;
 use super::{download, own, poll, rest, rpc, stream, upload};
 
 /// Answers every request that is not for a path of the edge itself.
-pub async fn dispatch(State(front): State<Shared>, request: Request) -> Response {
-    // Even where the template of a binding would match.
-    if own::is_reserved(&front.config.paths, request.uri().path()) {
-        return not_found(request.uri().path()).into_response();
-    }
+pub async fn dispatch(front: Shared, request: Request) -> Response {
     let Some(schema) = front.schema.load_full() else {
         return console(request.method(), request.uri().path())
             .unwrap_or_else(|| not_ready().into_response());
@@ -49,14 +45,16 @@ pub async fn dispatch(State(front): State<Shared>, request: Request) -> Response
     match found {
         Found::Route(route) => {
             let (binding, variables) = (Arc::clone(route.value), route.variables);
-            let name = RouteName(format!("{} {}", binding.http_method, binding.template));
+            let name = RouteName(Arc::clone(&binding.route));
             let mut response = answer(front, schema, binding, variables, request).await;
             response.extensions_mut().insert(name);
             response
         }
         Found::OtherMethods(methods) => wrong_method(&methods, request.method() == Method::OPTIONS),
         Found::Nothing if Kind::of(&request).is_some() => rpc::unknown(path).into_response(),
-        Found::Nothing => console(request.method(), path).unwrap_or_else(|| not_found(path).into_response()),
+        Found::Nothing => {
+            console(request.method(), path).unwrap_or_else(|| own::not_found(path).into_response())
+        }
     }
 }
 
@@ -124,10 +122,6 @@ fn wrong_method(methods: &[&str], is_options: bool) -> Response {
         .status(StatusCode::METHOD_NOT_ALLOWED)
         .header(header::ALLOW, allow)
         .into_response()
-}
-
-fn not_found(path: &str) -> Error {
-    Error::new(Code::NotFound, "ROUTE_NOT_FOUND", format!("No method is bound to `{path}`."))
 }
 
 fn not_ready() -> Error {

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use serde_json::{Value, json};
 
 use crate::config::PathsConfig;
@@ -18,11 +18,9 @@ const RESERVED: [&str; 6] = ["/ws", "/stream", "/hmr", "/tickets", "/openapi.jso
 
 /// Whether a path, or the template of one, lies on the edge's own paths.
 pub fn is_reserved(paths: &PathsConfig, template: &str) -> bool {
-    let under = |own: &str| {
-        let own = format!("{}{own}", paths.prefix);
-        template == own || template.strip_prefix(&own).is_some_and(|rest| rest.starts_with('/'))
-    };
-    RESERVED.iter().any(|own| under(own))
+    let Some(path) = template.strip_prefix(paths.prefix.as_str()) else { return false };
+    let mut rests = RESERVED.iter().filter_map(|own| path.strip_prefix(own));
+    rests.any(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The path of a method without the prefix of the edge's own paths.
@@ -47,6 +45,12 @@ pub fn routes(front: &Shared) -> Router<Shared> {
         .route(&own("jwks.json"), get(jwks))
         .route(&format!("{prefix}/openapi.json"), get(openapi))
         .method_not_allowed_fallback(wrong_method)
+        .fallback(async |uri: Uri| not_found(uri.path()))
+}
+
+/// Nothing is there.
+pub fn not_found(path: &str) -> Error {
+    Error::new(Code::NotFound, "ROUTE_NOT_FOUND", format!("No method is bound to `{path}`."))
 }
 
 async fn wrong_method() -> Error {

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::trace::{FutureExt, TraceContextExt};
@@ -17,21 +16,24 @@ const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
 /// What was matched, put into a response's extensions: the route's template, never the path, which may hold data.
 #[derive(Debug, Clone)]
-pub struct RouteName(pub String);
+pub struct RouteName(pub Arc<str>);
 
 /// Wraps a request in a span that continues the browser's trace.
-pub async fn access_log(State(traces): State<Arc<Traces>>, mut request: Request, next: Next) -> Response {
+pub async fn access_log<F>(traces: &Traces, mut request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let started = Instant::now();
     let context = traces.begin("edge.request", request.headers());
     let id = request_id(request.headers(), &context);
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let method = request.method().clone();
 
-    let mut response = next.run(request).with_context(context.clone()).await;
+    let mut response = next(request).with_context(context.clone()).await;
 
     let _attached = context.clone().attach();
     let status = response.status().as_u16();
-    let route = response.extensions().get::<RouteName>().map_or("-", |route| route.0.as_str());
+    let route = response.extensions().get::<RouteName>().map_or("-", |route| &*route.0);
     telemetry::end(&context, || {
         vec![
             KeyValue::new("http.request.method", method.to_string()),

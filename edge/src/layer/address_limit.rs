@@ -2,10 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -39,17 +37,20 @@ impl AddressLimit {
 }
 
 /// Refuses an address that asks too often; tells what is behind who the client is.
-pub async fn address_limit(
-    State(limit): State<Arc<AddressLimit>>,
+pub async fn address_limit<F>(
+    limit: &AddressLimit,
     mut request: Request,
-    next: Next,
-) -> Response {
+    next: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
     // In process there is no peer: such a caller is ourselves.
     let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([127, 0, 0, 1]), |peer| peer.0.ip());
     let address = network(client_ip(peer, request.headers(), &limit.trusted));
     request.extensions_mut().insert(ClientAddress(address));
     match limit.limiter.check_key(&address) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => next(request).await,
         Err(refused) => {
             let quota = refused.quota();
             let wait = refused.wait_time_from(DefaultClock::default().now());

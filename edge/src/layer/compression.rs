@@ -5,7 +5,6 @@ use std::future::ready;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version, header};
 use http_body::Body as _;
@@ -28,13 +27,16 @@ const LEVEL: CompressionLevel = CompressionLevel::Precise(4);
 const CODINGS: [&str; 4] = ["zstd", "br", "gzip", "identity"];
 
 /// Decides about the coding before the call: a refusal afterwards would come too late for what the call has changed.
-pub async fn compression(request: Request, next: Next) -> Response {
+pub async fn compression<F>(request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let Some(coding) = choose(&weighted(request.headers(), &header::ACCEPT_ENCODING)) else {
         let message = "`Accept-Encoding` refuses every coding. Accept zstd, br, gzip or identity.";
         let error = Error::new(Code::InvalidArgument, "NOT_ACCEPTABLE", message);
         return error.status(StatusCode::NOT_ACCEPTABLE).into_response();
     };
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     if !is_suitable(&response, coding.is_forced) {
         return response;
     }

@@ -1,7 +1,6 @@
 //! Which origins may call (Fetch Standard, "CORS protocol"): the edge's own, those listed, and no other.
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
@@ -83,7 +82,10 @@ impl Origins {
 }
 
 /// Answers preflights, refuses foreign origins and marks the answers to allowed ones.
-pub async fn cors(State(origins): State<std::sync::Arc<Origins>>, request: Request, next: Next) -> Response {
+pub async fn cors<F>(origins: &Origins, request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let origin = request.headers().get(header::ORIGIN).cloned();
     let standing = origins.standing(request.headers(), request.uri());
     let is_preflight = *request.method() == Method::OPTIONS
@@ -101,7 +103,7 @@ pub async fn cors(State(origins): State<std::sync::Arc<Origins>>, request: Reque
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
             response
         }
-        Standing::Own | Standing::Allowed => next.run(request).await,
+        Standing::Own | Standing::Allowed => next(request).await,
     };
     let headers = response.headers_mut();
     vary(headers, "Origin");

@@ -1,11 +1,8 @@
 //! Writes every error in the form that its caller reads (RFC 9457, google.rpc.Status or the envelope).
 
-use std::any::Any;
-
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Request;
+use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use prost::Message;
@@ -38,9 +35,12 @@ enum Form {
 }
 
 /// Rewrites an answer that is an [`Error`]; its status and headers stay.
-pub async fn error_form(State(style): State<ErrorStyle>, request: Request, next: Next) -> Response {
+pub async fn error_form<F>(style: ErrorStyle, request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let accept: Vec<HeaderValue> = request.headers().get_all(header::ACCEPT).iter().cloned().collect();
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     let Some(error) = response.extensions_mut().remove::<Error>() else { return response };
     let (content_type, body) = write(&style.known(&error), form(style, &accept));
     let headers = response.headers_mut();
@@ -49,14 +49,6 @@ pub async fn error_form(State(style): State<ErrorStyle>, request: Request, next:
     vary(headers, "Accept");
     *response.body_mut() = Body::from(body);
     response
-}
-
-/// What a handler that panicked answers; the log has the rest.
-#[expect(clippy::needless_pass_by_value, reason = "the signature of CatchPanicLayer")]
-pub fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    Error::internal(format!("panic: {text}")).into_response()
 }
 
 /// A form that is named is given. Else protobuf for those who read that rather than JSON, and for the rest the edge's own.
@@ -120,15 +112,6 @@ mod tests {
             (envelope, "application/problem+json", Form::Problem),
         ] {
             assert_eq!(form(style, &[accept.parse().unwrap()]), expected, "{style:?} {accept}");
-        }
-    }
-
-    #[test]
-    fn a_panic_is_an_error_like_any_other() {
-        for panic in [Box::new("index 7") as Box<dyn Any + Send>, Box::new("x".to_owned()), Box::new(7)] {
-            let response = panicked(panic);
-            let error = response.extensions().get::<Error>().map(ToString::to_string).unwrap();
-            assert_eq!(error, "INTERNAL (INTERNAL): The edge could not handle this. Its log says why.");
         }
     }
 }

@@ -3,11 +3,9 @@
 //! EventSource gives up for good on any status but 200. A page that cannot set `Authorization` therefore gets its
 //! passing troubles (expired cookie, overload, absent backend) as a short stream: it comes back after `retry:`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, header};
 use serde_json::json;
@@ -17,13 +15,16 @@ use crate::error::{Code, Error};
 use crate::transcode::sse;
 
 /// Answers a native EventSource's passing failures with 200, `retry:` and `lm-close`.
-pub async fn native_event_source(
-    State(retry): State<Arc<Duration>>,
+pub async fn native_event_source<F>(
+    retry: Duration,
     request: Request,
-    next: Next,
-) -> Response {
+    next: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
     let is_native = *request.method() == Method::GET && is_native(request.headers());
-    let response = next.run(request).await;
+    let response = next(request).await;
     let reason = response.extensions().get::<Error>().and_then(passing);
     match reason {
         Some(reason) if is_native => {

@@ -46,6 +46,7 @@ impl Check<'_> {
             Some(field) if !raw_answer => self.delivering(method, field),
             _ => Arc::clone(method),
         };
+        let route = format!("{http_method} {text}");
         let binding = Binding {
             method,
             http_method,
@@ -56,6 +57,7 @@ impl Check<'_> {
             raw_body,
             raw_answer,
             implicit: false,
+            route: route.into(),
             headers,
         };
         Some((template, binding))

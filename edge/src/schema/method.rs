@@ -74,6 +74,8 @@ pub struct Binding {
     pub raw_answer: bool,
     /// `/package.Service/Method`, which every method has without declaring it.
     pub implicit: bool,
+    /// HTTP method and template, for logs.
+    pub route: Arc<str>,
     /// What headers fill and show.
     pub headers: HeaderFields,
 }
@@ -90,6 +92,7 @@ impl Binding {
             body,
             response_body: None,
             implicit: true,
+            route: format!("{http_method} {}", method.path).into(),
             headers: HeaderFields::find(&method.descriptor, None, None),
             method: Arc::clone(method),
         }

@@ -51,7 +51,7 @@ pub fn called(paths: &PathsConfig, schema: &Schema, request: &Request) -> Option
 /// Answers a request for the method of this name, `package.Service/Method`.
 pub async fn serve(front: Shared, schema: Arc<Schema>, kind: Kind, name: &str, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let route = schema.methods.get(name).map(|method| RouteName(format!("RPC {}", method.name())));
+    let route = schema.methods.get(name).map(|method| RouteName(format!("RPC {}", method.name()).into()));
     let auth = front.config.auth.clone();
     let answered = match begin(front, schema, kind, name, head).await {
         Ok(call) => answer(&call, kind, body).await.map(|response| clear_stale(&call, response)),

@@ -1,7 +1,6 @@
 //! Errors of the outer guards in the form that gRPC, gRPC-Web and Connect clients understand.
 
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::error::Error;
@@ -11,9 +10,12 @@ use super::kind::Kind;
 use super::refuse::refuse;
 
 /// Rewrites what no face has answered yet; what has a route speaks its own way.
-pub async fn speak(request: Request, next: Next) -> Response {
+pub async fn speak<F>(request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let kind = Kind::of(&request);
-    let response = next.run(request).await;
+    let response = next(request).await;
     match (kind, response.extensions().get::<Error>()) {
         (Some(kind), Some(error)) if response.extensions().get::<RouteName>().is_none() => {
             refuse(kind, error)

@@ -1,0 +1,89 @@
+//! The chain that every request of a browser passes, from the outside in.
+//!
+//! Each guard takes the request and what stands behind it. They are functions and not middleware of a framework: every
+//! one of those costs an allocation or more for each request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use tower::ServiceExt;
+
+use crate::config::EdgeConfig;
+use crate::error_style::ErrorStyle;
+use crate::front::{Shared, dispatch, own, rpc};
+use crate::layer::{
+    AddressLimit, Metadata, Origins, access_log, address_limit, compression, cors, error_form, host,
+    native_event_source, panics,
+};
+use crate::telemetry::Traces;
+
+/// The guards with what they need.
+#[derive(Debug)]
+pub struct Guards {
+    style: ErrorStyle,
+    origins: Origins,
+    traces: Traces,
+    retry: Duration,
+    addresses: Arc<AddressLimit>,
+    /// The edge's own paths.
+    own: Router,
+    front: Shared,
+}
+
+impl Guards {
+    pub fn new(front: &Shared, addresses: Arc<AddressLimit>) -> Self {
+        let EdgeConfig { cors, dev, streams, .. } = &front.config;
+        let metadata = Metadata::new(&front.request_headers, &front.response_headers);
+        Self {
+            style: ErrorStyle::of(&front.config),
+            origins: Origins { listed: cors.origins.clone(), loopback: *dev, metadata },
+            traces: Traces::default(),
+            retry: streams.retry,
+            addresses,
+            own: own::routes(front).with_state(Arc::clone(front)),
+            front: Arc::clone(front),
+        }
+    }
+
+    /// Answers a request.
+    pub async fn answer(&self, request: Request) -> Response {
+        // Outside of all that can fail.
+        error_form(self.style, request, |request| self.compressed(request)).await
+    }
+
+    async fn compressed(&self, request: Request) -> Response {
+        compression(request, |request| panics(request, |request| self.admitted(request))).await
+    }
+
+    async fn admitted(&self, request: Request) -> Response {
+        // Before the log, so that a preflight costs next to nothing.
+        host(request, |request| cors(&self.origins, request, |request| self.logged(request))).await
+    }
+
+    async fn logged(&self, request: Request) -> Response {
+        access_log(&self.traces, request, |request| self.spoken(request)).await
+    }
+
+    async fn spoken(&self, request: Request) -> Response {
+        let retry = self.retry;
+        native_event_source(retry, request, |request| rpc::speak(request, |request| self.limited(request)))
+            .await
+    }
+
+    async fn limited(&self, request: Request) -> Response {
+        // Before the match, so that guessing paths is limited too.
+        address_limit(&self.addresses, request, |request| self.routed(request)).await
+    }
+
+    /// Match, credentials and rates by caller follow inside `dispatch`, because they depend on the method that is matched.
+    async fn routed(&self, request: Request) -> Response {
+        // Even where the template of a binding would match.
+        if own::is_reserved(&self.front.config.paths, request.uri().path()) {
+            return self.own.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+        }
+        dispatch(Arc::clone(&self.front), request).await
+    }
+}
