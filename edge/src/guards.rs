@@ -51,20 +51,21 @@ impl Guards {
     /// Answers a request.
     pub async fn answer(&self, request: Request) -> Response {
         // Outside of all that can fail.
-        error_form(self.style, request, |request| self.compressed(request)).await
+        error_form(self.style, request, |request| self.readable(request)).await
     }
 
-    async fn compressed(&self, request: Request) -> Response {
-        compression(request, |request| panics(request, |request| self.admitted(request))).await
-    }
-
-    async fn admitted(&self, request: Request) -> Response {
-        // Before the log, so that a preflight costs next to nothing.
-        host(request, |request| cors(&self.origins, request, |request| self.logged(request))).await
+    async fn readable(&self, request: Request) -> Response {
+        // Outside of all that answers, or pages of other origins could not read it; before the log, so that a preflight
+        // costs next to nothing.
+        cors(&self.origins, request, |request| self.logged(request)).await
     }
 
     async fn logged(&self, request: Request) -> Response {
-        access_log(&self.traces, request, |request| self.spoken(request)).await
+        access_log(&self.traces, request, |request| host(request, |request| self.compressed(request))).await
+    }
+
+    async fn compressed(&self, request: Request) -> Response {
+        compression(request, |request| panics(request, |request| self.spoken(request))).await
     }
 
     async fn spoken(&self, request: Request) -> Response {

@@ -1,6 +1,7 @@
 //! Query parameters as request fields (http.proto, "HTTP query parameters").
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use crate::config::rest::Unknown;
 use crate::error::{Error, Result};
@@ -57,7 +58,7 @@ pub fn read<'a>(
     parameters: &'a [Parameter],
 ) -> Result<Vec<Given<'a>>> {
     let mut read: Vec<Given<'a>> = Vec::with_capacity(parameters.len());
-    let mut bytes = Vec::new();
+    let (mut bytes, mut names) = (Vec::new(), HashSet::new());
     for Parameter { name, value } in parameters {
         let (path, key) = split_key(plan, root, options, name);
         let target = match Target::resolve(plan, root, path) {
@@ -72,7 +73,10 @@ pub fn read<'a>(
         if read.iter().any(|other| given.excludes(other)) {
             return Err(refuse("is given twice, but takes one value".into()));
         }
-        if let Ok(Some(rival)) = given.target.rival_in(&bytes) {
+        // What excludes a name that came before was found then.
+        if names.insert(name)
+            && let Ok(Some(rival)) = given.target.rival_in(&bytes)
+        {
             return Err(refuse(format!("excludes `{}`, which is given too", rival.proto_name).into()));
         }
         bytes.extend_from_slice(&given.bytes);

@@ -3,6 +3,8 @@
 //! Encoded messages merge where they are joined (protobuf.dev, "Last One Wins"): the request is the bytes of the query,
 //! then of the body, then of the path.
 
+use std::collections::HashSet;
+
 use http::Method as HttpMethod;
 
 use crate::error::{Code, Error, Result};
@@ -70,6 +72,7 @@ pub fn join(binding: &Binding, parts: &Parts<'_>, options: ReadOptions, body: &[
     let path: Vec<u8> = bound.iter().flat_map(|variable| variable.bytes.iter().copied()).collect();
     let others = [body, &path].concat();
     let mut request = Vec::with_capacity(others.len());
+    let mut looked_for = HashSet::new();
     for given in query::read(plan, *input, options, parts.query)? {
         let refuse = |problem: &str| Err(Error::field(given.name, problem));
         for variable in &bound {
@@ -87,7 +90,10 @@ pub fn join(binding: &Binding, parts: &Parts<'_>, options: ReadOptions, body: &[
             }
             _ => {}
         }
-        if let Some(rival) = given.target.rival_in(&others).map_err(unreadable)? {
+        // Once for each name: the body may be long, and repeated fields come often.
+        if looked_for.insert(given.name)
+            && let Some(rival) = given.target.rival_in(&others).map_err(unreadable)?
+        {
             return refuse(&format!("excludes `{}`, which is given too", rival.proto_name));
         }
         request.extend_from_slice(&given.bytes);

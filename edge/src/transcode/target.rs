@@ -91,8 +91,8 @@ impl<'p> Target<'p> {
 
     /// Whether this is the same field as `other`, or a part of it.
     pub fn is_within(&self, other: &Self) -> bool {
-        let numbers = |target: &Self| target.steps.iter().map(|step| step.number).collect::<Vec<_>>();
-        numbers(self).starts_with(&numbers(other))
+        let mut steps = self.steps.iter().zip(&other.steps);
+        self.steps.len() >= other.steps.len() && steps.all(|(step, other)| step.number == other.number)
     }
 
     /// Whether this is the top field with this number, or a part of it.
@@ -136,8 +136,10 @@ impl<'p> Target<'p> {
 
     /// Another member of a oneof on the way that is set, and that setting this field would clear.
     pub fn rival_in(&self, message: &[u8]) -> Result<Option<&'p Field>> {
+        // Behind the last oneof on the way there is nothing to find; mostly there is none at all.
+        let Some(last) = self.steps.iter().rposition(|step| !step.rivals.is_empty()) else { return Ok(None) };
         let mut message = Cow::Borrowed(message);
-        for (hop, step) in self.hops.iter().zip(&self.steps) {
+        for (hop, step) in self.hops.iter().zip(&self.steps).take(last + 1) {
             let mut inner = Vec::new();
             let mut wire = Wire::new(&message);
             while let Some(tag) = wire.tag()? {

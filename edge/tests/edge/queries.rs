@@ -117,3 +117,14 @@ fn entries_of_maps_stand_in_a_query_where_that_is_on() {
     }
     refuses("GET", "/v1/kinds?labels[a]=x", "", "labels[a]", "rest.query_maps");
 }
+
+#[test]
+fn many_parameters_beside_a_long_body_are_read_in_one_pass() {
+    // Quadratic work takes a minute here.
+    let query = "colors=RED&".repeat(1500);
+    let body = format!("[{}\"\"]", "\"\",".repeat(300_000));
+    let target = format!("/v1/kinds/x/texts?{query}");
+    let message = build_with(ReadOptions::default(), "POST", &target, body.as_bytes()).expect("a request");
+    let length = |field: &str| message[field].as_array().map(Vec::len);
+    assert_eq!((length("colors"), length("texts")), (Some(1500), Some(300_001)));
+}
