@@ -269,6 +269,8 @@ impl IntoResponse for Error {
         let body = Bytes::from(self.to_problem().to_string());
         let content_type = HeaderValue::from_static("application/problem+json");
         let mut response = (self.http_status(), [(header::CONTENT_TYPE, content_type)], body).into_response();
+        // What is missing or forbidden now may not be in a moment.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         for (name, value) in &self.0.headers {
             response.headers_mut().append(name, value.clone());
         }

@@ -144,7 +144,11 @@ impl Learner {
         let rules = self.parse(&heard.rules).map_err(LoadError::Unreadable)?;
         let rules = if heard.missing.is_empty() { rules } else { rules.ahead() };
         let (parts, paths, json) = (heard.parts.clone(), self.paths.clone(), self.json);
-        let compiling = tokio::task::spawn_blocking(move || compile(&parts, &rules, &paths, json));
+        let away = self.teachers.iter().zip(&parts).filter(|(_, part)| part.is_none());
+        let claims = away.flat_map(|(teacher, _)| [&teacher.settings.services, &teacher.settings.prefer]);
+        let claims = claims.flatten().cloned().collect();
+        let task = Task { parts, claims, rules, paths, json };
+        let compiling = tokio::task::spawn_blocking(move || compile(task));
         let panicked =
             |_| LoadError::Unreadable("the descriptors cannot be read (malformed or too new)".into());
         compiling.await.map_err(panicked)?
@@ -195,17 +199,24 @@ pub(crate) fn is_mistake(error: &Error) -> bool {
     error.reason_text() == "REFLECTION_MISSING"
 }
 
-fn compile(
-    parts: &[Option<Arc<Part>>],
-    rules: &RuleFile,
-    paths: &PathsConfig,
+/// What a schema is made of.
+struct Task {
+    parts: Vec<Option<Arc<Part>>>,
+    /// Services of upstreams that have not been heard of.
+    claims: Vec<String>,
+    rules: RuleFile,
+    paths: PathsConfig,
     json: JsonConfig,
-) -> Result<Lesson, LoadError> {
+}
+
+fn compile(task: Task) -> Result<Lesson, LoadError> {
+    let Task { parts, claims, rules, paths, json } = task;
     let parts: Vec<Option<&Part>> = parts.iter().map(Option::as_deref).collect();
-    let merged = merge(&parts)?;
-    let reserved = |template: &str| own::is_reserved(paths, template);
+    let merged = merge(&parts, &claims)?;
+    let reserved = |template: &str| own::is_reserved(&paths, template);
     let is_served = |service: &str| merged.services.contains_key(service);
-    let schema = Schema::load_served(merged.files, rules, json, reserved, is_served)?;
+    let mut schema = Schema::load_served(merged.files, &rules, json, reserved, is_served)?;
+    schema.is_whole = parts.iter().all(Option::is_some);
     let served = served(&schema, merged.services);
     Ok(Lesson { schema, served })
 }

@@ -10,6 +10,7 @@ use super::state::Front;
 
 /// Who calls, and whether they may call again just now.
 pub async fn admit(front: &Front, schema: &Schema, method: &Method, head: &Parts) -> Result<Caller> {
+    front.keys.check_known(schema)?;
     let keys = front.keys.verifies(schema).then_some(&front.keys);
     let caller = identify(keys, &front.config.auth, head, method).await?;
     if let Some(per_minute) = method.auth.per_minute {

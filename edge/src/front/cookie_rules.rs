@@ -43,6 +43,7 @@ pub fn write(front: &Front, method: &Method, answer: &[u8], headers: &mut Header
         headers.append(header::SET_COOKIE, cookie);
     }
     if !auth.set_cookie.is_empty() {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // Not compressed either: the length of what holds a token would tell of it.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
     }
 }

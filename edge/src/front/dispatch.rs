@@ -33,9 +33,13 @@ pub async fn dispatch(front: Shared, request: Request) -> Response {
     if let Some((kind, name)) = rpc::called(&front.config.paths, &schema, &request) {
         return rpc::serve(front, schema, kind, &name, request).await;
     }
-    let own_path = own::method_path(&front.config.paths, path);
-    let is_method = schema.methods.contains_key(own_path.trim_start_matches('/'));
-    let found = schema.routes.find(request.method().as_str(), if is_method { own_path } else { path });
+    let is_method = |path: &&str| schema.methods.contains_key(path.get(1..).unwrap_or_default());
+    let method_path = own::method_path(&front.config.paths, path).filter(is_method);
+    if method_path.is_none() && is_method(&path) {
+        // It has moved below `paths.prefix`.
+        return own::not_found(path).into_response();
+    }
+    let found = schema.routes.find(request.method().as_str(), method_path.unwrap_or(path));
     let found = match found {
         Ok(found) => found,
         Err(error) => {

@@ -24,8 +24,8 @@ pub fn is_reserved(paths: &PathsConfig, template: &str) -> bool {
 }
 
 /// The path of a method without the prefix of the edge's own paths.
-pub fn method_path<'a>(paths: &PathsConfig, path: &'a str) -> &'a str {
-    path.strip_prefix(&paths.prefix).unwrap_or(path)
+pub fn method_path<'a>(paths: &PathsConfig, path: &'a str) -> Option<&'a str> {
+    path.strip_prefix(&paths.prefix).filter(|path| path.starts_with('/'))
 }
 
 /// Answers 204 to anyone, whatever the origin: a client asks it before it blames the transport.

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -39,6 +40,8 @@ pub struct Keys {
     set: ArcSwapOption<KeySet>,
     /// When the keys were last asked for.
     asked: Mutex<Option<Instant>>,
+    /// The issuer was there once.
+    has_verified: AtomicBool,
 }
 
 /// What a verified token says.
@@ -86,16 +89,39 @@ impl Keys {
                 Some(Arc::new(set.with(&config)))
             }
         };
-        Ok(Self { config, upstream, set: ArcSwapOption::new(set), asked: Mutex::new(None) })
+        Ok(Self {
+            config,
+            upstream,
+            set: ArcSwapOption::new(set),
+            asked: Mutex::new(None),
+            has_verified: AtomicBool::new(false),
+        })
     }
 
     /// Whether tokens are verified here; else they pass through and the backend decides.
     pub fn verifies(&self, schema: &Schema) -> bool {
         match self.config.keys.as_str() {
             "none" => false,
-            "auto" => schema.pool.get_service_by_name(SERVICE).is_some(),
+            "auto" => {
+                // Once tokens were verified, an issuer that goes away makes no caller trusted.
+                if schema.pool.get_service_by_name(SERVICE).is_some() {
+                    self.has_verified.store(true, Ordering::Relaxed);
+                }
+                self.has_verified.load(Ordering::Relaxed)
+            }
             _ => true,
         }
+    }
+
+    /// # Errors
+    /// UNAVAILABLE while the upstream that issues the tokens may be one that has not been heard of.
+    pub fn check_known(&self, schema: &Schema) -> Result<()> {
+        if schema.is_whole || self.config.keys != "auto" || self.verifies(schema) {
+            return Ok(());
+        }
+        let message = "An upstream that may issue the tokens has not been reached yet. Try again in a moment, or say \
+                       with `auth.keys` who issues them.";
+        Err(Error::new(Code::Unavailable, "ISSUER_UNKNOWN", message).retry_after(Duration::from_secs(1)))
     }
 
     /// The public keys as a JWKS document.

@@ -32,6 +32,8 @@ pub struct Schema {
     pub routes: Routes<Arc<Binding>>,
     pub bindings: Vec<Arc<Binding>>,
     pub methods: HashMap<String, Arc<Method>>,
+    /// All upstreams have been heard of.
+    pub is_whole: bool,
     /// The encoded `FileDescriptorSet` it was made from.
     pub descriptors: Bytes,
     /// The strong validator of `descriptors` (RFC 9110, section 8.8.3).
@@ -90,6 +92,7 @@ impl Schema {
             routes: Routes::default(),
             bindings: Vec::new(),
             methods: HashMap::new(),
+            is_whole: true,
             etag: strong_etag(&descriptors),
             descriptors,
         };

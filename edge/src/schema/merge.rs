@@ -47,11 +47,12 @@ const INFRASTRUCTURE: [&str; 4] = ["grpc.health.", "grpc.reflection.", "grpc.cha
 /// They come in many versions, each of which can do what older ones can.
 const COMMON: [&str; 4] = ["google/protobuf/", "google/api/", "google/rpc/", "lastmile/edge/v1/"];
 
-/// Joins the parts of all upstreams; none for one that has not been heard of.
+/// Joins the parts of all upstreams; none for one that has not been heard of. What the settings say that such a one
+/// serves, its `claims`, nobody else is taken for meanwhile.
 ///
 /// # Errors
 /// Every service that several serve, and every file or symbol that is not the same everywhere.
-pub fn merge(parts: &[Option<&Part>]) -> Result<Merged, Conflicts> {
+pub fn merge(parts: &[Option<&Part>], claims: &[String]) -> Result<Merged, Conflicts> {
     let mut conflicts = Vec::new();
     let several = parts.len() > 1;
     let mut declared = Vec::new();
@@ -61,7 +62,7 @@ pub fn merge(parts: &[Option<&Part>]) -> Result<Merged, Conflicts> {
             Err(error) => conflicts.push(format!("upstream `{}`: {error}", part.upstream)),
         }
     }
-    let services = assign(&declared, &mut conflicts);
+    let services = assign(&declared, claims, &mut conflicts);
     let files = join(&declared, &services, &mut conflicts);
     if conflicts.is_empty() { Ok(Merged { files, services }) } else { Err(Conflicts(conflicts)) }
 }
@@ -95,7 +96,7 @@ fn names(patterns: &[String], service: &str) -> bool {
 }
 
 /// Says for each service who serves it.
-fn assign(parts: &Parts<'_>, conflicts: &mut Vec<String>) -> HashMap<String, usize> {
+fn assign(parts: &Parts<'_>, reserved: &[String], conflicts: &mut Vec<String>) -> HashMap<String, usize> {
     let mut claims: BTreeMap<&str, Vec<(usize, &Part)>> = BTreeMap::new();
     for (place, part, files) in parts {
         for service in files.iter().flat_map(|file| &file.services).filter(|service| part.serves(service)) {
@@ -111,7 +112,7 @@ fn assign(parts: &Parts<'_>, conflicts: &mut Vec<String>) -> HashMap<String, usi
         }
     }
     let mut services = HashMap::new();
-    for (service, claimants) in claims {
+    for (service, claimants) in claims.into_iter().filter(|(service, _)| !names(reserved, service)) {
         let preferred: Vec<_> = claimants.iter().filter(|(_, part)| names(&part.prefer, service)).collect();
         match (claimants.as_slice(), preferred.as_slice()) {
             ([(place, _)], _) | (_, [(place, _)]) => _ = services.insert(service.to_owned(), *place),

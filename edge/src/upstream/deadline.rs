@@ -7,11 +7,12 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Result};
 
-/// The time limit in the request's headers, if there is one.
+/// The least time limit in the request's headers, if there is one.
 ///
 /// # Errors
 /// INVALID_ARGUMENT naming the header when its value is malformed.
 pub fn requested(headers: &HeaderMap) -> Result<Option<Duration>> {
+    let mut least: Option<Duration> = None;
     for (name, parse) in [
         ("grpc-timeout", parse_grpc as fn(&str) -> Option<Duration>),
         ("connect-timeout-ms", parse_milliseconds),
@@ -19,11 +20,11 @@ pub fn requested(headers: &HeaderMap) -> Result<Option<Duration>> {
     ] {
         let Some(value) = headers.get(name) else { continue };
         let timeout = value.to_str().ok().and_then(parse);
-        return timeout
-            .map(Some)
-            .ok_or_else(|| Error::field(name, "is not a time limit, such as `500m` or `2S`"));
+        let timeout =
+            timeout.ok_or_else(|| Error::field(name, "is not a time limit, such as `500m` or `2S`"))?;
+        least = Some(least.map_or(timeout, |least| least.min(timeout)));
     }
-    Ok(None)
+    Ok(least)
 }
 
 /// What is left until then, as `grpc-timeout`: at least a millisecond, which is also how finely timers tick.

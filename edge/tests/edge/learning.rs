@@ -148,7 +148,7 @@ fn what_upstreams_do_not_agree_on_is_said() {
             Err("upstream `a`: not a FileDescriptorProto"),
         ),
     ] {
-        let merged = merge(&[Some(&first), Some(&second)]).map(|merged| {
+        let merged = merge(&[Some(&first), Some(&second)], &[]).map(|merged| {
             let mut services: Vec<_> =
                 merged.services.iter().map(|(name, place)| format!("{name}={place}")).collect();
             services.sort();

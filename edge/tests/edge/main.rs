@@ -38,4 +38,5 @@ mod coming_from_later;
 mod balance;
 mod retries;
 mod learning;
+mod issuers;
 mod rpc;

@@ -42,7 +42,7 @@ pub fn called(paths: &PathsConfig, schema: &Schema, request: &Request) -> Option
     let name = match (behind, kind) {
         (Some(name), _) => name,
         // Its clients know hosts, not prefixes.
-        (None, Kind::Grpc) => path.trim_start_matches('/'),
+        (None, Kind::Grpc) => path.strip_prefix('/').unwrap_or(path),
         (None, _) => path,
     };
     (kind.is_unmistakable() || schema.methods.contains_key(name)).then(|| (kind, name.to_owned()))

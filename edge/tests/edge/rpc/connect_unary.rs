@@ -149,7 +149,10 @@ async fn cookies_of_the_rule_are_set_and_stand_in_for_the_field() {
     let stack = Stack::start().await;
     let answer = call(&stack, "Enter", r#"{"text":"by-the-window"}"#, &[]).await;
     let expected = "seat=by-the-window; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000";
-    assert_eq!((answer.header("set-cookie"), answer.header("cache-control")), (expected, "no-store"));
+    assert_eq!(
+        (answer.header("set-cookie"), answer.header("cache-control")),
+        (expected, "no-store, no-transform")
+    );
     for (json, expected) in [("{}", "inside"), (r#"{"text":"outside"}"#, "outside")] {
         let answer = call(&stack, "Enter", json, &[("cookie", "seat=inside")]).await;
         assert_eq!(answer.json()["text"], expected, "{json}");

@@ -145,7 +145,10 @@ async fn cookies_of_the_rule_are_set_and_stand_in_for_the_field() {
     let expected = "seat=inside; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000";
     let headers = [("cookie", "seat=inside"), ("grpc-accept-encoding", "gzip")];
     let answer = call(&stack, "Enter", "", &headers).await;
-    assert_eq!((answer.header("set-cookie"), answer.header("cache-control")), (expected, "no-store"));
+    assert_eq!(
+        (answer.header("set-cookie"), answer.header("cache-control")),
+        (expected, "no-store, no-transform")
+    );
     let (texts, end) = answer.words();
     assert_eq!(
         (texts, trailers(end)),
