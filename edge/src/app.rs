@@ -124,7 +124,8 @@ impl Edge {
     /// What browsers reach.
     pub fn router(&self) -> Router {
         let config = &self.front.config;
-        let metadata = Metadata::new(&self.front.request_headers, &self.front.response_headers);
+        let (request, response) = (&self.front.request_headers, &self.front.response_headers);
+        let metadata = Metadata::new(request, response, config.rest.compat);
         let origins = Origins { listed: config.cors.origins.clone(), loopback: config.dev, metadata };
         // From the outside in. Errors get their form outside of all that can fail. CORS stands before the log, so that a preflight costs next to nothing; rates by address
         // stand before the match, so that guessing paths is limited too. Match, credentials and rates by caller follow
