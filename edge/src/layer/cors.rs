@@ -166,8 +166,8 @@ mod tests {
     #[test]
     fn metadata_that_passes_may_be_sent_and_read() {
         let lists = (["x-tenant".parse().unwrap()], ["x-cost".parse().unwrap()]);
-        let [metadata, compat] = [Compat::None, Compat::GrpcGateway]
-            .map(|compat| Metadata::new(&lists.0, &lists.1, compat));
+        let [metadata, compat] =
+            [Compat::None, Compat::GrpcGateway].map(|compat| Metadata::new(&lists.0, &lists.1, compat));
         let listed =
             |value: &HeaderValue, name: &str| value.to_str().unwrap().split(", ").any(|one| one == name);
         assert!(listed(&compat.allowed, "grpc-metadata-x-tenant") && listed(&compat.allowed, "x-tenant"));
@@ -184,7 +184,8 @@ mod tests {
 
     #[test]
     fn loopback_is_for_development() {
-        let origins = Origins { listed: Vec::new(), loopback: false, metadata: Metadata::new(&[], &[], Compat::None) };
+        let origins =
+            Origins { listed: Vec::new(), loopback: false, metadata: Metadata::new(&[], &[], Compat::None) };
         let mut headers = HeaderMap::new();
         headers.insert("origin", "http://localhost:5173".parse().unwrap());
         assert_eq!(origins.standing(&headers, &Uri::from_static("/")), Standing::Refused);

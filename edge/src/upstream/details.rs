@@ -29,9 +29,15 @@ mod tests {
 
     #[test]
     fn what_is_left_is_read() {
-        for (value, is_kept) in
-            [("CAU", true), ("CAU=", true), ("", true), ("C", false), ("%%%", false), ("CA_-", false), ("CAV", false)]
-        {
+        for (value, is_kept) in [
+            ("CAU", true),
+            ("CAU=", true),
+            ("", true),
+            ("C", false),
+            ("%%%", false),
+            ("CA_-", false),
+            ("CAV", false),
+        ] {
             let mut headers = HeaderMap::new();
             headers.insert("grpc-status", "5".parse().unwrap());
             headers.insert(DETAILS, value.parse().unwrap());

@@ -250,7 +250,11 @@ async fn request_metadata() {
         (&listed, new, Some("x")),
         (&json!({}), new, None),
     ] {
-        assert_eq!(passed(settings.clone(), header, "foo").await.as_deref(), expected, "{settings} {header:?}");
+        assert_eq!(
+            passed(settings.clone(), header, "foo").await.as_deref(),
+            expected,
+            "{settings} {header:?}"
+        );
     }
 }
 
@@ -482,7 +486,8 @@ async fn connect_streams() {
     assert_eq!(streamed.status, 200, "{streamed:?}");
     let mut envelopes = Envelopes::new(1 << 20);
     envelopes.push(streamed.body.into());
-    let flags = std::iter::from_fn(|| envelopes.take().expect("small messages")).map(|envelope| envelope.flags);
+    let flags =
+        std::iter::from_fn(|| envelopes.take().expect("small messages")).map(|envelope| envelope.flags);
     assert_eq!(flags.collect::<Vec<_>>(), [0, 0, END_STREAM]);
 }
 
@@ -493,7 +498,8 @@ async fn grpc_web() {
     envelopes.push(binary.body.clone().into());
     let message = envelopes.take().expect("a small message").expect("a message");
     assert!(message.message.starts_with(b"\x0a\x01a"), "{binary:?}");
-    let text = rpc(&echo(), "Notes/GetNote", "application/grpc-web-text", base64_text::encode(&request)).await;
+    let text =
+        rpc(&echo(), "Notes/GetNote", "application/grpc-web-text", base64_text::encode(&request)).await;
     let mut decoder = Base64Text::default();
     assert_eq!(decoder.decode(&text.body).expect("base64"), binary.body);
 }

@@ -3,9 +3,10 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use lastmile_edge::config::rest::JsonConfig;
 use lastmile_edge::schema::method::{EventName, Tier};
 use lastmile_edge::schema::routes::Found;
-use lastmile_edge::schema::{Mistakes, Schema};
+use lastmile_edge::schema::{Mistakes, RuleFile, Schema};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use prost::Message;
@@ -315,6 +316,19 @@ fn maps_that_no_compiler_writes_are_refused_by_name() {
             "{told:?}"
         );
     }
+}
+
+#[test]
+fn a_panic_while_a_schema_loads_is_a_mistake() {
+    // In place of the library, which panics on what nobody has found yet.
+    let panics = |_: &str| panic!("on purpose");
+    let options = "option (google.api.http) = { get: \"/v1/x\" };";
+    let loaded =
+        Schema::load(compile(&backend(options, "")), &RuleFile::default(), JsonConfig::default(), panics);
+    assert_eq!(
+        mistakes(loaded),
+        ["descriptors: all files: the descriptors cannot be read (malformed or too new)"]
+    );
 }
 
 proptest! {

@@ -48,7 +48,8 @@ fn problem(message: &MessageDescriptor) -> Option<&'static str> {
         let (Some(key), Some(_)) = (message.get_field(1), message.get_field(2)) else {
             return Some("is the entry of a map, but lacks its key, field 1, or its value, field 2");
         };
-        return (!is_key(&key.kind())).then_some("is the entry of a map, but its key is no string, bool or integer");
+        return (!is_key(&key.kind()))
+            .then_some("is the entry of a map, but its key is no string, bool or integer");
     }
     None
 }

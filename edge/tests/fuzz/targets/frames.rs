@@ -12,7 +12,7 @@ use super::Target;
 /// Of one message, in bytes.
 const LIMIT: usize = 64;
 /// Where inputs are cut in two; further on they are cut by size alone.
-const CUTS: usize = 48;
+const CUTS: usize = 16;
 
 pub(super) const TARGET: Target = Target {
     name: "frames",

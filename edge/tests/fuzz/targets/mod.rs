@@ -18,5 +18,11 @@ pub(crate) struct Target {
     pub(crate) words: &'static [&'static [u8]],
 }
 
-pub(crate) const ALL: [Target; 6] =
-    [template::TARGET, query::TARGET, write_json::TARGET, read_json::TARGET, editions::TARGET, frames::TARGET];
+pub(crate) const ALL: [Target; 6] = [
+    template::TARGET,
+    query::TARGET,
+    write_json::TARGET,
+    read_json::TARGET,
+    editions::TARGET,
+    frames::TARGET,
+];
