@@ -35,8 +35,8 @@ pub struct Guards {
 
 impl Guards {
     pub fn new(front: &Shared, addresses: Arc<AddressLimit>) -> Self {
-        let EdgeConfig { cors, dev, streams, .. } = &front.config;
-        let metadata = Metadata::new(&front.request_headers, &front.response_headers);
+        let EdgeConfig { cors, dev, streams, rest, .. } = &front.config;
+        let metadata = Metadata::new(&front.request_headers, &front.response_headers, rest.compat);
         Self {
             style: ErrorStyle::of(&front.config),
             origins: Origins { listed: cors.origins.clone(), loopback: *dev, metadata },

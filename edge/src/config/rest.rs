@@ -63,7 +63,7 @@ pub enum Compat {
     #[default]
     None,
     /// Status errors, `{"result"}` and `{"error"}` lines, unknown query parameters ignored; `Grpc-Metadata-*` headers
-    /// carry any metadata both ways, the reserved names excepted.
+    /// carry the metadata that is listed in `calls`, both ways.
     GrpcGateway,
 }
 

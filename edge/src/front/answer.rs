@@ -77,10 +77,10 @@ fn resource_etag<'a>(exchange: &Exchange, reply: &'a Reply) -> &'a str {
 
 /// The metadata that may pass.
 fn shown(exchange: &Exchange, reply: &Reply) -> HeaderMap {
+    let allowed = &exchange.front.response_headers;
     match exchange.front.config.rest.compat {
-        Compat::GrpcGateway => metadata::to_gateway(&reply.metadata),
-        // The call was made: a bad header of its answer must not make it a failure.
-        Compat::None => metadata::pass(&reply.metadata, &exchange.front.response_headers).unwrap_or_default(),
+        Compat::GrpcGateway => metadata::show_to_gateway(&reply.metadata, allowed),
+        Compat::None => metadata::show(&reply.metadata, allowed),
     }
 }
 

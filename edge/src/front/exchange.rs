@@ -75,9 +75,10 @@ impl Exchange {
     }
 
     fn metadata(&self) -> Result<HeaderMap> {
-        let mut passed = metadata::pass(&self.head.headers, &self.front.request_headers)?;
+        let (headers, allowed) = (&self.head.headers, &self.front.request_headers);
+        let mut passed = metadata::pass(headers, allowed)?;
         if self.front.config.rest.compat == Compat::GrpcGateway {
-            passed.extend(metadata::from_gateway(&self.head.headers)?);
+            passed.extend(metadata::from_gateway(headers, allowed)?);
         }
         if let Some(authorization) = &self.caller.authorization {
             passed.insert(header::AUTHORIZATION, authorization.clone());

@@ -4,7 +4,9 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
+use crate::config::rest::Compat;
 use crate::error::{Code, Error};
+use crate::upstream::metadata::gateway_name;
 
 use super::vary::vary;
 
@@ -36,15 +38,17 @@ pub struct Metadata {
 
 impl Metadata {
     /// Trailers come under names of their own where a face has none (Connect protocol, "Unary-Response").
-    pub fn new(request: &[HeaderName], response: &[HeaderName]) -> Self {
+    pub fn new(request: &[HeaderName], response: &[HeaderName], compat: Compat) -> Self {
         let list = |fixed: &str, more: Vec<String>| {
             let names: Vec<&str> = std::iter::once(fixed).chain(more.iter().map(String::as_str)).collect();
             HeaderValue::try_from(names.join(", ")).unwrap_or(HeaderValue::from_static(""))
         };
-        let named = |name: &HeaderName| [name.to_string(), format!("trailer-{name}")];
+        let old = |name: &HeaderName| (compat == Compat::GrpcGateway).then(|| gateway_name(name));
+        let sent = |name: &HeaderName| [Some(name.to_string()), old(name)];
+        let shown = |name: &HeaderName| [Some(name.to_string()), Some(format!("trailer-{name}")), old(name)];
         Self {
-            allowed: list(ALLOWED, request.iter().map(HeaderName::to_string).collect()),
-            exposed: list(EXPOSED, response.iter().flat_map(named).collect()),
+            allowed: list(ALLOWED, request.iter().flat_map(sent).flatten().collect()),
+            exposed: list(EXPOSED, response.iter().flat_map(shown).flatten().collect()),
         }
     }
 }
@@ -135,7 +139,7 @@ mod tests {
         let origins = Origins {
             listed: vec!["https://app.example.com".into()],
             loopback: true,
-            metadata: Metadata::new(&[], &[]),
+            metadata: Metadata::new(&[], &[], Compat::None),
         };
         for (origin, expected) in [
             ("http://edge.test:8080", Standing::Own),
@@ -163,9 +167,15 @@ mod tests {
 
     #[test]
     fn metadata_that_passes_may_be_sent_and_read() {
-        let metadata = Metadata::new(&["x-tenant".parse().unwrap()], &["x-cost".parse().unwrap()]);
+        let lists = (["x-tenant".parse().unwrap()], ["x-cost".parse().unwrap()]);
+        let [metadata, compat] =
+            [Compat::None, Compat::GrpcGateway].map(|compat| Metadata::new(&lists.0, &lists.1, compat));
         let listed =
             |value: &HeaderValue, name: &str| value.to_str().unwrap().split(", ").any(|one| one == name);
+        assert!(listed(&compat.allowed, "grpc-metadata-x-tenant") && listed(&compat.allowed, "x-tenant"));
+        assert!(listed(&compat.exposed, "grpc-metadata-x-cost") && listed(&compat.exposed, "x-cost"));
+        assert!(!listed(&metadata.allowed, "grpc-metadata-x-tenant"));
+        assert!(!listed(&metadata.exposed, "grpc-metadata-x-cost"));
         for name in ["x-tenant", "authorization", "connect-protocol-version", "grpc-timeout"] {
             assert!(listed(&metadata.allowed, name), "{name}");
         }
@@ -176,7 +186,8 @@ mod tests {
 
     #[test]
     fn loopback_is_for_development() {
-        let origins = Origins { listed: Vec::new(), loopback: false, metadata: Metadata::new(&[], &[]) };
+        let origins =
+            Origins { listed: Vec::new(), loopback: false, metadata: Metadata::new(&[], &[], Compat::None) };
         let mut headers = HeaderMap::new();
         headers.insert("origin", "http://localhost:5173".parse().unwrap());
         assert_eq!(origins.standing(&headers, &Uri::from_static("/")), Standing::Refused);

@@ -1,7 +1,6 @@
 //! Turns encoded `FileDescriptorProto`s into a descriptor pool, whatever the backend left out.
 
 use std::collections::{HashMap, HashSet};
-use std::panic::catch_unwind;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
@@ -61,7 +60,7 @@ pub fn complete(files: Vec<Bytes>) -> Result<Vec<Bytes>, String> {
     Ok(complete)
 }
 
-/// Builds the pool of `files`; the order does not matter.
+/// Builds the pool of `files`; the order does not matter. prost-reflect may panic on files that no compiler writes.
 pub fn pool(files: &[Bytes]) -> Result<DescriptorPool, String> {
     let lowered: Vec<Bytes> = files
         .iter()
@@ -76,11 +75,7 @@ pub fn pool(files: &[Bytes]) -> Result<DescriptorPool, String> {
             return Err(format!("{name}: imports `{missing}`, which the descriptors do not hold"));
         }
     }
-    let set = join_set(lowered);
-    // prost-reflect 0.16 panics on input it does not know; a reload must survive that.
-    catch_unwind(|| DescriptorPool::decode(set))
-        .map_err(|_| "the descriptors cannot be read (malformed or too new)".to_owned())?
-        .map_err(|error| error.to_string())
+    DescriptorPool::decode(join_set(lowered)).map_err(|error| error.to_string())
 }
 
 fn parse(file: &[u8]) -> Result<FileDescriptorProto, String> {

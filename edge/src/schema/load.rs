@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use base64::Engine;
@@ -73,9 +74,20 @@ impl Schema {
         reserved: impl Fn(&str) -> bool,
         served: impl Fn(&str) -> bool,
     ) -> Result<Self, Mistakes> {
-        let whole = |problem: String| {
-            Mistakes(vec![Mistake { file: "descriptors".into(), place: "all files".into(), problem }])
-        };
+        // prost-reflect 0.16 panics on files that no compiler writes, now when it reads them and now when it is asked
+        // about them; a reload must survive that. Nothing half-made is seen afterwards.
+        let compiling = AssertUnwindSafe(|| Self::compile(files, rules, json, reserved, served));
+        catch_unwind(compiling)
+            .unwrap_or_else(|_| Err(whole("the descriptors cannot be read (malformed or too new)".into())))
+    }
+
+    fn compile(
+        files: Vec<Bytes>,
+        rules: &RuleFile,
+        json: JsonConfig,
+        reserved: impl Fn(&str) -> bool,
+        served: impl Fn(&str) -> bool,
+    ) -> Result<Self, Mistakes> {
         let files = in_order(descriptors::complete(files).map_err(whole)?);
         let pool = descriptors::pool(&files).map_err(whole)?;
 
@@ -177,6 +189,11 @@ impl Schema {
             }
         }
     }
+}
+
+/// A mistake that no method or message is at fault for.
+fn whole(problem: String) -> Mistakes {
+    Mistakes(vec![Mistake { file: "descriptors".into(), place: "all files".into(), problem }])
 }
 
 fn strong_etag(bytes: &[u8]) -> HeaderValue {

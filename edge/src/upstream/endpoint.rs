@@ -17,6 +17,7 @@ use tonic::body::Body;
 use tonic::transport::Channel;
 use tower::{Service, ServiceExt};
 
+use super::details;
 use super::failure::Failure;
 use super::news::News;
 use super::target::Target;
@@ -138,8 +139,9 @@ impl Endpoint {
             Err(error) => Err(error),
         };
         match outcome {
-            Ok(response) => {
+            Ok(mut response) => {
                 self.reached();
+                details::drop_unreadable(response.headers_mut());
                 Ok(response.map(|body| Body::new(Counted { body, place: Some(place) })))
             }
             Err(error) => {
@@ -279,12 +281,16 @@ impl http_body::Body for Counted {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) if frame.is_data() => {}
-            Poll::Ready(_) => self.place = None,
-            Poll::Pending => {}
+        let mut polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &mut polled {
+            Poll::Ready(Some(Ok(frame))) if frame.is_data() => return polled,
+            Poll::Ready(Some(Ok(frame))) => {
+                frame.trailers_mut().into_iter().for_each(details::drop_unreadable);
+            }
+            Poll::Ready(_) => {}
+            Poll::Pending => return polled,
         }
+        self.place = None;
         polled
     }
 

@@ -6,55 +6,78 @@ use crate::error::{Error, Result};
 
 const GATEWAY_PREFIX: &str = "grpc-metadata-";
 
-/// Copies the headers that are on the list; reserved ones never pass, whatever the list says.
+/// The headers of a request that are on the list; reserved ones never pass, whatever the list says.
 ///
 /// # Errors
 /// INVALID_ARGUMENT when a `-bin` header is not base64.
 pub fn pass(headers: &HeaderMap, allowed: &[HeaderName]) -> Result<HeaderMap> {
-    let mut passed = HeaderMap::new();
-    for name in allowed.iter().filter(|name| !is_reserved(name)) {
-        for value in headers.get_all(name) {
-            check_binary(name, value)?;
-            passed.append(name, value.clone());
-        }
-    }
-    Ok(passed)
+    checked(listed(headers, allowed))
 }
 
-fn check_binary(name: &HeaderName, value: &HeaderValue) -> Result<()> {
-    let is_base64 = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=,-_ ".contains(&b));
-    if name.as_str().ends_with("-bin") && !value.to_str().is_ok_and(is_base64) {
-        return Err(Error::field(name.as_str(), "must be base64"));
-    }
-    Ok(())
-}
-
-/// What grpc-gateway's clients send as metadata: headers with its prefix, which is taken off.
+/// The same of headers with the prefix that grpc-gateway's clients send metadata under, which is taken off.
 ///
 /// # Errors
 /// As [`pass`].
-pub fn from_gateway(headers: &HeaderMap) -> Result<HeaderMap> {
+pub fn from_gateway(headers: &HeaderMap, allowed: &[HeaderName]) -> Result<HeaderMap> {
+    let bare = headers.iter().filter_map(|(name, value)| {
+        let name = name.as_str().strip_prefix(GATEWAY_PREFIX)?;
+        let name = allowed.iter().find(|allowed| *allowed == name)?;
+        Some((name, value))
+    });
+    checked(bare.filter(|(name, _)| !is_reserved(name)))
+}
+
+/// The metadata of an answer that is on the list. The call was made: a bad header must not make it a failure, and is
+/// left out.
+pub fn show(metadata: &HeaderMap, allowed: &[HeaderName]) -> HeaderMap {
+    let shown = listed(metadata, allowed).filter(|(name, value)| {
+        let is_good = !is_bad(name, value);
+        if !is_good {
+            tracing::warn!(%name, "metadata of an answer is not base64 and is left out");
+        }
+        is_good
+    });
+    shown.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The same as grpc-gateway shows it: with its prefix.
+pub fn show_to_gateway(metadata: &HeaderMap, allowed: &[HeaderName]) -> HeaderMap {
+    let mut prefixed = HeaderMap::new();
+    for (name, value) in &show(metadata, allowed) {
+        if let Ok(name) = gateway_name(name).parse::<HeaderName>() {
+            prefixed.append(name, value.clone());
+        }
+    }
+    prefixed
+}
+
+/// What grpc-gateway calls this metadata in HTTP.
+pub fn gateway_name(name: &HeaderName) -> String {
+    format!("{GATEWAY_PREFIX}{name}")
+}
+
+fn listed<'a>(
+    headers: &'a HeaderMap,
+    allowed: &'a [HeaderName],
+) -> impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)> {
+    let names = allowed.iter().filter(|name| !is_reserved(name));
+    names.flat_map(|name| headers.get_all(name).iter().map(move |value| (name, value)))
+}
+
+fn checked<'a>(headers: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>) -> Result<HeaderMap> {
     let mut passed = HeaderMap::new();
     for (name, value) in headers {
-        let bare =
-            name.as_str().strip_prefix(GATEWAY_PREFIX).and_then(|name| name.parse::<HeaderName>().ok());
-        if let Some(bare) = bare.filter(|name| !is_reserved(name)) {
-            check_binary(&bare, value)?;
-            passed.append(bare, value.clone());
+        if is_bad(name, value) {
+            return Err(Error::field(name.as_str(), "must be base64"));
         }
+        passed.append(name, value.clone());
     }
     Ok(passed)
 }
 
-/// All metadata of an answer as grpc-gateway shows it: with its prefix.
-pub fn to_gateway(metadata: &HeaderMap) -> HeaderMap {
-    let mut passed = HeaderMap::new();
-    for (name, value) in metadata.iter().filter(|(name, _)| !is_reserved(name)) {
-        if let Ok(name) = format!("{GATEWAY_PREFIX}{name}").parse::<HeaderName>() {
-            passed.append(name, value.clone());
-        }
-    }
-    passed
+fn is_bad(name: &HeaderName, value: &HeaderValue) -> bool {
+    let is_base64 = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=,-_ ".contains(&b));
+    name.as_str().ends_with("-bin") && !value.to_str().is_ok_and(is_base64)
 }
 
 /// gRPC's own, hop-by-hop, and those that the edge itself vouches for.
@@ -100,26 +123,37 @@ mod tests {
     }
 
     #[test]
-    fn the_prefix_of_grpc_gateway_carries_everything_but_what_is_reserved() {
-        let mut headers = HeaderMap::new();
-        for name in
-            ["x-plain", "grpc-metadata-x-tenant", "grpc-metadata-authorization", "grpc-metadata-grpc-timeout"]
-        {
-            headers.insert(name, "v".parse().unwrap());
-        }
+    fn the_prefix_of_grpc_gateway_carries_the_list_and_nothing_that_is_reserved() {
         let names = |headers: &HeaderMap| headers.keys().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(names(&from_gateway(&headers).unwrap()), ["x-tenant"]);
-        let mut metadata = HeaderMap::new();
-        for name in ["x-shard", "set-cookie", "content-type", "grpc-status"] {
-            metadata.insert(name, "v".parse().unwrap());
-        }
-        assert_eq!(names(&to_gateway(&metadata)), ["grpc-metadata-x-shard"]);
+        let headers = |names: &[&str]| -> HeaderMap {
+            names.iter().map(|name| (name.parse().unwrap(), HeaderValue::from_static("v"))).collect()
+        };
+        let list = ["x-tenant", "authorization", "grpc-timeout", "set-cookie"].map(|n| n.parse().unwrap());
+        let request = headers(&[
+            "x-tenant",
+            "grpc-metadata-x-tenant",
+            "grpc-metadata-x-other",
+            "grpc-metadata-authorization",
+            "grpc-metadata-grpc-timeout",
+        ]);
+        assert_eq!(names(&from_gateway(&request, &list).unwrap()), ["x-tenant"]);
+        let metadata = headers(&["x-tenant", "x-other", "set-cookie", "grpc-status"]);
+        assert_eq!(names(&show_to_gateway(&metadata, &list)), ["grpc-metadata-x-tenant"]);
     }
 
     #[test]
     fn binary_headers_must_be_base64() {
+        let list = ["x-key-bin", "x-cost"].map(|n| n.parse().unwrap());
         let mut headers = HeaderMap::new();
-        headers.insert("x-key-bin", "%%%".parse().unwrap());
-        assert!(pass(&headers, &["x-key-bin".parse().unwrap()]).is_err());
+        for (name, value) in [("x-key-bin", "AQID"), ("x-key-bin", "%%%"), ("x-cost", "%")] {
+            headers.append(name, value.parse().unwrap());
+        }
+        assert!(pass(&headers, &list).is_err());
+        let shown = show(&headers, &list);
+        assert_eq!(shown.get_all("x-key-bin").iter().collect::<Vec<_>>(), ["AQID"]);
+        assert_eq!(shown["x-cost"], "%");
+        headers.insert("grpc-metadata-x-key-bin", "%%%".parse().unwrap());
+        assert!(from_gateway(&headers, &list).is_err());
+        assert_eq!(show_to_gateway(&headers, &list)["grpc-metadata-x-key-bin"], "AQID");
     }
 }

@@ -6,6 +6,7 @@ pub mod metadata;
 pub mod status;
 mod news;
 mod failure;
+mod details;
 mod budget;
 pub mod resolve;
 mod target;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::unfold;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use lastmile_edge::upstream::Upstream;
@@ -34,6 +34,8 @@ pub(crate) enum Act {
     End,
     /// Ends with this status in the trailers.
     Fail(Status),
+    /// Ends with these trailers, whatever they say.
+    Trailers(&'static [(&'static str, &'static str)]),
     /// Stops without trailers, as when a proxy closes the connection in an orderly way.
     Cut,
     /// Stops in the middle of a message.
@@ -136,10 +138,10 @@ impl Backend {
         self.0.open.send_modify(|open| *open += 1);
         let frames = play(acts, Open(self.0.open.clone()));
         let mut response = Response::new(Body::new(StreamBody::new(frames)));
-        response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/grpc"));
+        response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
         for act in metadata {
             if let Act::Metadata(name, value) = act {
-                response.headers_mut().append(name, http::HeaderValue::from_static(value));
+                response.headers_mut().append(name, HeaderValue::from_static(value));
             }
         }
         response
@@ -157,6 +159,7 @@ fn play(acts: Vec<Act>, open: Open) -> impl Stream<Item = io::Result<Frame<Bytes
                 }
                 Act::End => Ok(Frame::trailers(trailers(&Status::new(Code::Ok, "")))),
                 Act::Fail(status) => Ok(Frame::trailers(trailers(&status))),
+                Act::Trailers(lines) => Ok(Frame::trailers(lines.iter().map(header).collect())),
                 Act::Tear => {
                     acts = vec![Act::Cut].into_iter();
                     Ok(Frame::data(Bytes::from_static(b"\0\0\0\0\x09torn")))
@@ -168,6 +171,10 @@ fn play(acts: Vec<Act>, open: Open) -> impl Stream<Item = io::Result<Frame<Bytes
             return Some((frame, (acts, open)));
         }
     })
+}
+
+fn header((name, value): &(&'static str, &'static str)) -> (HeaderName, HeaderValue) {
+    (HeaderName::from_static(name), HeaderValue::from_static(value))
 }
 
 fn framed(message: &[u8]) -> Bytes {

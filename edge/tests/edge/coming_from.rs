@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::pin::Pin;
 
+use lastmile_edge::front::rpc::base64_text::{self, Base64Text};
+use lastmile_edge::front::rpc::envelope::{END_STREAM, Envelopes};
 use serde_json::{Value, json};
 use tonic::Code;
 
@@ -23,11 +25,17 @@ const ROWS: &[Row] = rows! {
     "gateway-annotations" annotations
     "gateway-rules" rules
     "gateway-defaults" defaults
+    "gateway-emit-unpopulated" omitted_defaults
     "gateway-int64" int64
     "gateway-enums" enums
+    "gateway-enum-numbers" enum_numbers
     "gateway-names" names
+    "gateway-proto-names" proto_names
     "gateway-unknown-json" unknown_json
+    "gateway-discard-unknown" discarded_json
     "gateway-query" query
+    "gateway-unknown-query" ignored_query
+    "gateway-query-maps" query_maps
     "gateway-query-duration" query_duration
     "gateway-patch" patch
     "gateway-errors" errors
@@ -42,6 +50,7 @@ const ROWS: &[Row] = rows! {
     "gateway-override" method_override
     "gateway-etag" etag
     "envoy-descriptors" annotations
+    "envoy-auto-mapping" implicit_bindings
     "envoy-errors" unknown_details
     "envoy-first-error" first_error
     "envoy-late-error" late_error
@@ -54,6 +63,11 @@ const ROWS: &[Row] = rows! {
     "envoy-compressor" compressor
     "envoy-large-body" large_body
     "envoy-print-options" defaults
+    "envoy-int64" int64_numbers
+    "connect-unary" connect_unary
+    "connect-errors" connect_errors
+    "connect-streams" connect_streams
+    "connect-grpc-web" grpc_web
     "connect-codes" codes
     "connect-timeout" connect_timeout
     "connect-get" etag
@@ -227,13 +241,21 @@ async fn passed(settings: Value, header: (&str, &str), name: &str) -> Option<Str
 async fn request_metadata() {
     let (old, new) = (("Grpc-Metadata-Foo", "x"), ("foo", "x"));
     let listed = json!({ "calls": { "request_headers": ["foo"] } });
-    assert_eq!(
-        passed(json!({ "rest": { "compat": "grpc-gateway" } }), old, "foo").await.as_deref(),
-        Some("x")
-    );
-    assert_eq!(passed(json!({}), old, "foo").await, None);
-    assert_eq!(passed(listed, new, "foo").await.as_deref(), Some("x"));
-    assert_eq!(passed(json!({}), new, "foo").await, None);
+    let mut compat = listed.clone();
+    compat["rest"] = json!({ "compat": "grpc-gateway" });
+    for (settings, header, expected) in [
+        (&compat, old, Some("x")),
+        (&json!({ "rest": { "compat": "grpc-gateway" } }), old, None),
+        (&listed, old, None),
+        (&listed, new, Some("x")),
+        (&json!({}), new, None),
+    ] {
+        assert_eq!(
+            passed(settings.clone(), header, "foo").await.as_deref(),
+            expected,
+            "{settings} {header:?}"
+        );
+    }
 }
 
 async fn headers() {
@@ -262,11 +284,18 @@ fn talkative() -> Backend {
 }
 
 async fn answer_metadata() {
-    let old = compat(&talkative()).await.get("/v1/notes/a", &[]).await;
-    assert_eq!((old.header("grpc-metadata-x-shard").as_str(), old.header("x-shard").as_str()), ("7", ""));
-    let listed = json!({ "calls": { "response_headers": ["x-shard"] } });
-    assert_eq!(Site::start(listed, &talkative()).await.get("/v1/notes/a", &[]).await.header("x-shard"), "7");
-    assert_eq!(site(&talkative()).await.get("/v1/notes/a", &[]).await.header("x-shard"), "");
+    let compat = json!({ "compat": "grpc-gateway" });
+    let listed = json!({ "response_headers": ["x-shard"] });
+    for (settings, prefixed, own) in [
+        (json!({ "rest": compat, "calls": listed }), "7", ""),
+        (json!({ "rest": compat }), "", ""),
+        (json!({ "calls": listed }), "", "7"),
+        (json!({}), "", ""),
+    ] {
+        let answer = Site::start(settings.clone(), &talkative()).await.get("/v1/notes/a", &[]).await;
+        let shown = (answer.header("grpc-metadata-x-shard"), answer.header("x-shard"));
+        assert_eq!(shown, (prefixed.to_owned(), own.to_owned()), "{settings}");
+    }
 }
 
 async fn cookies() {
@@ -375,4 +404,102 @@ async fn protobuf() {
     let answer = site(&echo()).await.get("/v1/notes/a", &[("accept", "application/x-protobuf")]).await;
     assert_eq!(answer.header("content-type"), "application/x-protobuf");
     assert!(answer.body.starts_with(b"\x0a\x01a"));
+}
+
+/// What comes back of a body that is sent with these settings of REST; null asks by GET.
+async fn with_rest(rest: Value, target: &str, body: Value) -> Value {
+    let site = Site::start(json!({ "rest": rest }), &echo()).await;
+    let line = if body.is_null() { format!("GET {target}") } else { format!("POST {target}") };
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let answer = site.ask(&line, &[], body).await;
+    assert_eq!(answer.status, 200, "{line}: {}", answer.text());
+    answer.json()
+}
+
+async fn discarded_json() {
+    let body = json!({ "nope": 1, "text": "x" });
+    let kinds = with_rest(json!({ "unknown_fields": "ignore" }), "/v1/kinds:echo", body).await;
+    assert_eq!(kinds["text"], "x");
+}
+
+async fn ignored_query() {
+    for rest in [json!({ "unknown_query": "ignore" }), json!({ "compat": "grpc-gateway" })] {
+        assert_eq!(with_rest(rest, "/v1/kinds?nope=1&text=x", Value::Null).await["text"], "x");
+    }
+    refused("GET /v1/kinds?nope=1&text=x", "", "nope").await;
+}
+
+async fn query_maps() {
+    let kinds = with_rest(json!({ "query_maps": true }), "/v1/kinds?labels%5Ba%5D=x", Value::Null).await;
+    assert_eq!(kinds["labels"], json!({ "a": "x" }));
+}
+
+/// Some fields, written so.
+async fn written(json: Value) -> Value {
+    let body = json!({ "color": "RED", "int64Value": "5" });
+    with_rest(json!({ "json": json }), "/v1/kinds:echo", body).await
+}
+
+async fn omitted_defaults() {
+    let kinds = written(json!({ "defaults": "omit" })).await;
+    assert_eq!(kinds, json!({ "int64Value": "5", "color": "RED" }));
+}
+
+async fn enum_numbers() {
+    assert_eq!(written(json!({ "enums": "number" })).await["color"], 1);
+}
+
+async fn proto_names() {
+    assert_eq!(written(json!({ "names": "proto" })).await["int64_value"], "5");
+}
+
+async fn int64_numbers() {
+    assert_eq!(written(json!({ "int64": "number" })).await["int64Value"], 5);
+}
+
+/// A call by its own path.
+async fn rpc(backend: &Backend, method: &str, kind: &str, body: impl AsRef<[u8]>) -> Answer {
+    let headers = [("connect-protocol-version", "1"), ("content-type", kind)];
+    site(backend).await.ask(&format!("POST /shop.v1.{method}"), &headers, body).await
+}
+
+async fn implicit_bindings() {
+    let answer = site(&echo()).await.ask("POST /shop.v1.Notes/GetNote", &[], r#"{"name":"a"}"#).await;
+    assert_eq!((answer.status, answer.json()["name"].clone()), (200, json!("a")));
+}
+
+async fn connect_unary() {
+    let answer = rpc(&echo(), "Notes/GetNote", "application/json", r#"{"name":"a"}"#).await;
+    assert_eq!((answer.status, answer.json()["name"].clone()), (200, json!("a")));
+}
+
+async fn connect_errors() {
+    let backend = Backend::new(|_, _| vec![failure(Code::NotFound, "NOTE_MISSING")]);
+    let error = rpc(&backend, "Notes/GetNote", "application/json", "{}").await;
+    assert_eq!((error.status, error.json()["code"].clone()), (404, json!("not_found")));
+    assert_eq!(error.json()["details"][0]["type"], "google.rpc.ErrorInfo");
+}
+
+async fn connect_streams() {
+    let streamed =
+        rpc(&stream(Act::End), "Streams/Tick", "application/connect+json", b"\0\0\0\0\x02{}").await;
+    assert_eq!(streamed.status, 200, "{streamed:?}");
+    let mut envelopes = Envelopes::new(1 << 20);
+    envelopes.push(streamed.body.into());
+    let flags =
+        std::iter::from_fn(|| envelopes.take().expect("small messages")).map(|envelope| envelope.flags);
+    assert_eq!(flags.collect::<Vec<_>>(), [0, 0, END_STREAM]);
+}
+
+async fn grpc_web() {
+    let request = [&b"\0\0\0\0\x03"[..], b"\x0a\x01a"].concat();
+    let binary = rpc(&echo(), "Notes/GetNote", "application/grpc-web+proto", &request).await;
+    let mut envelopes = Envelopes::new(1 << 20);
+    envelopes.push(binary.body.clone().into());
+    let message = envelopes.take().expect("a small message").expect("a message");
+    assert!(message.message.starts_with(b"\x0a\x01a"), "{binary:?}");
+    let text =
+        rpc(&echo(), "Notes/GetNote", "application/grpc-web-text", base64_text::encode(&request)).await;
+    let mut decoder = Base64Text::default();
+    assert_eq!(decoder.decode(&text.body).expect("base64"), binary.body);
 }

@@ -1,6 +1,8 @@
 //! Errors over real sockets: one shape on every path, in the form that the caller reads.
 
 use http::header;
+use lastmile_edge::config::UpstreamConfig;
+use lastmile_edge::upstream::Upstream;
 use lastmile_proto::google::rpc::{
     BadRequest, DebugInfo, ErrorInfo, RetryInfo, Status as RpcStatus, bad_request,
 };
@@ -8,7 +10,8 @@ use prost::Message;
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::backend::{Act, Backend, answer, detail, failure, failure_with};
+use crate::backend::{Act, Backend, answer, detail, failure, failure_with, response};
+use crate::host::Host;
 use crate::shop::message;
 use crate::site::{Answer, Site};
 
@@ -269,4 +272,54 @@ async fn the_envelope_holds_answers_and_errors() {
     assert_eq!(bytes.body, b"\x0a\x01a");
     let named = site.get("/v1/notes/none", &[("accept", "application/problem+json, */*")]).await;
     assert_eq!(named.json()["reason"], "NOTE_MISSING");
+}
+
+#[tokio::test]
+async fn details_that_are_not_base64_are_left_out_of_the_error() {
+    const BAD: &[(&str, &str)] =
+        &[("grpc-status", "5"), ("grpc-message", "gone"), ("grpc-status-details-bin", "%%%")];
+    let in_head = BAD.iter().map(|(name, value)| Act::Metadata(name, value)).chain([Act::Cut]).collect();
+    let late = vec![response(json!({ "number": 1 })), Act::Trailers(BAD)];
+    for (acts, line, kind, status) in [
+        (vec![Act::Trailers(BAD)], "GET /v1/notes/a", "application/json", 404),
+        (in_head, "GET /v1/notes/a", "application/json", 404),
+        (vec![Act::Trailers(BAD)], "GET /v1/tick", "application/x-ndjson", 404),
+        (late.clone(), "GET /v1/tick", "application/x-ndjson", 200),
+        (late, "POST /shop.v1.Streams/Tick", "application/grpc-web+proto", 200),
+        (vec![Act::Trailers(BAD)], "POST /shop.v1.Notes/GetNote", "application/proto", 404),
+    ] {
+        let host = Host::of(&Backend::new(move |_, _| acts.clone())).await;
+        let config = UpstreamConfig { url: vec![host.url()], ..UpstreamConfig::default() };
+        let site = Site::before(json!({}), Upstream::connect(&[config]).expect("a URL")).await;
+        let body = if kind.starts_with("application/grpc") { &b"\0\0\0\0\0"[..] } else { b"" };
+        let answer = site.ask(line, &[("accept", kind), ("content-type", kind)], body).await;
+        let text = String::from_utf8_lossy(&answer.body);
+        assert_eq!(answer.status, status, "{line} {kind}: {text}");
+        assert!(text.contains("gone") && !text.contains("%%%"), "{line} {kind}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn bad_metadata_of_an_answer_takes_no_other_with_it() {
+    let backend = Backend::new(|_, _| {
+        let metadata = [("x-key-bin", "%%%"), ("x-key-bin", "AQID"), ("x-shard", "7")];
+        let metadata = metadata.map(|(name, value)| Act::Metadata(name, value));
+        metadata.into_iter().chain(answer("Note", json!({ "name": "a" }))).collect()
+    });
+    let calls = json!({ "request_headers": ["x-key-bin"], "response_headers": ["x-key-bin", "x-shard"] });
+    let site = Site::start(json!({ "calls": calls }), &backend).await;
+    let connect = ("connect-protocol-version", "1");
+    for (line, headers) in [
+        ("GET /v1/notes/a", vec![]),
+        ("POST /shop.v1.Notes/GetNote", vec![connect, ("content-type", "application/json")]),
+        ("POST /shop.v1.Notes/GetNote", vec![("content-type", "application/grpc-web+proto")]),
+    ] {
+        let body = if headers.len() == 1 { "\0\0\0\0\0" } else { "{}" };
+        let body = if headers.is_empty() { "" } else { body };
+        let answer = site.ask(line, &headers, body).await;
+        let shown = (answer.status, answer.header("x-key-bin"), answer.header("x-shard"));
+        assert_eq!(shown, (200, "AQID".into(), "7".into()), "{line} {headers:?}");
+    }
+    let refused = site.get("/v1/notes/a", &[("x-key-bin", "%%%")]).await;
+    assert_eq!((refused.status, refused.json()["errors"][0]["field"].clone()), (400, json!("x-key-bin")));
 }

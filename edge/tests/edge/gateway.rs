@@ -83,7 +83,11 @@ async fn metadata_has_its_prefix_both_ways() {
         ("x-plain", "p"),
         ("grpc-timeout", "5S"),
     ];
-    let answer = site(&backend).await.get("/v1/notes/a", &headers).await;
+    let calls = json!({
+        "request_headers": ["x-tenant", "authorization", "x-forwarded-for"], "response_headers": ["x-shard", "set-cookie"],
+    });
+    let listed = json!({ "rest": { "compat": "grpc-gateway" }, "calls": calls });
+    let answer = Site::start(listed, &backend).await.get("/v1/notes/a", &headers).await;
     assert_eq!(answer.header("grpc-metadata-x-shard"), "7");
     assert!(
         !answer.headers.contains_key("set-cookie")
@@ -97,11 +101,12 @@ async fn metadata_has_its_prefix_both_ways() {
     let timeout = head["grpc-timeout"].to_str().expect("text");
     assert!(timeout.ends_with(['u', 'm', 'S', 'n']), "{timeout}");
 
-    // Without the setting, the list of allowed headers is all there is.
-    let site = Site::start(json!({}), &backend).await;
-    let answer = site.get("/v1/notes/a", &headers).await;
-    assert!(!answer.headers.contains_key("grpc-metadata-x-shard"));
-    assert!(!backend.heads().pop().expect("a call").contains_key("x-tenant"));
+    // The prefix alone carries nothing, nor does the list without the manners.
+    for settings in [json!({ "rest": { "compat": "grpc-gateway" } }), json!({ "calls": calls })] {
+        let answer = Site::start(settings, &backend).await.get("/v1/notes/a", &headers).await;
+        assert!(!answer.headers.contains_key("grpc-metadata-x-shard"));
+        assert!(!backend.heads().pop().expect("a call").contains_key("x-tenant"));
+    }
 }
 
 #[tokio::test]

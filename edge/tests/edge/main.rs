@@ -34,7 +34,6 @@ mod errors;
 mod manners;
 mod gateway;
 mod coming_from;
-mod coming_from_later;
 mod balance;
 mod retries;
 mod learning;

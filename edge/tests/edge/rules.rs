@@ -3,13 +3,15 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use lastmile_edge::config::rest::JsonConfig;
 use lastmile_edge::schema::method::{EventName, Tier};
 use lastmile_edge::schema::routes::Found;
-use lastmile_edge::schema::{Mistakes, Schema};
+use lastmile_edge::schema::{Mistakes, RuleFile, Schema};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use prost::Message;
-use prost_types::FileDescriptorProto;
+use prost_types::field_descriptor_proto::Type;
+use prost_types::{DescriptorProto, FileDescriptorProto};
 
 use crate::arbitrary::unrecorded;
 use crate::shop::{compile, load, load_with, method, shop};
@@ -293,6 +295,40 @@ fn unreadable_descriptors_are_refused_in_a_sentence() {
             "{told:?}"
         );
     }
+}
+
+#[test]
+fn maps_that_no_compiler_writes_are_refused_by_name() {
+    let text = "syntax = \"proto3\"; package t; message R { map<string, R> parts = 1; }";
+    for (change, words) in [
+        ((|entry| entry.field[0].number = Some(3)) as fn(&mut DescriptorProto), "lacks its key, field 1"),
+        (|entry| drop(entry.field.pop()), "or its value, field 2"),
+        (|entry| entry.field[0].set_type(Type::Double), "its key is no string, bool or integer"),
+    ] {
+        let mut files = compile(text);
+        let encoded = files.last_mut().expect("a file");
+        let mut file = FileDescriptorProto::decode(&**encoded).expect("a file");
+        change(&mut file.message_type[0].nested_type[0]);
+        *encoded = file.encode_to_vec().into();
+        let told = mistakes(load_with(files, "{}"));
+        assert!(
+            told.len() == 1 && told[0].starts_with("test.proto: t.R.PartsEntry: ") && told[0].contains(words),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
+fn a_panic_while_a_schema_loads_is_a_mistake() {
+    // In place of the library, which panics on what nobody has found yet.
+    let panics = |_: &str| panic!("on purpose");
+    let options = "option (google.api.http) = { get: \"/v1/x\" };";
+    let loaded =
+        Schema::load(compile(&backend(options, "")), &RuleFile::default(), JsonConfig::default(), panics);
+    assert_eq!(
+        mistakes(loaded),
+        ["descriptors: all files: the descriptors cannot be read (malformed or too new)"]
+    );
 }
 
 proptest! {

@@ -8,6 +8,7 @@ use http::HeaderMap;
 use lastmile_edge::app::Edge;
 use lastmile_edge::schema::{Source, descriptors};
 use lastmile_edge::serve;
+use lastmile_edge::upstream::Upstream;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -38,9 +39,13 @@ pub(crate) struct Answer {
 impl Site {
     /// `settings` are those of the edge's configuration file, as JSON.
     pub(crate) async fn start(settings: Value, backend: &Backend) -> Self {
+        Self::before(settings, backend.upstream()).await
+    }
+
+    /// The same before a backend that is reached in another way.
+    pub(crate) async fn before(settings: Value, upstream: Upstream) -> Self {
         let config = serde_json::from_value(settings).expect("settings");
-        let edge =
-            Edge::new(config, backend.upstream(), Source::Encoded(&DESCRIPTORS), None).expect("an edge");
+        let edge = Edge::new(config, upstream, Source::Encoded(&DESCRIPTORS), None).expect("an edge");
         edge.begin().await.expect("a good schema");
         let http = serve::bind("127.0.0.1:0").await.expect("a free port");
         let admin = serve::bind("127.0.0.1:0").await.expect("a free port");

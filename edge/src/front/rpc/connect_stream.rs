@@ -57,7 +57,7 @@ pub async fn answer(call: &Call, body: Body, codec: Codec) -> Result<Response> {
         wanted,
         plan,
     };
-    let headers = metadata::pass(given, &download.allowed).unwrap_or_default();
+    let headers = metadata::show(given, &download.allowed);
     let mut response = Response::new(download.into_body(Box::new(outbound)));
     *response.headers_mut() = headers;
     add_headers(response.headers_mut(), codec);

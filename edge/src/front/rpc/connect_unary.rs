@@ -54,7 +54,7 @@ async fn exchange(call: &Call, codec: Codec, message: Bytes) -> Result<Response>
     let own = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"))]);
     let mut download = call.forward(own, Body::from(envelope(0, &message)), Fault::default()).await?;
 
-    let mut headers = metadata::pass(&download.answer.headers, &download.allowed).unwrap_or_default();
+    let mut headers = metadata::show(&download.answer.headers, &download.allowed);
     let (message, trailers) = match collect(&mut download, call.front.config.limits.message_bytes).await? {
         Ok(answer) => answer,
         Err(trailers) => {

@@ -51,8 +51,7 @@ pub fn ended(trailers: HeaderMap) -> Response {
 
 /// What passes of an answer's head.
 pub(super) fn answer_headers(given: &HeaderMap, allowed: &[HeaderName]) -> HeaderMap {
-    // The call was made: a bad header of its answer must not make it a failure.
-    let mut headers = metadata::pass(given, allowed).unwrap_or_default();
+    let mut headers = metadata::show(given, allowed);
     for name in COMPRESSION {
         if let Some(value) = given.get(&name) {
             headers.insert(name, value.clone());

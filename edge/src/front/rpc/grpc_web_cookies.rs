@@ -36,7 +36,7 @@ pub async fn answer(call: &Call, method: &Method, body: Body, text: bool) -> Res
     own.insert(header::CONTENT_TYPE, grpc_content_type(&media_type(&call.head.headers)));
     let mut download = call.forward(own, Body::from(frames), Fault::default()).await?;
 
-    let mut headers = metadata::pass(&download.answer.headers, &download.allowed).unwrap_or_default();
+    let mut headers = metadata::show(&download.answer.headers, &download.allowed);
     let mut response = match collect(&mut download, limits.message_bytes).await? {
         Err(trailers) => ended(trailers, text),
         Ok((message, trailers)) => {

@@ -26,8 +26,7 @@ const DOMAIN: &str = "edge.lastmile";
 
 /// The status and what may pass of the rest.
 pub fn passed(trailers: &HeaderMap, allowed: &[HeaderName]) -> HeaderMap {
-    // The call was made: a bad header of its answer must not make it a failure.
-    let mut passed = metadata::pass(trailers, allowed).unwrap_or_default();
+    let mut passed = metadata::show(trailers, allowed);
     for name in [STATUS, MESSAGE, DETAILS] {
         if let Some(value) = trailers.get(&name) {
             passed.insert(name, value.clone());

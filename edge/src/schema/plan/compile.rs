@@ -44,7 +44,22 @@ fn problem(message: &MessageDescriptor) -> Option<&'static str> {
     if form(message.full_name()) == Form::Bare && message.get_field(1).is_none() {
         return Some("is not the well-known type of this name: it has no field 1");
     }
+    if message.is_map_entry() {
+        let (Some(key), Some(_)) = (message.get_field(1), message.get_field(2)) else {
+            return Some("is the entry of a map, but lacks its key, field 1, or its value, field 2");
+        };
+        return (!is_key(&key.kind()))
+            .then_some("is the entry of a map, but its key is no string, bool or integer");
+    }
     None
+}
+
+/// Whether maps may have keys of it (protobuf.dev, "Maps").
+fn is_key(kind: &Described) -> bool {
+    !matches!(
+        kind,
+        Described::Float | Described::Double | Described::Bytes | Described::Enum(_) | Described::Message(_)
+    )
 }
 
 fn form(name: &str) -> Form {
@@ -107,10 +122,9 @@ impl Ids<'_> {
 
     fn field(&self, descriptor: &FieldDescriptor, plan: &Plan) -> Field {
         let shape = match descriptor.kind() {
-            Described::Message(entry) if descriptor.is_map() => Shape::Map {
-                key: self.kind(&entry.map_entry_key_field().kind(), false),
-                value: self.kind(&entry.map_entry_value_field().kind(), false),
-            },
+            Described::Message(entry) if descriptor.is_map() => {
+                Shape::Map { key: self.part(&entry, 1), value: self.part(&entry, 2) }
+            }
             kind if descriptor.is_list() => Shape::Many(self.kind(&kind, descriptor.is_group())),
             kind => Shape::One(self.kind(&kind, descriptor.is_group())),
         };
@@ -138,6 +152,12 @@ impl Ids<'_> {
             absent,
             omitted,
         }
+    }
+
+    /// The key or the value of a map.
+    fn part(&self, entry: &MessageDescriptor, number: u32) -> Kind {
+        // A map that lacks one is refused as a whole: what stands for it here is never read.
+        entry.get_field(number).map_or(Kind::Bool, |field| self.kind(&field.kind(), false))
     }
 
     fn extension(&self, descriptor: &ExtensionDescriptor) -> Field {

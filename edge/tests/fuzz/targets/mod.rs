@@ -5,6 +5,7 @@ mod query;
 mod write_json;
 mod read_json;
 mod editions;
+mod frames;
 
 /// A reader of bytes from outside.
 #[derive(Debug, Clone, Copy)]
@@ -17,5 +18,11 @@ pub(crate) struct Target {
     pub(crate) words: &'static [&'static [u8]],
 }
 
-pub(crate) const ALL: [Target; 5] =
-    [template::TARGET, query::TARGET, write_json::TARGET, read_json::TARGET, editions::TARGET];
+pub(crate) const ALL: [Target; 6] = [
+    template::TARGET,
+    query::TARGET,
+    write_json::TARGET,
+    read_json::TARGET,
+    editions::TARGET,
+    frames::TARGET,
+];
