@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, Parser};
 use lastmile_edge::app::Edge;
 use lastmile_edge::config::{
-    self, AuthConfig, CallsConfig, CorsConfig, DrainConfig, EdgeConfig, LimitsConfig, PathsConfig,
+    self, AuthConfig, CallsConfig, CorsConfig, DrainConfig, EdgeConfig, LimitsConfig, PathsConfig, RestConfig,
     StreamsConfig,
 };
 use lastmile_edge::schema::Source;
@@ -73,6 +73,7 @@ struct Settings {
     calls: CallsConfig,
     streams: StreamsConfig,
     paths: PathsConfig,
+    rest: RestConfig,
     drain: DrainConfig,
 }
 
@@ -96,6 +97,7 @@ impl Default for Settings {
             calls: edge.calls,
             streams: edge.streams,
             paths: edge.paths,
+            rest: edge.rest,
             drain: edge.drain,
         }
     }
@@ -162,6 +164,7 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         calls: settings.calls,
         streams: settings.streams,
         paths: settings.paths,
+        rest: settings.rest,
         drain: settings.drain,
         ..EdgeConfig::default()
     };
