@@ -9,8 +9,8 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, Parser};
 use lastmile_edge::app::Edge;
 use lastmile_edge::config::{
-    self, AuthConfig, CallsConfig, CorsConfig, DrainConfig, EdgeConfig, LimitsConfig, PathsConfig, RestConfig,
-    StreamsConfig,
+    self, AuthConfig, CallsConfig, CorsConfig, DrainConfig, EdgeConfig, LimitsConfig, PathsConfig,
+    RestConfig, StreamsConfig,
 };
 use lastmile_edge::schema::Source;
 use lastmile_edge::upstream::Upstream;
