@@ -1,12 +1,15 @@
 //! lastmile-edge: translates any gRPC backend for browsers.
 //!
 //! The edge knows no business message at compile time. It learns services from descriptors, and carries each declared
-//! method to browsers as REST JSON, as a resumable SSE stream, as NDJSON, JSON array or long poll.
+//! method to browsers as REST JSON, as a resumable SSE stream, as NDJSON, JSON array or long poll, and to programs by
+//! Connect, gRPC-Web and gRPC.
 //!
-//! Four trips explain the modules (ARCHITECTURE.md tells them in full):
+//! Five trips explain the modules (ARCHITECTURE.md tells them in full):
 //!
 //! - *A browser POST* passes the guards of [`layer`], is matched in [`front::dispatch`] against the routes of
 //!   [`schema`], becomes a message in [`transcode`], a call in [`upstream`], and JSON again in [`front::rest`].
+//! - *A call by gRPC, gRPC-Web or Connect* is told from REST in [`front::rpc`], which makes gRPC frames of its body and its
+//!   own form of the answer's.
 //! - *An SSE subscribe* is opened by [`front::stream`] from its [`cursor`], read through [`hub`], and written by
 //!   [`deliver`].
 //! - *A WebSocket frame* will enter by `session`, which is not built yet.

@@ -34,13 +34,15 @@ async fn settings_come_from_file_environment_and_flags() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("lastmile.toml").display().to_string();
     let data = folder.path().join("data").display().to_string();
-    std::fs::write(&file, "http = \"127.0.0.1:0\"\ngrpc = \"nonsense\"\nadmin = \"nonsense\"\n")
-        .expect("a file");
+    let settings = "http = '127.0.0.1:0'\ngrpc = 'nonsense'\nadmin = 'nonsense'\n[rest]\nerrors = 'status'\n";
+    std::fs::write(&file, settings).expect("a file");
     let variables =
         [("LASTMILE_GRPC", "127.0.0.1:0"), ("LASTMILE_ADMIN", "nonsense"), ("LASTMILE_DATA", &data)];
     let arguments = ["--config", &file, "--admin", "127.0.0.1:0", "--dev"];
     let mut process = Process::start(binary("lastmile"), arguments, &variables);
-    process.log("listening").await;
+    let line = process.log("listening").await;
+    let http = line["http"].as_str().and_then(|address| address.parse().ok()).expect("an address");
+    assert_eq!(Browser::new(http).get("/api/v1/auth/me").await.json()["code"], 16);
 }
 
 #[tokio::test]

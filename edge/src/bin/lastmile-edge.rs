@@ -15,7 +15,7 @@ use lastmile_edge::upstream::Upstream;
 use lastmile_edge::{serve, telemetry};
 use serde::Serialize;
 
-/// Puts a gRPC backend in front of browsers: REST JSON, resumable SSE, NDJSON.
+/// Puts a gRPC backend in front of browsers: REST JSON, resumable SSE, NDJSON, Connect, gRPC-Web.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
@@ -34,7 +34,7 @@ struct Flags {
     #[arg(long, env = "LASTMILE_HTTP", global = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     http: Option<String>,
-    /// Where /livez and /readyz are [default: localhost:9090].
+    /// Where /livez, /readyz and /reload are [default: localhost:9090].
     #[arg(long, env = "LASTMILE_ADMIN", global = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     admin: Option<String>,
@@ -50,7 +50,7 @@ struct Flags {
     #[arg(long, env = "LASTMILE_RULES", global = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     rules: Option<PathBuf>,
-    /// For developers: loopback origins may call, descriptors are served.
+    /// For developers: loopback origins may call; descriptors, reflection and health are there for anyone.
     #[arg(long, env = "LASTMILE_DEV", global = true)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dev: bool,
@@ -69,7 +69,7 @@ enum Command {
         #[arg(long)]
         strict: bool,
     },
-    /// Prints the settings in force, as TOML keys.
+    /// Prints the settings in force, as TOML keys; edge/SETTINGS.md explains each.
     Config,
     /// Writes the .proto files to import for annotations below this folder.
     Proto {

@@ -15,7 +15,7 @@ use super::upstream::Upstreams;
 pub struct EdgeConfig {
     /// Where browsers connect. `localhost` listens on IPv4 and IPv6.
     pub http: String,
-    /// Where operators look: `/livez`, `/readyz`.
+    /// Where operators look: `/livez`, `/readyz`, `/reload`.
     pub admin: String,
     /// The backends: tables, or the URLs of one.
     pub upstream: Upstreams,
@@ -23,7 +23,8 @@ pub struct EdgeConfig {
     pub descriptors: Option<PathBuf>,
     /// Rules in YAML for a backend without annotations.
     pub rules: Option<PathBuf>,
-    /// Helps developers and is not for production.
+    /// Not for production: loopback origins may call, descriptors, reflection and health are there for anyone, backends'
+    /// own faults are told.
     pub dev: bool,
     pub auth: AuthConfig,
     pub cors: CorsConfig,
@@ -60,7 +61,7 @@ impl Default for EdgeConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PathsConfig {
-    /// Goes before the edge's own paths, such as `/lastmile`.
+    /// Goes before the edge's own paths and those of methods (gRPC works without it too), such as `/lastmile`.
     pub prefix: String,
     /// Serves `/openapi.json`: what the backend's bindings are, to anyone who asks.
     pub openapi: bool,

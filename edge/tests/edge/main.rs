@@ -19,6 +19,7 @@ mod http_rules;
 mod routing;
 mod openapi;
 mod cli;
+mod settings;
 mod items;
 mod requests;
 mod queries;

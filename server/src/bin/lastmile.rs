@@ -10,7 +10,7 @@ use clap::{Args, Parser};
 use lastmile_edge::app::Edge;
 use lastmile_edge::config::{
     self, AuthConfig, CallsConfig, CorsConfig, DrainConfig, EdgeConfig, LimitsConfig, PathsConfig,
-    RestConfig, StreamsConfig,
+    RestConfig, StreamsConfig, Upstreams,
 };
 use lastmile_edge::schema::Source;
 use lastmile_edge::serve as edge_serve;
@@ -167,7 +167,10 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         paths: settings.paths,
         rest: settings.rest,
         drain: settings.drain,
-        ..EdgeConfig::default()
+        // The backend is in this process.
+        upstream: Upstreams::default(),
+        descriptors: None,
+        rules: None,
     };
     let upstream = Upstream::from_service(core.service());
     let descriptors = Source::Encoded(lastmile_proto::DESCRIPTORS);
