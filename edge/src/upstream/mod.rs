@@ -3,6 +3,7 @@
 pub mod codec;
 pub mod deadline;
 pub mod metadata;
+mod discreet;
 pub mod status;
 mod news;
 mod failure;
@@ -20,6 +21,7 @@ pub mod reflection;
 
 pub use call::{Call, Messages, Reply, late};
 pub use connect::Upstream;
+pub use discreet::{discreet, type_name};
 pub use endpoint::EndpointState;
 pub use forward::{Answer, Forward};
 pub use remote::Served;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
+use crate::error_style::ErrorStyle;
 use crate::layer::Caller;
 use crate::schema::{Method, Schema};
 use crate::upstream::{Forward, deadline, metadata};
@@ -94,7 +95,9 @@ impl Call {
         let path = self.target.path().clone();
         let forward = Forward { path, headers, deadline: self.deadline };
         let answer = clocks.within(self.front.upstream.forward(forward, body)).await?;
-        Ok(Download { answer, clocks, allowed: self.front.response_headers.clone(), upload })
+        let (allowed, reveal) =
+            (self.front.response_headers.clone(), ErrorStyle::of(&self.front.config).reveal);
+        Ok(Download { answer, clocks, allowed, reveal, upload })
     }
 
     /// A unary call is brought to its end: neither a shutdown nor the caller's token interrupts it.

@@ -43,11 +43,11 @@ pub async fn answer(call: &Call, body: Body, codec: Codec) -> Result<Response> {
     let fault = Fault::default();
     let download = call.forward(own, upload(body, Box::new(inbound), fault.clone()), fault).await?;
 
-    let given = &download.answer.headers;
     let plan = Some(Arc::clone(&call.schema.plan));
-    if given.contains_key(trailers::STATUS) {
-        return Ok(ended(&trailers::passed(given, &download.allowed), codec, plan.as_deref()));
+    if let Some(trailers) = download.trailers_only() {
+        return Ok(ended(&trailers, codec, plan.as_deref()));
     }
+    let given = &download.answer.headers;
     let wanted = Encoding::accepted(&call.head.headers, &ACCEPTED);
     let outbound = Answers {
         envelopes: Envelopes::new(limits.message_bytes),

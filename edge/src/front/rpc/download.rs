@@ -32,13 +32,21 @@ pub struct Download {
     pub clocks: Clocks,
     /// Metadata that may pass.
     pub allowed: Vec<HeaderName>,
+    /// Backends' own faults are told in their own words.
+    pub reveal: bool,
     /// Ends the upload too.
     pub upload: DropGuard,
 }
 
 impl Download {
+    /// The trailers of an answer that is over with its head ("Trailers-Only").
+    pub fn trailers_only(&self) -> Option<HeaderMap> {
+        let given = &self.answer.headers;
+        given.contains_key(trailers::STATUS).then(|| trailers::passed(given, &self.allowed, self.reveal))
+    }
+
     pub async fn next(&mut self) -> Part {
-        let Self { answer, clocks, allowed, .. } = self;
+        let Self { answer, clocks, allowed, reveal, .. } = self;
         let frame = match clocks.within(answer.frame()).await {
             Ok(Some(frame)) => frame,
             Ok(None) => return ended(&answer_cut()),
@@ -48,7 +56,7 @@ impl Download {
             Ok(chunk) => Part::Data(chunk),
             Err(frame) => match frame.into_trailers() {
                 Ok(trailers) if trailers.contains_key(trailers::STATUS) => {
-                    Part::End(trailers::passed(&trailers, allowed))
+                    Part::End(trailers::passed(&trailers, allowed, *reveal))
                 }
                 _ => ended(&answer_cut()),
             },

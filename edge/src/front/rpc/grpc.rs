@@ -14,7 +14,6 @@ use super::envelope::Envelopes;
 use super::fault::Fault;
 use super::framing::{Failed, Inbound, Outbound, cut, too_large};
 use super::kind::media_type;
-use super::trailers;
 use super::upload::upload;
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -30,10 +29,10 @@ pub async fn answer(call: &Call, body: Body) -> Result<Response> {
     let inbound = Frames::new(call.front.config.limits.body_bytes);
     let download = call.forward(own, upload(body, Box::new(inbound), fault.clone()), fault).await?;
 
-    let given = &download.answer.headers;
-    if given.contains_key(trailers::STATUS) {
-        return Ok(ended(trailers::passed(given, &download.allowed)));
+    if let Some(trailers) = download.trailers_only() {
+        return Ok(ended(trailers));
     }
+    let given = &download.answer.headers;
     let mut headers = answer_headers(given, &download.allowed);
     headers.insert(header::CONTENT_TYPE, given.get(header::CONTENT_TYPE).cloned().unwrap_or(CONTENT_TYPE));
     let mut response = Response::new(download.into_body(Box::new(Untouched)));

@@ -28,11 +28,10 @@ pub async fn answer(call: &Call, body: Body, text: bool) -> Result<Response> {
     let inbound = inbound(limits.body_bytes, text);
     let download = call.forward(own, upload(body, inbound, fault.clone()), fault).await?;
 
-    let given = &download.answer.headers;
-    if given.contains_key(trailers::STATUS) {
-        return Ok(ended(trailers::passed(given, &download.allowed), text));
+    if let Some(trailers) = download.trailers_only() {
+        return Ok(ended(trailers, text));
     }
-    let headers = answer_headers(given, &download.allowed);
+    let headers = answer_headers(&download.answer.headers, &download.allowed);
     let outbound = WebFrames { text, envelopes: Envelopes::new(limits.message_bytes) };
     let mut response = Response::new(download.into_body(Box::new(outbound)));
     *response.headers_mut() = headers;
