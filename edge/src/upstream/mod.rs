@@ -16,6 +16,7 @@ pub mod remote;
 mod retry;
 pub mod connect;
 pub mod call;
+pub mod sending;
 pub mod forward;
 pub mod reflection;
 
@@ -26,3 +27,4 @@ pub use endpoint::EndpointState;
 pub use forward::{Answer, Forward};
 pub use remote::Served;
 pub use resolve::Names;
+pub use sending::Sending;

@@ -1,6 +1,7 @@
 //! The backend's answer on its way to the client: pulled, never queued, and ended in so many words.
 
 use std::convert::Infallible;
+use std::future::ready;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use crate::error::Error;
 use crate::upstream::Answer;
 
 use super::clocks::Clocks;
-use super::framing::{Outbound, answer_cut};
+use super::framing::{Failed, Outbound, answer_cut};
 use super::trailers;
 
 /// What comes next of an answer.
@@ -88,24 +89,30 @@ impl Writer {
     async fn step(&mut self) -> Option<Frame<Bytes>> {
         loop {
             let part = match &mut self.state {
-                State::Open(download) => download.next().await,
+                State::Open(download) => {
+                    match download.clocks.within(ready(Ok(self.outbound.next()))).await {
+                        Ok(Ok(Some(chunk))) => return Some(Frame::data(chunk)),
+                        Ok(Ok(None)) => download.next().await,
+                        Ok(Err(Failed { before, error })) => {
+                            self.state = State::Ending(trailers::of_error(&error));
+                            if before.is_empty() {
+                                continue;
+                            }
+                            return Some(Frame::data(before));
+                        }
+                        Err(error) => ended(&error),
+                    }
+                }
                 State::Ending(trailers) => Part::End(std::mem::take(trailers)),
                 State::Ended => return None,
             };
-            let written = match part {
-                Part::Data(chunk) => self.outbound.data(chunk),
+            match part {
+                Part::Data(chunk) => self.outbound.push(chunk),
                 Part::End(trailers) => {
                     // The call is dropped at once, also when the client is slow to read its end.
                     self.state = State::Ended;
                     return Some(self.outbound.end(&trailers));
                 }
-            };
-            let chunk = written.unwrap_or_else(|failed| {
-                self.state = State::Ending(trailers::of_error(&failed.error));
-                failed.before
-            });
-            if !chunk.is_empty() {
-                return Some(Frame::data(chunk));
             }
         }
     }
