@@ -53,7 +53,21 @@ impl Incoming {
     /// 413 above the limit, 408 when nothing arrives for too long, 400 when it is cut short or no gzip.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         self.is_withheld = false;
+        let Some(data) = self.part().await? else { return Ok(None) };
+        if data.len() > self.limit - self.taken {
+            return Err(too_large(self.limit));
+        }
+        self.taken += data.len();
+        Ok(Some(data))
+    }
+
+    async fn part(&mut self) -> Result<Option<Bytes>> {
         loop {
+            if let Some(gunzip) = &mut self.gunzip
+                && let Some(data) = gunzip.next()?
+            {
+                return Ok(Some(data));
+            }
             let frame = timeout(self.timeout, self.body.frame()).await.map_err(|_| too_slow())?;
             let Some(frame) = frame else {
                 self.gunzip.take().map_or(Ok(()), Gunzip::finish)?;
@@ -61,18 +75,10 @@ impl Incoming {
             };
             let frame = frame
                 .map_err(|_| Error::new(Code::InvalidArgument, "BODY_CUT", "The body was cut short."))?;
-            let Ok(data) = frame.into_data() else { continue };
-            let room = self.limit - self.taken;
-            let data = match &mut self.gunzip {
-                Some(gunzip) => gunzip.feed(&data, room)?,
-                None => data,
-            };
-            if data.len() > room {
-                return Err(too_large(self.limit));
-            }
-            self.taken += data.len();
-            if !data.is_empty() {
-                return Ok(Some(data));
+            match (frame.into_data(), &mut self.gunzip) {
+                (Ok(data), Some(gunzip)) => gunzip.push(data),
+                (Ok(data), None) if !data.is_empty() => return Ok(Some(data)),
+                (Ok(_) | Err(_), _) => {}
             }
         }
     }

@@ -120,10 +120,13 @@ impl Upstream {
         }
     }
 
-    /// A backend may have a time limit of its own.
+    /// How long this method may take where that is set for its backend.
+    pub fn limit(&self, path: &str) -> Option<Duration> {
+        self.remote.as_ref()?.find(path)?.timeout
+    }
+
     fn limited(&self, mut call: Call) -> Call {
-        let backend = self.remote.as_ref().and_then(|remote| remote.find(call.path.path()));
-        if let Some(limit) = backend.and_then(|backend| backend.timeout) {
+        if let Some(limit) = self.limit(call.path.path()) {
             let latest = Instant::now() + limit;
             call.deadline = Some(call.deadline.map_or(latest, |deadline| deadline.min(latest)));
         }

@@ -3,6 +3,7 @@
 pub mod codec;
 pub mod deadline;
 pub mod metadata;
+mod discreet;
 pub mod status;
 mod news;
 mod failure;
@@ -16,12 +17,15 @@ pub mod remote;
 mod retry;
 pub mod connect;
 pub mod call;
+pub mod sending;
 pub mod forward;
 pub mod reflection;
 
 pub use call::{Call, Messages, Reply, late};
 pub use connect::Upstream;
+pub use discreet::{discreet, type_name};
 pub use endpoint::EndpointState;
 pub use forward::{Answer, Forward};
 pub use remote::Served;
 pub use resolve::Names;
+pub use sending::Sending;

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use crate::error::{Code, Detail, Error};
 use crate::schema::Plan;
 use crate::schema::plan::Form;
-use crate::telemetry;
 use crate::transcode::write_json;
+
+use super::discreet::{discreet, type_name};
 
 /// `plan` gives the types of details; a detail of unknown type is kept as base64.
 pub fn to_error(status: &tonic::Status, plan: Option<&Plan>) -> Error {
@@ -37,16 +38,20 @@ pub fn to_error(status: &tonic::Status, plan: Option<&Plan>) -> Error {
             .retry_after(Duration::from_secs(1));
     }
     let rpc = RpcStatus::decode(status.details()).unwrap_or_default();
-    let details: Vec<Detail> = rpc.details.iter().map(|detail| read(detail, plan)).collect();
-    let error = explained(Error::new(code, code.name(), status.message()), &rpc.details).details(details);
-    discreet(error)
+    let rpc = RpcStatus { code: code as i32, message: status.message().to_owned(), details: rpc.details };
+    let read_all = |status: &RpcStatus| status.details.iter().map(|detail| read(detail, plan)).collect();
+    let error = explained(Error::new(code, code.name(), &*rpc.message), &rpc.details).details(read_all(&rpc));
+    match discreet(&rpc) {
+        Some(told) => error.withhold(told.message.as_str(), read_all(&told)),
+        None => error,
+    }
 }
 
 /// Takes reason, violations and delay from the details that tell of them.
 fn explained(mut error: Error, details: &[prost_types::Any]) -> Error {
     for detail in details {
         let value = detail.value.as_slice();
-        match name(detail) {
+        match type_name(detail) {
             "google.rpc.ErrorInfo" => {
                 if let Ok(info) = ErrorInfo::decode(value) {
                     error = error.reason(info.reason);
@@ -69,25 +74,6 @@ fn explained(mut error: Error, details: &[prost_types::Any]) -> Error {
     error
 }
 
-/// Withholds what a backend says of its own faults: it may name tables, hosts and people. Stack traces are for nobody.
-fn discreet(error: Error) -> Error {
-    if matches!(error.code(), Code::Internal | Code::Unknown | Code::DataLoss) {
-        let (code, reason, cause) = (error.code().name(), error.reason_text(), error.message());
-        tracing::error!(code, reason, cause, "the backend failed");
-        let trace = telemetry::trace_id().map(|id| format!(" under trace id {id}")).unwrap_or_default();
-        let message = format!("The backend failed. The log of the edge has the cause{trace}.");
-        return error.withhold(message, Vec::new());
-    }
-    let details = error.backend_details().unwrap_or_default();
-    let is_debug = |detail: &Detail| detail.type_url.ends_with("/google.rpc.DebugInfo");
-    if !details.iter().any(is_debug) {
-        return error;
-    }
-    let told = details.iter().filter(|detail| !is_debug(detail)).cloned().collect();
-    let message = error.message().to_owned();
-    error.withhold(message, told)
-}
-
 /// tonic's channel enforces `grpc-timeout` too, and may be first to notice.
 fn is_timeout(status: &tonic::Status) -> bool {
     let mut cause = status.source();
@@ -108,10 +94,6 @@ fn is_cut(status: &tonic::Status) -> bool {
         || message == "Unexpected EOF decoding stream."
 }
 
-fn name(detail: &prost_types::Any) -> &str {
-    detail.type_url.rsplit('/').next().unwrap_or_default()
-}
-
 fn read(detail: &prost_types::Any, plan: Option<&Plan>) -> Detail {
     let json = plan.and_then(|plan| readable(detail, plan));
     let opaque = || json!({ "@type": detail.type_url, "value": STANDARD.encode(&detail.value) });
@@ -124,7 +106,7 @@ fn read(detail: &prost_types::Any, plan: Option<&Plan>) -> Detail {
 
 /// The detail in the JSON form of google.protobuf.Any.
 fn readable(detail: &prost_types::Any, plan: &Plan) -> Option<Value> {
-    let id = plan.find(name(detail))?;
+    let id = plan.find(type_name(detail))?;
     let mut json = Vec::new();
     write_json(plan, id, &detail.value, &mut json).ok()?;
     let mut value: Value = serde_json::from_slice(&json).ok()?;

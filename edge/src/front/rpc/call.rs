@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -10,9 +9,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
+use crate::error_style::ErrorStyle;
 use crate::layer::Caller;
 use crate::schema::{Method, Schema};
-use crate::upstream::{Forward, deadline, metadata};
+use crate::upstream::{Forward, Sending, deadline, metadata};
 
 use super::super::state::Shared;
 use super::clocks::Clocks;
@@ -73,9 +73,12 @@ impl Call {
         head: Parts,
         caller: Caller,
     ) -> Result<Self> {
-        let (requested, longest) = (deadline::requested(&head.headers)?, front.config.calls.timeout);
+        let requested = deadline::requested(&head.headers)?;
         let timeout = match target.is_unary() {
-            true => Some(requested.map_or(longest, |requested| requested.min(longest))),
+            true => {
+                let limits = [Some(front.config.calls.timeout), front.upstream.limit(target.path().path())];
+                limits.into_iter().flatten().chain(requested).min()
+            }
             false => requested,
         };
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
@@ -83,7 +86,7 @@ impl Call {
     }
 
     /// Sends the call; completes with the head of the answer. Of the headers, `own` come from the face.
-    pub async fn forward(&self, own: HeaderMap, body: Body, fault: Fault) -> Result<Download> {
+    pub async fn forward(&self, own: HeaderMap, sending: Sending, fault: Fault) -> Result<Download> {
         let mut headers = metadata::pass(&self.head.headers, &self.front.request_headers)?;
         headers.extend(own);
         if let Some(authorization) = &self.caller.authorization {
@@ -93,8 +96,10 @@ impl Call {
         let clocks = self.clocks(fault);
         let path = self.target.path().clone();
         let forward = Forward { path, headers, deadline: self.deadline };
-        let answer = clocks.within(self.front.upstream.forward(forward, body)).await?;
-        Ok(Download { answer, clocks, allowed: self.front.response_headers.clone(), upload })
+        let answer = clocks.within(self.front.upstream.forward(forward, sending)).await?;
+        let (allowed, reveal) =
+            (self.front.response_headers.clone(), ErrorStyle::of(&self.front.config).reveal);
+        Ok(Download { answer, clocks, allowed, reveal, upload })
     }
 
     /// A unary call is brought to its end: neither a shutdown nor the caller's token interrupts it.

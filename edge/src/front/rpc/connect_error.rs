@@ -1,46 +1,33 @@
 //! Connect's own form of failures and of the end of a stream (Connect protocol, "Error Codes", "Error End-Stream").
 
 use base64::Engine;
-use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use http::HeaderMap;
-use lastmile_proto::google::rpc::Status;
-use percent_encoding::percent_decode;
-use prost::Message;
 use prost_types::Any;
 use serde_json::{Map, Value, json};
 
 use crate::error::Code;
 use crate::schema::Plan;
 use crate::transcode::write_json;
+use crate::upstream::type_name;
 
 use super::envelope::{END_STREAM, envelope};
-use super::trailers::{DETAILS, MESSAGE, STATUS, is_ok};
-
-/// gRPC's base64 comes padded or not.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+use super::trailers::{DETAILS, MESSAGE, STATUS, is_ok, status};
 
 /// The code that trailers tell of a call that failed.
 pub fn code(trailers: &HeaderMap) -> Code {
-    let number = trailers.get(STATUS).and_then(|status| status.to_str().ok()?.parse().ok());
-    Code::from_number(number.unwrap_or(Code::Unknown as i32))
+    Code::from_number(status(trailers).code)
 }
 
 /// `{code, message, details}` of trailers that tell of a failure; `plan` knows the types of details.
 pub fn error_json(trailers: &HeaderMap, plan: Option<&Plan>) -> Value {
+    let status = status(trailers);
     let mut error = Map::new();
-    error.insert("code".into(), name(code(trailers)).into());
-    let message = trailers.get(MESSAGE).map(|message| percent_decode(message.as_bytes()).decode_utf8_lossy());
-    if let Some(message) = message.filter(|message| !message.is_empty()) {
-        error.insert("message".into(), message.into());
+    error.insert("code".into(), name(Code::from_number(status.code)).into());
+    if !status.message.is_empty() {
+        error.insert("message".into(), status.message.into());
     }
-    let details = trailers.get(DETAILS).and_then(|details| LENIENT.decode(details).ok());
-    let status = details.and_then(|details| Status::decode(details.as_slice()).ok()).unwrap_or_default();
     if !status.details.is_empty() {
         let details = status.details.iter().map(|detail| detail_json(detail, plan));
         error.insert("details".into(), details.collect());
@@ -74,7 +61,7 @@ fn name(code: Code) -> String {
 
 /// A detail whatever its type, and as JSON too where the type is known.
 fn detail_json(detail: &Any, plan: Option<&Plan>) -> Value {
-    let name = detail.type_url.rsplit('/').next().unwrap_or_default();
+    let name = type_name(detail);
     let mut fields = json!({ "type": name, "value": STANDARD_NO_PAD.encode(&detail.value) });
     let mut debug = Vec::new();
     let is_known = plan.and_then(|plan| Some((plan, plan.find(name)?)));

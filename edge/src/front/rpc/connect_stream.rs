@@ -12,13 +12,13 @@ use crate::deliver::stream_headers;
 use crate::error::{Code, Error, Result};
 use crate::schema::Plan;
 use crate::transcode::ReadOptions;
-use crate::upstream::metadata;
+use crate::upstream::{Sending, metadata};
 
 use super::call::Call;
 use super::connect_error::end_stream;
-use super::envelope::{COMPRESSED, Envelope, Envelopes, envelope};
+use super::envelope::{COMPRESSED, Envelope, Envelopes, write};
 use super::fault::Fault;
-use super::framing::{Failed, Inbound, Outbound, answer_cut, answer_too_large, cut, too_large};
+use super::framing::{AT_ONCE, Failed, Inbound, Outbound, answer_cut, answer_too_large, cut, too_large};
 use super::gzip::Encoding;
 use super::kind::Codec;
 use super::messages::Messages;
@@ -41,13 +41,14 @@ pub async fn answer(call: &Call, body: Body, codec: Codec) -> Result<Response> {
     };
     let own = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"))]);
     let fault = Fault::default();
-    let download = call.forward(own, upload(body, Box::new(inbound), fault.clone()), fault).await?;
+    let sending = Sending::stream(upload(body, Box::new(inbound), fault.clone()));
+    let download = call.forward(own, sending, fault).await?;
 
-    let given = &download.answer.headers;
     let plan = Some(Arc::clone(&call.schema.plan));
-    if given.contains_key(trailers::STATUS) {
-        return Ok(ended(&trailers::passed(given, &download.allowed), codec, plan.as_deref()));
+    if let Some(trailers) = download.trailers_only() {
+        return Ok(ended(&trailers, codec, plan.as_deref()));
     }
+    let given = &download.answer.headers;
     let wanted = Encoding::accepted(&call.head.headers, &ACCEPTED);
     let outbound = Answers {
         envelopes: Envelopes::new(limits.message_bytes),
@@ -110,13 +111,19 @@ impl Requests {
 }
 
 impl Inbound for Requests {
-    fn data(&mut self, chunk: Bytes) -> Result<Bytes> {
+    fn push(&mut self, chunk: Bytes) -> Result<()> {
         self.envelopes.push(chunk);
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<Bytes>> {
         let mut frames = BytesMut::new();
-        while let Some(next) = self.envelopes.take().map_err(too_large)? {
-            frames.extend_from_slice(&envelope(0, &self.read(next)?));
+        while frames.len() < AT_ONCE
+            && let Some(next) = self.envelopes.take().map_err(too_large)?
+        {
+            write(&mut frames, 0, &self.read(next)?);
         }
-        Ok(frames.freeze())
+        Ok((!frames.is_empty()).then(|| frames.freeze()))
     }
 
     fn end(&mut self) -> Result<()> {
@@ -134,28 +141,34 @@ struct Answers {
 }
 
 impl Answers {
-    fn write(&self, next: Envelope) -> Result<Bytes> {
+    /// Adds the next message that is whole, if there is one.
+    fn write_next(&mut self, written: &mut BytesMut) -> Result<bool> {
+        let Some(next) = self.envelopes.take().map_err(answer_too_large)? else { return Ok(false) };
         let encoding = if next.flags & COMPRESSED == 0 { Encoding::Identity } else { self.encoding };
         let message = self.messages.write(encoding.decompress(next.message, self.limit)?)?;
-        Ok(match self.wanted.compress(&message) {
-            Some(compressed) => envelope(COMPRESSED, &compressed),
-            None => envelope(0, &message),
-        })
+        match self.wanted.compress(&message) {
+            Some(compressed) => write(written, COMPRESSED, &compressed),
+            None => write(written, 0, &message),
+        }
+        Ok(true)
     }
 }
 
 impl Outbound for Answers {
-    fn data(&mut self, chunk: Bytes) -> Result<Bytes, Failed> {
+    fn push(&mut self, chunk: Bytes) {
         self.envelopes.push(chunk);
+    }
+
+    fn next(&mut self) -> Result<Option<Bytes>, Failed> {
         let mut written = BytesMut::new();
-        loop {
-            let next = self.envelopes.take().map_err(answer_too_large);
-            match next.and_then(|next| next.map(|next| self.write(next)).transpose()) {
-                Ok(Some(envelope)) => written.extend_from_slice(&envelope),
-                Ok(None) => return Ok(written.freeze()),
+        while written.len() < AT_ONCE {
+            match self.write_next(&mut written) {
+                Ok(true) => {}
+                Ok(false) => break,
                 Err(error) => return Err(Failed { before: written.freeze(), error }),
             }
         }
+        Ok((!written.is_empty()).then(|| written.freeze()))
     }
 
     fn end(&mut self, trailers: &HeaderMap) -> Frame<Bytes> {

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use crate::error::Result;
 use crate::schema::Plan;
 use crate::transcode::ReadOptions;
-use crate::upstream::metadata;
+use crate::upstream::{Sending, metadata};
 
 use super::super::body::Incoming;
 use super::super::cookie_rules;
@@ -52,7 +52,7 @@ async fn exchange(call: &Call, codec: Codec, message: Bytes) -> Result<Response>
         message = cookie_rules::fill(&call.front, method, &call.head.headers, message);
     }
     let own = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"))]);
-    let mut download = call.forward(own, Body::from(envelope(0, &message)), Fault::default()).await?;
+    let mut download = call.forward(own, Sending::Whole(envelope(0, &message)), Fault::default()).await?;
 
     let mut headers = metadata::show(&download.answer.headers, &download.allowed);
     let (message, trailers) = match collect(&mut download, call.front.config.limits.message_bytes).await? {

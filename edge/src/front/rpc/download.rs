@@ -1,6 +1,7 @@
 //! The backend's answer on its way to the client: pulled, never queued, and ended in so many words.
 
 use std::convert::Infallible;
+use std::future::ready;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use crate::error::Error;
 use crate::upstream::Answer;
 
 use super::clocks::Clocks;
-use super::framing::{Outbound, answer_cut};
+use super::framing::{Failed, Outbound, answer_cut};
 use super::trailers;
 
 /// What comes next of an answer.
@@ -32,13 +33,21 @@ pub struct Download {
     pub clocks: Clocks,
     /// Metadata that may pass.
     pub allowed: Vec<HeaderName>,
+    /// Backends' own faults are told in their own words.
+    pub reveal: bool,
     /// Ends the upload too.
     pub upload: DropGuard,
 }
 
 impl Download {
+    /// The trailers of an answer that is over with its head ("Trailers-Only").
+    pub fn trailers_only(&self) -> Option<HeaderMap> {
+        let given = &self.answer.headers;
+        given.contains_key(trailers::STATUS).then(|| trailers::passed(given, &self.allowed, self.reveal))
+    }
+
     pub async fn next(&mut self) -> Part {
-        let Self { answer, clocks, allowed, .. } = self;
+        let Self { answer, clocks, allowed, reveal, .. } = self;
         let frame = match clocks.within(answer.frame()).await {
             Ok(Some(frame)) => frame,
             Ok(None) => return ended(&answer_cut()),
@@ -48,7 +57,7 @@ impl Download {
             Ok(chunk) => Part::Data(chunk),
             Err(frame) => match frame.into_trailers() {
                 Ok(trailers) if trailers.contains_key(trailers::STATUS) => {
-                    Part::End(trailers::passed(&trailers, allowed))
+                    Part::End(trailers::passed(&trailers, allowed, *reveal))
                 }
                 _ => ended(&answer_cut()),
             },
@@ -80,24 +89,30 @@ impl Writer {
     async fn step(&mut self) -> Option<Frame<Bytes>> {
         loop {
             let part = match &mut self.state {
-                State::Open(download) => download.next().await,
+                State::Open(download) => {
+                    match download.clocks.within(ready(Ok(self.outbound.next()))).await {
+                        Ok(Ok(Some(chunk))) => return Some(Frame::data(chunk)),
+                        Ok(Ok(None)) => download.next().await,
+                        Ok(Err(Failed { before, error })) => {
+                            self.state = State::Ending(trailers::of_error(&error));
+                            if before.is_empty() {
+                                continue;
+                            }
+                            return Some(Frame::data(before));
+                        }
+                        Err(error) => ended(&error),
+                    }
+                }
                 State::Ending(trailers) => Part::End(std::mem::take(trailers)),
                 State::Ended => return None,
             };
-            let written = match part {
-                Part::Data(chunk) => self.outbound.data(chunk),
+            match part {
+                Part::Data(chunk) => self.outbound.push(chunk),
                 Part::End(trailers) => {
                     // The call is dropped at once, also when the client is slow to read its end.
                     self.state = State::Ended;
                     return Some(self.outbound.end(&trailers));
                 }
-            };
-            let chunk = written.unwrap_or_else(|failed| {
-                self.state = State::Ending(trailers::of_error(&failed.error));
-                failed.before
-            });
-            if !chunk.is_empty() {
-                return Some(Frame::data(chunk));
             }
         }
     }

@@ -53,15 +53,17 @@ impl Envelopes {
         Ok(Some(Envelope { flags, message }))
     }
 
-    /// All that has arrived whole, as it came.
-    pub fn take_whole(&mut self) -> Result<Bytes, TooLarge> {
+    /// All that has arrived whole, as it came; `None` when that is nothing.
+    pub fn take_whole(&mut self) -> Result<Option<Bytes>, TooLarge> {
         let mut end = 0;
         loop {
             match self.end_of(end) {
                 Ok(Some(next)) => end = next,
                 // What came before it is whole; the next turn meets it.
                 Err(TooLarge) if end == 0 => return Err(TooLarge),
-                Ok(None) | Err(TooLarge) => return Ok(self.buffer.split_to(end).freeze()),
+                Ok(None) | Err(TooLarge) => {
+                    return Ok((end > 0).then(|| self.buffer.split_to(end).freeze()));
+                }
             }
         }
     }
@@ -87,11 +89,17 @@ impl Envelopes {
 /// A message in its frame.
 pub fn envelope(flags: u8, message: &[u8]) -> Bytes {
     let mut framed = BytesMut::with_capacity(HEADER + message.len());
-    framed.put_u8(flags);
-    // Messages are bounded far below 4 GiB by the limits that they were read with.
-    framed.put_u32(message.len() as u32);
-    framed.extend_from_slice(message);
+    write(&mut framed, flags, message);
     framed.freeze()
+}
+
+/// Adds a message in its frame.
+pub fn write(buffer: &mut BytesMut, flags: u8, message: &[u8]) {
+    buffer.reserve(HEADER + message.len());
+    buffer.put_u8(flags);
+    // Messages are bounded far below 4 GiB by the limits that they were read with.
+    buffer.put_u32(message.len() as u32);
+    buffer.extend_from_slice(message);
 }
 
 #[cfg(test)]

@@ -8,10 +8,15 @@ use crate::error::{Code, Error, Result};
 
 use super::envelope::TooLarge;
 
+/// Where messages are looked into, not much more than this is made at once of what has come: what compresses to little
+/// may hold much.
+pub const AT_ONCE: usize = 16 * 1024;
+
 /// Makes gRPC frames of what a client sends.
 pub trait Inbound: Send {
-    /// Frames that are whole; what is not yet is kept.
-    fn data(&mut self, chunk: Bytes) -> Result<Bytes>;
+    fn push(&mut self, chunk: Bytes) -> Result<()>;
+    /// Frames that are whole, never empty; `None` when more has to be pushed first.
+    fn next(&mut self) -> Result<Option<Bytes>>;
     /// # Errors
     /// When the body stops inside a message.
     fn end(&mut self) -> Result<()>;
@@ -19,7 +24,9 @@ pub trait Inbound: Send {
 
 /// Makes what a client reads of gRPC frames.
 pub trait Outbound: Send {
-    fn data(&mut self, chunk: Bytes) -> Result<Bytes, Failed>;
+    fn push(&mut self, chunk: Bytes);
+    /// What can be written, never empty; `None` when more has to be pushed first.
+    fn next(&mut self) -> Result<Option<Bytes>, Failed>;
     /// How the call ended, in the face's own form.
     fn end(&mut self, trailers: &HeaderMap) -> Frame<Bytes>;
 }

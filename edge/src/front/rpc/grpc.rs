@@ -7,14 +7,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::Frame;
 
 use crate::error::Result;
-use crate::upstream::metadata;
+use crate::upstream::{Sending, metadata};
 
 use super::call::{Call, grpc_content_type};
 use super::envelope::Envelopes;
 use super::fault::Fault;
 use super::framing::{Failed, Inbound, Outbound, cut, too_large};
 use super::kind::media_type;
-use super::trailers;
 use super::upload::upload;
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -28,15 +27,16 @@ pub async fn answer(call: &Call, body: Body) -> Result<Response> {
     own.insert(header::CONTENT_TYPE, grpc_content_type(&media_type(&call.head.headers)));
     let fault = Fault::default();
     let inbound = Frames::new(call.front.config.limits.body_bytes);
-    let download = call.forward(own, upload(body, Box::new(inbound), fault.clone()), fault).await?;
+    let sending = Sending::stream(upload(body, Box::new(inbound), fault.clone()));
+    let download = call.forward(own, sending, fault).await?;
 
-    let given = &download.answer.headers;
-    if given.contains_key(trailers::STATUS) {
-        return Ok(ended(trailers::passed(given, &download.allowed)));
+    if let Some(trailers) = download.trailers_only() {
+        return Ok(ended(trailers));
     }
+    let given = &download.answer.headers;
     let mut headers = answer_headers(given, &download.allowed);
     headers.insert(header::CONTENT_TYPE, given.get(header::CONTENT_TYPE).cloned().unwrap_or(CONTENT_TYPE));
-    let mut response = Response::new(download.into_body(Box::new(Untouched)));
+    let mut response = Response::new(download.into_body(Box::new(Untouched::default())));
     *response.headers_mut() = headers;
     Ok(response)
 }
@@ -71,8 +71,12 @@ impl Frames {
 }
 
 impl Inbound for Frames {
-    fn data(&mut self, chunk: Bytes) -> Result<Bytes> {
+    fn push(&mut self, chunk: Bytes) -> Result<()> {
         self.0.push(chunk);
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<Bytes>> {
         self.0.take_whole().map_err(too_large)
     }
 
@@ -81,11 +85,16 @@ impl Inbound for Frames {
     }
 }
 
-struct Untouched;
+#[derive(Default)]
+struct Untouched(Option<Bytes>);
 
 impl Outbound for Untouched {
-    fn data(&mut self, chunk: Bytes) -> Result<Bytes, Failed> {
-        Ok(chunk)
+    fn push(&mut self, chunk: Bytes) {
+        self.0 = Some(chunk).filter(|chunk| !chunk.is_empty());
+    }
+
+    fn next(&mut self) -> Result<Option<Bytes>, Failed> {
+        Ok(self.0.take())
     }
 
     fn end(&mut self, trailers: &HeaderMap) -> Frame<Bytes> {

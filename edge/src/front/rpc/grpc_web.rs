@@ -8,6 +8,7 @@ use http_body::Frame;
 
 use crate::deliver::stream_headers;
 use crate::error::{Code, Error, Result};
+use crate::upstream::Sending;
 
 use super::base64_text::{Base64Text, encode};
 use super::call::{Call, grpc_content_type};
@@ -26,13 +27,13 @@ pub async fn answer(call: &Call, body: Body, text: bool) -> Result<Response> {
     let fault = Fault::default();
     let limits = &call.front.config.limits;
     let inbound = inbound(limits.body_bytes, text);
-    let download = call.forward(own, upload(body, inbound, fault.clone()), fault).await?;
+    let sending = Sending::stream(upload(body, inbound, fault.clone()));
+    let download = call.forward(own, sending, fault).await?;
 
-    let given = &download.answer.headers;
-    if given.contains_key(trailers::STATUS) {
-        return Ok(ended(trailers::passed(given, &download.allowed), text));
+    if let Some(trailers) = download.trailers_only() {
+        return Ok(ended(trailers, text));
     }
-    let headers = answer_headers(given, &download.allowed);
+    let headers = answer_headers(&download.answer.headers, &download.allowed);
     let outbound = WebFrames { text, envelopes: Envelopes::new(limits.message_bytes) };
     let mut response = Response::new(download.into_body(Box::new(outbound)));
     *response.headers_mut() = headers;
@@ -75,9 +76,13 @@ struct TextFrames {
 }
 
 impl Inbound for TextFrames {
-    fn data(&mut self, chunk: Bytes) -> Result<Bytes> {
+    fn push(&mut self, chunk: Bytes) -> Result<()> {
         let decoded = self.text.decode(&chunk).map_err(|_| bad_base64())?;
-        self.frames.data(decoded)
+        self.frames.push(decoded)
+    }
+
+    fn next(&mut self) -> Result<Option<Bytes>> {
+        self.frames.next()
     }
 
     fn end(&mut self) -> Result<()> {
@@ -93,10 +98,13 @@ struct WebFrames {
 }
 
 impl Outbound for WebFrames {
-    fn data(&mut self, chunk: Bytes) -> Result<Bytes, Failed> {
+    fn push(&mut self, chunk: Bytes) {
         self.envelopes.push(chunk);
+    }
+
+    fn next(&mut self) -> Result<Option<Bytes>, Failed> {
         let whole = self.envelopes.take_whole().map_err(answer_too_large)?;
-        Ok(if self.text { encode(&whole) } else { whole })
+        Ok(whole.map(|whole| if self.text { encode(&whole) } else { whole }))
     }
 
     fn end(&mut self, trailers: &HeaderMap) -> Frame<Bytes> {

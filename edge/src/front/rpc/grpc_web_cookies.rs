@@ -7,7 +7,7 @@ use http::header;
 
 use crate::error::Result;
 use crate::schema::Method;
-use crate::upstream::metadata;
+use crate::upstream::{Sending, metadata};
 
 use super::super::body::Incoming;
 use super::super::cookie_rules;
@@ -34,7 +34,7 @@ pub async fn answer(call: &Call, method: &Method, body: Body, text: bool) -> Res
     // The answer comes uncompressed, because it is read here.
     let mut own = call.given(&COMPRESSION[..1]);
     own.insert(header::CONTENT_TYPE, grpc_content_type(&media_type(&call.head.headers)));
-    let mut download = call.forward(own, Body::from(frames), Fault::default()).await?;
+    let mut download = call.forward(own, Sending::Whole(frames), Fault::default()).await?;
 
     let mut headers = metadata::show(&download.answer.headers, &download.allowed);
     let mut response = match collect(&mut download, limits.message_bytes).await? {
@@ -53,7 +53,8 @@ async fn request(call: &Call, method: &Method, body: Body, text: bool) -> Result
     let (limits, headers) = (&call.front.config.limits, &call.head.headers);
     let mut inbound = inbound(limits.body_bytes, text);
     let body = Incoming::new(limits, limits.body_bytes, headers, body)?.collect().await?;
-    let frames = inbound.data(body)?;
+    inbound.push(body)?;
+    let frames = inbound.next()?.unwrap_or_default();
     inbound.end()?;
     let mut envelopes = Envelopes::new(limits.body_bytes);
     envelopes.push(frames.clone());

@@ -1,17 +1,19 @@
 //! How a call ended, as gRPC's trailers tell it.
 
 use base64::Engine;
+use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use lastmile_proto::google::rpc::bad_request::FieldViolation;
 use lastmile_proto::google::rpc::{BadRequest, ErrorInfo, RetryInfo, Status};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 use prost::Message;
 use prost_types::Any;
 
-use crate::error::Error;
-use crate::upstream::metadata;
+use crate::error::{Code, Error};
+use crate::upstream::{discreet, metadata};
 
 use super::envelope::{TRAILERS, envelope};
 
@@ -21,15 +23,33 @@ pub const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin
 
 /// Printable ASCII but `%` stays as it is (gRPC over HTTP/2, "Responses").
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
+/// gRPC's base64 comes padded or not.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 /// Who made an error, in its ErrorInfo.
-const DOMAIN: &str = "edge.lastmile";
+const DOMAIN: &str = "lastmile.edge.v1";
 
-/// The status and what may pass of the rest.
-pub fn passed(trailers: &HeaderMap, allowed: &[HeaderName]) -> HeaderMap {
+/// The status and what may pass of the rest. With `reveal`, backends' own faults pass in their own words.
+pub fn passed(trailers: &HeaderMap, allowed: &[HeaderName], reveal: bool) -> HeaderMap {
     let mut passed = metadata::show(trailers, allowed);
     for name in [STATUS, MESSAGE, DETAILS] {
         if let Some(value) = trailers.get(&name) {
             passed.insert(name, value.clone());
+        }
+    }
+    if is_ok(trailers) {
+        return passed;
+    }
+    let told = discreet(&status(trailers));
+    if !reveal {
+        // Nobody can say what these hold.
+        if details_of(trailers).is_none() {
+            passed.remove(DETAILS);
+        }
+        if let Some(told) = told {
+            tell(&mut passed, &told);
         }
     }
     passed
@@ -40,19 +60,43 @@ pub fn is_ok(trailers: &HeaderMap) -> bool {
     trailers.get(STATUS).is_some_and(|status| status == "0")
 }
 
+/// Code, message and details that trailers tell of a call that failed.
+pub fn status(trailers: &HeaderMap) -> Status {
+    let number = trailers.get(STATUS).and_then(|status| status.to_str().ok()?.parse().ok());
+    let code = Code::from_number(number.unwrap_or(Code::Unknown as i32)) as i32;
+    let message = trailers.get(MESSAGE).map(|message| percent_decode(message.as_bytes()).decode_utf8_lossy());
+    let message = message.unwrap_or_default().into_owned();
+    Status { code, message, details: details_of(trailers).unwrap_or_default() }
+}
+
+fn details_of(trailers: &HeaderMap) -> Option<Vec<Any>> {
+    let bytes = LENIENT.decode(trailers.get(DETAILS)?).ok()?;
+    Some(Status::decode(bytes.as_slice()).ok()?.details)
+}
+
 /// An error of the edge itself, with what it knows as `google.rpc` details.
 pub fn of_error(error: &Error) -> HeaderMap {
     let mut trailers = HeaderMap::new();
     trailers.insert(STATUS, HeaderValue::from(error.code() as u16));
-    let message = utf8_percent_encode(error.message(), ESCAPED).to_string();
-    let status =
-        Status { code: error.code() as i32, message: error.message().to_owned(), details: details(error) };
-    for (name, text) in [(MESSAGE, message), (DETAILS, STANDARD_NO_PAD.encode(status.encode_to_vec()))] {
-        if let Ok(value) = HeaderValue::try_from(text) {
+    let (code, message) = (error.code() as i32, error.message().to_owned());
+    tell(&mut trailers, &Status { code, message, details: details(error) });
+    trailers
+}
+
+/// Puts this message and these details in place of those there are.
+fn tell(trailers: &mut HeaderMap, status: &Status) {
+    let message = utf8_percent_encode(&status.message, ESCAPED).to_string();
+    let details = STANDARD_NO_PAD.encode(status.encode_to_vec());
+    for (name, text, is_empty) in
+        [(MESSAGE, message, status.message.is_empty()), (DETAILS, details, status.details.is_empty())]
+    {
+        trailers.remove(&name);
+        if let Ok(value) = HeaderValue::try_from(text)
+            && !is_empty
+        {
             trailers.insert(name, value);
         }
     }
-    trailers
 }
 
 fn details(error: &Error) -> Vec<Any> {
@@ -96,7 +140,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::error::Code;
 
     #[test]
     fn an_error_of_the_edge_has_details_that_programs_read() {
@@ -119,7 +162,7 @@ mod tests {
         for name in ["x-cost", "x-secret", "grpc-other"] {
             trailers.insert(name, "1".parse().unwrap());
         }
-        let passed = passed(&trailers, &["x-cost".parse().unwrap(), "grpc-other".parse().unwrap()]);
+        let passed = passed(&trailers, &["x-cost".parse().unwrap(), "grpc-other".parse().unwrap()], false);
         let mut names: Vec<&str> = passed.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["grpc-message", "grpc-status", "grpc-status-details-bin", "x-cost"]);

@@ -18,11 +18,10 @@ pub type Ended = std::result::Result<(Bytes, HeaderMap), HeaderMap>;
 
 /// Reads the message, decompressed, and the trailers.
 pub async fn collect(download: &mut Download, limit: usize) -> Result<Ended> {
-    let given = &download.answer.headers;
-    if given.contains_key(trailers::STATUS) {
-        return of(None, trailers::passed(given, &download.allowed));
+    if let Some(trailers) = download.trailers_only() {
+        return of(None, trailers);
     }
-    let encoding = Encoding::of(given, &GRPC_ENCODING)?;
+    let encoding = Encoding::of(&download.answer.headers, &GRPC_ENCODING)?;
     let mut envelopes = Envelopes::new(limit);
     let mut message = None;
     loop {

@@ -44,11 +44,13 @@ pub fn upload(body: Body, inbound: Box<dyn Inbound>, fault: Fault) -> Body {
 
 impl Upload {
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        while let Some(frame) = self.body.frame().await {
-            let Ok(chunk) = frame.map_err(|_| cut())?.into_data() else { continue };
-            let frames = self.inbound.data(chunk)?;
-            if !frames.is_empty() {
+        loop {
+            if let Some(frames) = self.inbound.next()? {
                 return Ok(Some(frames));
+            }
+            let Some(frame) = self.body.frame().await else { break };
+            if let Ok(chunk) = frame.map_err(|_| cut())?.into_data() {
+                self.inbound.push(chunk)?;
             }
         }
         self.inbound.end()?;

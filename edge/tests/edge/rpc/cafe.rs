@@ -10,7 +10,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use lastmile_proto::google::rpc::Status;
+use lastmile_proto::google::rpc::{DebugInfo, ErrorInfo, Status};
 use prost::Message;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -143,6 +143,10 @@ fn unusual(text: &str) -> Option<Response<Body>> {
             headers.insert("x-initial", HeaderValue::from_static("first"));
             headers.extend(failure());
         }
+        "own fault at once" => {
+            headers.insert("content-type", HeaderValue::from_static("application/grpc"));
+            headers.extend(own_fault(13));
+        }
         "proxy" => *response.status_mut() = StatusCode::BAD_GATEWAY,
         _ => return None,
     }
@@ -169,6 +173,12 @@ async fn act(name: &str, first: Word, headers: &HeaderMap, requests: &mut Reques
             let _ = message(word("one", 1)).await;
             ended.extend(failure());
         }
+        (_, "own fault") => ended.extend(own_fault(13)),
+        (_, "own fault with a message") => {
+            let _ = message(word("one", 1)).await;
+            ended.extend(own_fault(2));
+        }
+        (_, "denied") => ended.extend(own_fault(7)),
         (_, "hang") => {
             let _ = message(word("one", 1)).await;
             std::future::pending::<()>().await;
@@ -220,9 +230,22 @@ fn trailers(status: &str) -> HeaderMap {
 /// ABORTED with a detail of a type that nobody knows.
 fn failure() -> HeaderMap {
     let detail = prost_types::Any { type_url: "type.googleapis.com/no.Such".into(), value: vec![255, 1] };
-    let status = Status { code: 10, message: "näh".into(), details: vec![detail] };
-    let mut trailers = trailers("10");
-    trailers.insert("grpc-message", HeaderValue::from_static("n%C3%A4h"));
+    failed(10, "näh", "n%C3%A4h", vec![detail])
+}
+
+/// What only developers should see: a table in the message, and a stack trace.
+fn own_fault(code: i32) -> HeaderMap {
+    let debug = DebugInfo { stack_entries: vec!["main.go:7".into()], detail: String::new() };
+    let info = ErrorInfo { reason: "NOT_YOURS".into(), ..ErrorInfo::default() };
+    let detail = |name: &str, value| prost_types::Any { type_url: format!("t/google.rpc.{name}"), value };
+    let details = vec![detail("ErrorInfo", info.encode_to_vec()), detail("DebugInfo", debug.encode_to_vec())];
+    failed(code, "row 7 of users", "row 7 of users", details)
+}
+
+fn failed(code: i32, message: &str, escaped: &str, details: Vec<prost_types::Any>) -> HeaderMap {
+    let status = Status { code, message: message.into(), details };
+    let mut trailers = trailers(&code.to_string());
+    trailers.insert("grpc-message", escaped.parse().expect("ASCII"));
     let details = STANDARD_NO_PAD.encode(status.encode_to_vec());
     trailers.insert("grpc-status-details-bin", details.parse().expect("base64"));
     trailers

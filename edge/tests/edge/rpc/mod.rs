@@ -8,3 +8,4 @@ mod grpc_web;
 mod connect_unary;
 mod connect_stream;
 mod guards;
+mod discreet;

@@ -1,0 +1,74 @@
+//! What a call sends, which can be taken back as long as nobody has read of it.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::Frame;
+
+type Slot = Arc<Mutex<Option<Body>>>;
+
+/// What a call sends.
+#[derive(Debug)]
+pub enum Sending {
+    /// All frames are at hand. Then the answer is at hand too, or begun, when the call completes.
+    Whole(Bytes),
+    Stream(Unread),
+}
+
+/// A body until it is read from.
+#[derive(Debug)]
+pub struct Unread(Slot);
+
+impl Sending {
+    pub fn stream(body: Body) -> Self {
+        Self::Stream(Unread(Arc::new(Mutex::new(Some(body)))))
+    }
+
+    /// The body for one try; `None` when an earlier try has read of it.
+    pub(super) fn lend(&mut self) -> Option<tonic::body::Body> {
+        let unread = match self {
+            Self::Whole(frames) => return Some(tonic::body::Body::new(Body::from(frames.clone()))),
+            Self::Stream(unread) => unread,
+        };
+        let body = take(&unread.0)?;
+        // A new slot: whoever still holds the lent body of the try before must not read from this one.
+        unread.0 = Arc::new(Mutex::new(Some(body)));
+        Some(tonic::body::Body::new(Lent { slot: Arc::clone(&unread.0), body: None }))
+    }
+}
+
+struct Lent {
+    slot: Slot,
+    body: Option<Body>,
+}
+
+impl http_body::Body for Lent {
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if self.body.is_none() {
+            self.body = take(&self.slot);
+        }
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
+            // Not an end, which would make a whole request of nothing.
+            None => Poll::Ready(Some(Err("the body was taken back".into()))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_some_and(http_body::Body::is_end_stream)
+    }
+}
+
+fn take(slot: &Slot) -> Option<Body> {
+    // Held for a moment; nothing panics meanwhile.
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
