@@ -1,6 +1,8 @@
 //! A backend that does what the text of a request says, in bare HTTP/2 and gRPC frames.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -30,6 +32,12 @@ pub(crate) fn word(text: &str, number: i64) -> Word {
     Word { text: text.into(), number }
 }
 
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut gzip, bytes).expect("memory");
+    gzip.finish().expect("memory")
+}
+
 /// A message in its frame.
 pub(crate) fn framed(flags: u8, message: &[u8]) -> Bytes {
     let mut frame = BytesMut::new();
@@ -55,6 +63,7 @@ pub(crate) fn unframed(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
 #[derive(Debug, Clone)]
 pub(crate) struct Cafe {
     open: watch::Sender<usize>,
+    calls: Arc<AtomicUsize>,
 }
 
 struct Open(watch::Sender<usize>);
@@ -69,7 +78,12 @@ type Frames = mpsc::Sender<Frame<Bytes>>;
 
 impl Cafe {
     pub(crate) fn new() -> Self {
-        Self { open: watch::Sender::new(0) }
+        Self { open: watch::Sender::new(0), calls: Arc::default() }
+    }
+
+    /// How many calls were made.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
     }
 
     /// Waits until this many calls are open.
@@ -89,9 +103,11 @@ impl Cafe {
         let mut body = Requests { body, buffer: BytesMut::new() };
         let first = if name == "Chat" { None } else { body.next().await };
         let first = first.unwrap_or_default();
-        if let Some(answer) = unusual(&first.text) {
+        let is_first = self.calls.fetch_add(1, Ordering::SeqCst) == 0;
+        if let Some(answer) = unusual(&first.text, is_first) {
             return answer;
         }
+        let encoded = first.text == "bombs";
         let (frames, received) = mpsc::channel(1);
         tokio::spawn(async move {
             // Whoever is no longer listened to stops.
@@ -105,6 +121,9 @@ impl Cafe {
         let mut response = Response::new(Body::new(StreamBody::new(stream)));
         let headers = response.headers_mut();
         headers.insert("content-type", HeaderValue::from_static("application/grpc"));
+        if encoded {
+            headers.insert("grpc-encoding", HeaderValue::from_static("gzip"));
+        }
         headers.insert("x-initial", HeaderValue::from_static("first"));
         headers.insert("x-secret", HeaderValue::from_static("stays"));
         response
@@ -134,7 +153,7 @@ impl Requests {
 }
 
 /// Answers that are no stream of messages.
-fn unusual(text: &str) -> Option<Response<Body>> {
+fn unusual(text: &str, is_first: bool) -> Option<Response<Body>> {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     match text {
@@ -147,6 +166,18 @@ fn unusual(text: &str) -> Option<Response<Body>> {
             headers.insert("content-type", HeaderValue::from_static("application/grpc"));
             headers.extend(own_fault(13));
         }
+        "busy once" if is_first => {
+            headers.insert("content-type", HeaderValue::from_static("application/grpc"));
+            headers.extend(trailers("14"));
+        }
+        "busy once, told later" if is_first => {
+            headers.insert("content-type", HeaderValue::from_static("application/grpc"));
+            response = response.map(|_| {
+                Body::new(StreamBody::new(tokio_stream::once(Ok::<_, Infallible>(Frame::trailers(
+                    trailers("14"),
+                )))))
+            });
+        }
         "proxy" => *response.status_mut() = StatusCode::BAD_GATEWAY,
         _ => return None,
     }
@@ -157,6 +188,7 @@ async fn act(name: &str, first: Word, headers: &HeaderMap, requests: &mut Reques
     let message = |word: Word| frames.send(Frame::data(framed(0, &word.encode_to_vec())));
     let mut ended = trailers("0");
     match (name, first.text.as_str()) {
+        ("Gather", "deaf") => std::future::pending().await,
         ("Gather", _) => {
             let mut all = first;
             while let Some(next) = requests.next().await {
@@ -201,9 +233,15 @@ async fn act(name: &str, first: Word, headers: &HeaderMap, requests: &mut Reques
             let _ = frames.send(Frame::data(both.into())).await;
         }
         (_, "compressed") => {
-            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            std::io::Write::write_all(&mut gzip, &word("plain", 1).encode_to_vec()).expect("memory");
-            let _ = frames.send(Frame::data(framed(1, &gzip.finish().expect("memory")))).await;
+            let message = framed(1, &gzip(&word("plain", 1).encode_to_vec()));
+            let _ = frames.send(Frame::data(message)).await;
+        }
+        (_, "bombs") => {
+            let bomb = framed(1, &gzip(&word(&"x".repeat(45_000), 1).encode_to_vec()));
+            let _ = frames
+                .send(Frame::data([&bomb.repeat(150)[..], &framed(0, &[0; 60_000])].concat().into()))
+                .await;
+            std::future::pending().await
         }
         (_, "nothing") => {}
         (_, "headers") => _ = message(word(&listed(headers), 0)).await,

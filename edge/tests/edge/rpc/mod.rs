@@ -9,3 +9,5 @@ mod connect_unary;
 mod connect_stream;
 mod guards;
 mod discreet;
+mod again;
+mod bombs;

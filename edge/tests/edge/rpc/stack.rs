@@ -41,6 +41,14 @@ impl Stack {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut EdgeConfig)) -> Self {
+        Self::start_before(UpstreamConfig::default(), change).await
+    }
+
+    /// The cafe is added to the addresses of the backend.
+    pub(crate) async fn start_before(
+        mut upstream: UpstreamConfig,
+        change: impl FnOnce(&mut EdgeConfig),
+    ) -> Self {
         let cafe = Cafe::new();
         let (backend, stop) = backend(&cafe).await;
         let mut config = EdgeConfig::default();
@@ -50,11 +58,8 @@ impl Stack {
         config.calls.response_headers = ["x-initial", "x-cost", "x-key-bin"].map(String::from).into();
         config.cors.origins = vec!["https://app.test".into()];
         change(&mut config);
-        let upstream = Upstream::connect(&[UpstreamConfig {
-            url: vec![format!("http://{backend}")],
-            ..UpstreamConfig::default()
-        }])
-        .expect("an upstream");
+        upstream.url.push(format!("http://{backend}"));
+        let upstream = Upstream::connect(&[upstream]).expect("an upstream");
         let edge = Edge::new(config, upstream, Source::Encoded(*DESCRIPTORS), None).expect("an edge");
         edge.begin().await.expect("a good schema");
         let listeners = bind("127.0.0.1:0").await.expect("a port");
