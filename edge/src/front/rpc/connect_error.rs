@@ -81,6 +81,8 @@ mod tests {
     use super::super::trailers::of_error;
     use super::*;
     use crate::error::Error;
+    use lastmile_proto::google::rpc::Status;
+    use prost::Message;
 
     fn trailers(fields: &[(&'static str, &str)]) -> HeaderMap {
         let pairs =

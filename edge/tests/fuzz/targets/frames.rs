@@ -96,8 +96,8 @@ fn at_once(chunks: &[&[u8]]) -> (Vec<u8>, bool, bool) {
         envelopes.push(Bytes::copy_from_slice(chunk));
         loop {
             match envelopes.take_whole() {
-                Ok(bytes) if bytes.is_empty() => break,
-                Ok(bytes) => whole.extend_from_slice(&bytes),
+                Ok(None) => break,
+                Ok(Some(bytes)) => whole.extend_from_slice(&bytes),
                 Err(TooLarge) => return (whole, true, true),
             }
         }
