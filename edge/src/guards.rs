@@ -85,6 +85,7 @@ impl Guards {
         if own::is_reserved(&self.front.config.paths, request.uri().path()) {
             return self.own.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
         }
-        dispatch(Arc::clone(&self.front), request).await
+        // Boxed: it is by far the largest part.
+        Box::pin(dispatch(Arc::clone(&self.front), request)).await
     }
 }

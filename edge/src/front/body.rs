@@ -64,7 +64,7 @@ impl Incoming {
     async fn part(&mut self) -> Result<Option<Bytes>> {
         loop {
             if let Some(gunzip) = &mut self.gunzip
-                && let Some(data) = gunzip.next()?
+                && let Some(data) = gunzip.plain()?
             {
                 return Ok(Some(data));
             }

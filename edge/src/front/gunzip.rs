@@ -33,7 +33,7 @@ impl Gunzip {
     }
 
     /// What comes next, never empty; `None` when more has to be pushed first.
-    pub fn next(&mut self) -> Result<Option<Bytes>> {
+    pub fn plain(&mut self) -> Result<Option<Bytes>> {
         while !self.rest.is_empty() && self.decoder.get_ref().len() < AT_ONCE {
             let read = self.decoder.write(&self.rest).ok().filter(|read| *read > 0).ok_or_else(broken)?;
             self.rest.advance(read);
@@ -82,7 +82,7 @@ mod tests {
         let mut out = Vec::new();
         for chunk in bytes.chunks(size) {
             gunzip.push(Bytes::copy_from_slice(chunk));
-            while let Some(next) = gunzip.next()? {
+            while let Some(next) = gunzip.plain()? {
                 out.extend(next);
             }
         }
@@ -115,7 +115,7 @@ mod tests {
         let mut gunzip = Gunzip::default();
         gunzip.push(gzip(&vec![0; 8 << 20]).into());
         let mut all = 0;
-        while let Some(next) = gunzip.next().unwrap() {
+        while let Some(next) = gunzip.plain().unwrap() {
             assert!(next.len() < 4 * AT_ONCE, "{}", next.len());
             all += next.len();
         }

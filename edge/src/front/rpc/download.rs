@@ -66,7 +66,7 @@ impl Download {
 
     /// The body of a response.
     pub fn into_body(self, outbound: Box<dyn Outbound>) -> Body {
-        let writer = Writer { state: State::Open(self), outbound };
+        let writer = Writer { state: State::Open(Box::new(self)), outbound };
         Body::new(StreamBody::new(unfold(writer, |mut writer| async move {
             let frame = writer.step().await?;
             Some((Ok::<_, Infallible>(frame), writer))
@@ -80,7 +80,7 @@ struct Writer {
 }
 
 enum State {
-    Open(Download),
+    Open(Box<Download>),
     Ending(HeaderMap),
     Ended,
 }
