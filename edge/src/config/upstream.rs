@@ -26,7 +26,7 @@ pub struct UpstreamConfig {
     pub descriptors: Option<PathBuf>,
     /// Metadata of every call to it, in place of what the caller sends; `${NAME}` is a variable of the environment.
     pub headers: BTreeMap<String, HeaderText>,
-    /// Longest a unary call to it may take by REST.
+    /// Longest a unary call to it may take.
     #[serde(with = "humantime_serde")]
     pub timeout: Option<Duration>,
     /// Calls that one connection carries at once; more of them open a further one.

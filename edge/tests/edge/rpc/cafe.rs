@@ -241,7 +241,7 @@ async fn act(name: &str, first: Word, headers: &HeaderMap, requests: &mut Reques
             let _ = frames
                 .send(Frame::data([&bomb.repeat(150)[..], &framed(0, &[0; 60_000])].concat().into()))
                 .await;
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         }
         (_, "nothing") => {}
         (_, "headers") => _ = message(word(&listed(headers), 0)).await,
