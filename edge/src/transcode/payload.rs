@@ -2,15 +2,15 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use prost::encoding::{WireType, encode_key, encode_varint};
 use prost_reflect::{FieldDescriptor, Kind};
 
 use crate::error::{Code, Error, Result};
 use crate::schema::Binding;
 use crate::schema::method::Body;
 
+use super::encode;
 use super::well_formed::well_formed;
-use super::wire::{Malformed, Wire};
+use super::wire::{Malformed, Wire, WireType};
 
 /// The body of a request.
 #[derive(Debug, Clone)]
@@ -100,7 +100,6 @@ fn part(number: u32, bytes: &[u8]) -> Vec<u8> {
 }
 
 fn field(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
-    encode_key(number, WireType::LengthDelimited, out);
-    encode_varint(bytes.len() as u64, out);
-    out.extend_from_slice(bytes);
+    encode::tag(out, number, WireType::Length);
+    encode::bytes(out, bytes);
 }

@@ -59,7 +59,7 @@ impl Checker<'_> {
         match shape {
             Shape::Many(kind) if tag.wire_type == WireType::Length && kind.is_packable() => {
                 let mut values = Wire::new(wire.bytes()?);
-                let tag = Tag { wire_type: wire_type(kind), ..tag };
+                let tag = Tag { wire_type: WireType::of(kind), ..tag };
                 while !values.is_empty() {
                     values.skip(tag)?;
                 }
@@ -84,7 +84,7 @@ impl Checker<'_> {
         if let Some(id) = kind.message() {
             return self.message(id, wire.message(tag)?, depth + 1);
         }
-        if tag.wire_type != wire_type(kind) {
+        if tag.wire_type != WireType::of(kind) {
             return Err(Malformed("is encoded as another type").into());
         }
         match kind {
@@ -94,15 +94,5 @@ impl Checker<'_> {
             },
             _ => Ok(wire.skip(tag)?),
         }
-    }
-}
-
-fn wire_type(kind: Kind) -> WireType {
-    match kind {
-        Kind::Fixed32 | Kind::Sfixed32 | Kind::Float => WireType::Fixed32,
-        Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => WireType::Fixed64,
-        Kind::String | Kind::Bytes | Kind::Message(_) => WireType::Length,
-        Kind::Group(_) => WireType::Group,
-        _ => WireType::Varint,
     }
 }
