@@ -2,18 +2,21 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use futures_util::future::BoxFuture;
 use http::HeaderName;
 use tokio_util::sync::CancellationToken;
-use tower::service_fn;
 
 use crate::config::EdgeConfig;
 use crate::fresh::Freshness;
 use crate::front::openapi::describe;
-use crate::front::{Document, Front, Shared, ops, own};
+use crate::front::{Document, Front, Shared, ops};
 use crate::guards::Guards;
 use crate::layer::{AddressLimit, CallerLimit, Keys};
 use crate::learn::{Learner, LoadError};
@@ -115,20 +118,39 @@ impl Edge {
         self.freshness.keep(tidy).await
     }
 
-    /// What browsers reach.
+    /// What browsers reach, as the accept loop calls it.
+    pub fn service(&self) -> Service {
+        Service(Arc::new(Guards::new(&self.front, Arc::clone(&self.addresses))))
+    }
+
+    /// The same for a router of axum.
     pub fn router(&self) -> Router {
-        let guards = Arc::new(Guards::new(&self.front, Arc::clone(&self.addresses)));
-        let guarded = service_fn(move |request| {
-            let guards = Arc::clone(&guards);
-            // Boxed: what a request needs is not kept between the requests of a connection.
-            Box::pin(async move { Ok::<_, Infallible>(guards.answer(request).await) })
-        });
-        own::probe(&self.front.config.paths).fallback_service(guarded)
+        Router::new().fallback_service(self.service())
     }
 
     /// What operators reach.
     pub fn admin(&self) -> Router {
         ops::routes(Arc::clone(&self.front)).merge(reload::routes(Arc::clone(&self.freshness)))
+    }
+}
+
+/// Answers the requests of browsers.
+#[derive(Debug, Clone)]
+pub struct Service(Arc<Guards>);
+
+impl tower::Service<Request> for Service {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let guards = Arc::clone(&self.0);
+        // Boxed: what a request needs is not kept between the requests of a connection.
+        Box::pin(async move { Ok(guards.answer(request).await) })
     }
 }
 

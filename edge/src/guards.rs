@@ -50,6 +50,9 @@ impl Guards {
 
     /// Answers a request.
     pub async fn answer(&self, request: Request) -> Response {
+        if own::is_probe(&self.front.config.paths, &request) {
+            return own::probe();
+        }
         // Outside of all that can fail.
         error_form(self.style, request, |request| self.readable(request)).await
     }

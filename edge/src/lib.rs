@@ -36,4 +36,5 @@ pub mod learn;
 pub mod fresh;
 pub mod reload;
 pub mod app;
+pub mod workers;
 pub mod serve;

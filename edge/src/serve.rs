@@ -1,12 +1,13 @@
 //! The accept loop: bounded connections, tuned buffers, one token that drains them all.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -17,12 +18,13 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::{ServiceExt, service_fn};
+use tower::{Service, ServiceExt, service_fn};
 
 use crate::app::Edge;
 use crate::config::LimitsConfig;
 use crate::layer::Peer;
 use crate::learn::LoadError;
+use crate::workers::Workers;
 
 /// Tries to find a port that is free for both families.
 const ATTEMPTS: usize = 16;
@@ -62,11 +64,44 @@ impl Listeners {
     }
 }
 
-/// Runs an edge until `shutdown` completes and everything has drained.
+/// What answers requests.
+pub trait Answering:
+    Service<http::Request<Body>, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Answering for S where
+    S: Service<http::Request<Body>, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// Runs an edge, on the runtime of the caller, until `shutdown` completes and everything has drained.
 ///
 /// # Errors
 /// What is wrong with the backend's descriptors or rules.
 pub async fn run(
+    edge: &Edge,
+    http: Listeners,
+    admin: Listeners,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), LoadError> {
+    run_on(Workers::here(), edge, http, admin, shutdown).await
+}
+
+/// The same with the connections of browsers on `workers`.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_on(
+    workers: Workers,
     edge: &Edge,
     http: Listeners,
     admin: Listeners,
@@ -78,7 +113,8 @@ pub async fn run(
     let stop_admin = CancellationToken::new();
     let admin =
         tokio::spawn(serve(admin, edge.admin(), config.limits.clone(), stop_admin.clone(), Duration::ZERO));
-    let http = tokio::spawn(serve(http, edge.router(), config.limits.clone(), drain.clone(), grace));
+    let http =
+        tokio::spawn(serve_on(workers, http, edge.service(), config.limits.clone(), drain.clone(), grace));
     let outcome = tokio::select! {
         outcome = edge.keep_fresh() => outcome,
         () = shutdown => Ok(()),
@@ -109,17 +145,29 @@ async fn reload_on_hangup(edge: &Edge) {
 /// Serves until `drain` is cancelled, then lets what is open end, at most for `grace`.
 pub async fn serve(
     listeners: Listeners,
-    router: Router,
+    service: impl Answering,
     limits: LimitsConfig,
     drain: CancellationToken,
     grace: Duration,
 ) {
-    let connections = TaskTracker::new();
+    serve_on(Workers::here(), listeners, service, limits, drain, grace).await;
+}
+
+async fn serve_on(
+    workers: Workers,
+    listeners: Listeners,
+    service: impl Answering,
+    limits: LimitsConfig,
+    drain: CancellationToken,
+    grace: Duration,
+) {
     let permits = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
-    let server = Arc::new(Server { router, limits, drain: drain.clone() });
+    let connections = TaskTracker::new();
+    let server = Arc::new(Server { service, limits, drain, permits, connections: connections.clone() });
+    let workers = Arc::new(workers);
     let accepting = TaskTracker::new();
     for listener in listeners.0 {
-        accepting.spawn(accept(listener, Arc::clone(&server), Arc::clone(&permits), connections.clone()));
+        accepting.spawn(accept(listener, Arc::clone(&server), Arc::clone(&workers)));
     }
     accepting.close();
     accepting.wait().await;
@@ -129,24 +177,22 @@ pub async fn serve(
     }
 }
 
-struct Server {
-    router: Router,
+struct Server<S> {
+    service: S,
     limits: LimitsConfig,
     drain: CancellationToken,
-}
-
-async fn accept(
-    listener: TcpListener,
-    server: Arc<Server>,
     permits: Arc<Semaphore>,
     connections: TaskTracker,
-) {
+}
+
+async fn accept(listener: TcpListener, server: Arc<Server<impl Answering>>, workers: Arc<Workers>) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = server.drain.cancelled() => return,
         };
-        let (stream, peer) = match accepted {
+        // Unknown to this runtime again: the one of a worker watches it.
+        let (stream, peer) = match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors: wait for some to be closed rather than spin.
@@ -155,19 +201,22 @@ async fn accept(
                 continue;
             }
         };
-        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&server.permits).try_acquire_owned() else {
             tracing::warn!(limit = server.limits.connections, "too many connections; one was refused");
             continue;
         };
-        let server = Arc::clone(&server);
-        connections.spawn(async move {
-            server.connection(stream, peer).await;
+        let held = Arc::clone(&server);
+        workers.run(server.connections.track_future(async move {
+            match TcpStream::from_std(stream) {
+                Ok(stream) => held.connection(stream, peer).await,
+                Err(error) => tracing::warn!(%error, "a connection cannot be watched"),
+            }
             drop(permit);
-        });
+        }));
     }
 }
 
-impl Server {
+impl<S: Answering> Server<S> {
     async fn connection(&self, stream: TcpStream, peer: SocketAddr) {
         let limits = &self.limits;
         // Events are small and must not wait for each other.
@@ -195,10 +244,10 @@ impl Server {
             .max_send_buf_size(64 * 1024)
             .keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(10));
-        let router = self.router.clone();
+        let service = self.service.clone();
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
-            router.clone().oneshot(request.map(Body::new))
+            service.clone().oneshot(request.map(Body::new))
         });
         let connection =
             builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));

@@ -1,13 +1,13 @@
 //! Traces over OTLP, logs as JSON lines that carry the ids of their trace.
 
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::global::{self, BoxedTracer};
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{
-    Span, SpanBuilder, SpanContext, SpanId, SpanKind, TraceContextExt, TraceFlags, TraceId,
+    Span, SpanBuilder, SpanContext, SpanId, SpanKind, TraceContextExt, TraceFlags, TraceId, TraceState,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_http::HeaderExtractor;
@@ -135,7 +135,8 @@ pub fn trace_id() -> Option<String> {
 pub fn inject(headers: &mut HeaderMap) {
     let Some(span) = current() else { return };
     headers.insert(TRACEPARENT, traceparent(&span));
-    if let Ok(state) = HeaderValue::try_from(span.trace_state().header())
+    if *span.trace_state() != TraceState::NONE
+        && let Ok(state) = HeaderValue::try_from(span.trace_state().header())
         && !state.is_empty()
     {
         headers.insert(TRACESTATE, state);
@@ -144,9 +145,12 @@ pub fn inject(headers: &mut HeaderMap) {
 
 /// W3C Trace Context, section 3.2.2.
 pub fn traceparent(span: &SpanContext) -> HeaderValue {
-    let text = format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8());
-    // Hexadecimal digits and dashes are always a header value.
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+    let trace = u128::from_be_bytes(span.trace_id().to_bytes());
+    let id = u64::from_be_bytes(span.span_id().to_bytes());
+    let mut text = [0; 55];
+    // It has room for exactly this, and hexadecimal digits and dashes are always a header value.
+    let _ = write!(&mut text[..], "00-{trace:032x}-{id:016x}-{:02x}", span.trace_flags().to_u8());
+    HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// The current span.

@@ -12,7 +12,9 @@ use lastmile_edge::learn::LoadError;
 use lastmile_edge::schema::method::Tier;
 use lastmile_edge::schema::{Binding, Schema, Source, Weight, advice};
 use lastmile_edge::upstream::Upstream;
+use lastmile_edge::workers::Workers;
 use lastmile_edge::{serve, telemetry};
+use mimalloc::MiMalloc;
 use serde::Serialize;
 
 /// Puts a gRPC backend in front of browsers: REST JSON, resumable SSE, NDJSON, Connect, gRPC-Web.
@@ -83,6 +85,9 @@ enum Command {
 /// What `check` ends with when there was nothing to check.
 const NOTHING_TO_CHECK: u8 = 3;
 
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Cli::parse()).await {
@@ -138,7 +143,7 @@ async fn serve_edge(edge: Edge) -> Result<()> {
             "--dev: every loopback origin may call and descriptors are served; not for production"
         );
     }
-    let ended = serve::run(&edge, http, admin, stop).await;
+    let ended = serve::run_on(Workers::start()?, &edge, http, admin, stop).await;
     tokio::task::spawn_blocking(move || telemetry.flush()).await?;
     ended.context("the edge does not start")
 }

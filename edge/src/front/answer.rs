@@ -1,7 +1,7 @@
 //! Writes the answer of a unary call.
 
 use axum::body::Body;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
@@ -29,9 +29,14 @@ pub fn answer(exchange: &Exchange, reply: &Reply, face: Face) -> Result<Response
     };
     let is_safe = exchange.head.method.is_safe();
     let etag = if is_safe { etag(&body, resource_etag(exchange, reply)) } else { None };
-    let mut response = ([(header::CONTENT_TYPE, content_type), NO_SNIFFING], body).into_response();
+    let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
-    headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    // Room for those of the guards too.
+    headers.reserve(12);
+    headers.insert(header::CONTENT_TYPE, content_type);
+    headers.insert(NO_SNIFFING.0, NO_SNIFFING.1);
+    // As the guards would write it.
+    headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding, Origin"));
     if let Some(etag) = &etag {
         headers.insert(header::ETAG, etag.clone());
         // Kept by the browser alone, and asked about before it is used.

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use serde_json::{Value, json};
 
 use crate::config::PathsConfig;
@@ -28,11 +28,17 @@ pub fn method_path<'a>(paths: &PathsConfig, path: &'a str) -> Option<&'a str> {
     path.strip_prefix(&paths.prefix).filter(|path| path.starts_with('/'))
 }
 
+const PROBE: &str = "/.well-known/lastmile/probe";
+
+/// Whether a client looks if its requests get here at all.
+pub fn is_probe<B>(paths: &PathsConfig, request: &Request<B>) -> bool {
+    let path = request.uri().path().strip_suffix(PROBE);
+    path == Some(&paths.prefix) && matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
 /// Answers 204 to anyone, whatever the origin: a client asks it before it blames the transport.
-pub fn probe(paths: &PathsConfig) -> Router {
-    let anyone = [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
-    let path = format!("{}/.well-known/lastmile/probe", paths.prefix);
-    Router::new().route(&path, get(move || async move { (StatusCode::NO_CONTENT, anyone) }))
+pub fn probe() -> Response {
+    (StatusCode::NO_CONTENT, [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")]).into_response()
 }
 
 /// Info, descriptors, keys and the OpenAPI document.
@@ -42,6 +48,7 @@ pub fn routes(front: &Shared) -> Router<Shared> {
     Router::new()
         .route(&own("lastmile/info"), get(info))
         .route(&own("lastmile/descriptors"), get(descriptors))
+        .route(&own("lastmile/probe"), get(async || probe()))
         .route(&own("jwks.json"), get(jwks))
         .route(&format!("{prefix}/openapi.json"), get(openapi))
         .method_not_allowed_fallback(wrong_method)

@@ -39,10 +39,13 @@ pub async fn error_form<F>(style: ErrorStyle, request: Request, next: impl FnOnc
 where
     F: Future<Output = Response>,
 {
-    let accept: Vec<HeaderValue> = request.headers().get_all(header::ACCEPT).iter().cloned().collect();
+    let mut lines = request.headers().get_all(header::ACCEPT).iter().cloned();
+    // Nearly always there is one: then this allocates nothing.
+    let (first, others) = (lines.next(), lines.collect::<Vec<_>>());
     let mut response = next(request).await;
     let Some(error) = response.extensions_mut().remove::<Error>() else { return response };
-    let (content_type, body) = write(&style.known(&error), form(style, &accept));
+    let form = form(style, first.iter().chain(&others));
+    let (content_type, body) = write(&style.known(&error), form);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.remove(header::CONTENT_LENGTH);
@@ -52,7 +55,7 @@ where
 }
 
 /// A form that is named is given. Else protobuf for those who read that rather than JSON, and for the rest the edge's own.
-fn form(style: ErrorStyle, accept: &[HeaderValue]) -> Form {
+fn form<'a>(style: ErrorStyle, accept: impl IntoIterator<Item = &'a HeaderValue>) -> Form {
     let accepted = members(accept);
     let named = [(PROBLEM, Form::Problem), (STATUS, Form::Status(STATUS))];
     let is_named = |(media, _): &&(&str, Form)| accepted.iter().any(|range| range.is(media));

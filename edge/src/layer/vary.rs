@@ -4,14 +4,26 @@ use http::{HeaderMap, HeaderValue, header};
 
 /// Adds the name of a request header that the answer depends on.
 pub fn vary(headers: &mut HeaderMap, name: &'static str) {
-    let lines = headers.get_all(header::VARY).iter().filter_map(|line| line.to_str().ok());
-    let mut names: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
-    if !names.iter().any(|other| other.eq_ignore_ascii_case(name)) {
-        names.push(name);
-    }
-    if let Ok(value) = HeaderValue::from_str(&names.join(", ")) {
+    let mut lines = headers.get_all(header::VARY).iter();
+    let value = match (lines.next(), lines.next()) {
+        (None, _) => Ok(HeaderValue::from_static(name)),
+        // Most faces name all that there is.
+        (Some(line), None) if names(line).any(|other| other.eq_ignore_ascii_case(name)) => return,
+        _ => {
+            let mut known: Vec<&str> = headers.get_all(header::VARY).iter().flat_map(names).collect();
+            if !known.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+                known.push(name);
+            }
+            HeaderValue::from_str(&known.join(", "))
+        }
+    };
+    if let Ok(value) = value {
         headers.insert(header::VARY, value);
     }
+}
+
+fn names(line: &HeaderValue) -> impl Iterator<Item = &str> {
+    line.to_str().unwrap_or_default().split(',').map(str::trim)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! One backend: equal endpoints that share its calls, found again and again under its names.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -9,10 +9,10 @@ use http::{Request, Response};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tonic::Status;
-use tonic::body::Body;
 
+use super::body::Outgoing;
 use super::budget::Budget;
-use super::endpoint::{Endpoint, Manner};
+use super::endpoint::{Counted, Endpoint, Manner};
 use super::failure::{Failure, NoAddress};
 use super::resolve::Names;
 use super::target::Target;
@@ -37,8 +37,8 @@ pub(super) struct Backend {
 }
 
 /// The endpoints that one call was tried on.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Tried(Arc<Mutex<Vec<Arc<Endpoint>>>>);
+#[derive(Debug, Default)]
+pub(super) struct Tried(Vec<Arc<Endpoint>>);
 
 impl Backend {
     /// Keeps looking names up as long as the backend is held.
@@ -47,13 +47,12 @@ impl Backend {
         timeout: Option<Duration>,
         targets: Vec<Target>,
         names: Names,
-    ) -> Result<Arc<Self>, String> {
+    ) -> Arc<Self> {
         let manner = Arc::new(manner);
         let has_names = targets.iter().any(|target| target.name().is_some());
         let fixed = targets.iter().filter(|target| target.name().is_none());
-        let fixed =
-            fixed.map(|target| Endpoint::new(Arc::clone(&manner), target.clone(), None).map(Arc::new));
-        let fixed = fixed.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+        let fixed = fixed.map(|target| Endpoint::new(Arc::clone(&manner), target.clone(), None));
+        let fixed: Vec<_> = fixed.map(Arc::new).collect();
         let backend = Arc::new(Self {
             manner,
             timeout,
@@ -67,17 +66,20 @@ impl Backend {
         if has_names {
             tokio::spawn(follow(Arc::downgrade(&backend)));
         }
-        Ok(backend)
+        backend
     }
 
     pub(super) fn endpoints(&self) -> Arc<Vec<Arc<Endpoint>>> {
         self.endpoints.load_full()
     }
 
-    pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
-        let tried = request.extensions().get::<Tried>().cloned();
-        let endpoint = self.pick(tried.as_ref()).await?;
-        let outcome = Arc::clone(&endpoint).send(request).await;
+    pub(super) async fn send(
+        &self,
+        request: Request<Outgoing>,
+        tried: Option<&mut Tried>,
+    ) -> Result<Response<Counted>, Status> {
+        let endpoint = self.pick(tried).await?;
+        let outcome = endpoint.send(request).await;
         if outcome.as_ref().is_err_and(|status| Failure::of_status(status).is_of_endpoint()) {
             self.doubt.notify_one();
         }
@@ -85,16 +87,15 @@ impl Backend {
     }
 
     /// The endpoint for a call: of those that can be reached and were not tried yet, the less loaded of two.
-    pub(super) async fn pick(&self, tried: Option<&Tried>) -> Result<Arc<Endpoint>, Status> {
+    pub(super) async fn pick(&self, tried: Option<&mut Tried>) -> Result<Arc<Endpoint>, Status> {
         if self.endpoints.load().is_empty() {
             self.find_first().await.map_err(|error| Status::from_error(Box::new(NoAddress(error))))?;
         }
         let endpoints = self.endpoints.load();
         let picked = match tried {
             None => choose(&endpoints, &[]),
-            Some(tried) => {
-                let mut tried = tried.0.lock().unwrap_or_else(PoisonError::into_inner);
-                let picked = choose(&endpoints, &tried);
+            Some(Tried(tried)) => {
+                let picked = choose(&endpoints, tried);
                 tried.extend(picked.clone());
                 picked
             }
@@ -162,14 +163,10 @@ impl Backend {
         addresses.dedup();
         let endpoint = |address| {
             let same = known.iter().find(|known| known.is_at(target) && known.address == Some(address));
-            match same {
-                Some(same) => Some(Arc::clone(same)),
-                None => {
-                    Endpoint::new(Arc::clone(&self.manner), target.clone(), Some(address)).ok().map(Arc::new)
-                }
-            }
+            let new = || Endpoint::new(Arc::clone(&self.manner), target.clone(), Some(address));
+            same.map_or_else(|| Arc::new(new()), Arc::clone)
         };
-        addresses.into_iter().filter_map(endpoint).collect()
+        addresses.into_iter().map(endpoint).collect()
     }
 
     /// Endpoints that are left out get no new calls; those under way hold them until they end.
@@ -234,6 +231,6 @@ fn less_loaded(endpoints: &[Arc<Endpoint>], may: impl Fn(&Arc<Endpoint>) -> bool
 
 impl Tried {
     pub(super) fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.0.len()
     }
 }

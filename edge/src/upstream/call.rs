@@ -1,29 +1,37 @@
 //! Calls with encoded messages.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use futures_util::StreamExt;
 use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use tokio::time::{Instant, timeout_at};
 use tokio_stream::Stream;
-use tonic::client::Grpc;
-use tonic::codec::CompressionEncoding;
-use tonic::metadata::MetadataMap;
-use tonic::{Extensions, Request, Status, Streaming};
+use tonic::Status;
+use tonic::body::Body;
 
 use crate::error::{Code, Error, Result};
 use crate::schema::Plan;
 use crate::telemetry;
 
-use super::codec::BytesCodec;
-use super::connect::{Transport, Upstream};
+use super::backend::Tried;
+use super::body::Outgoing;
+use super::connect::Upstream;
+use super::deadline;
+use super::envelope::envelope;
+use super::read::Reading;
 use super::retry::Retries;
 use super::status::to_error;
 
-/// No message above it is read at all. Below it, one that is too large for the browser still tells its cursor.
-const HARD_LIMIT: usize = 64 * 1024 * 1024;
+/// The most headers that are added to the metadata of a call.
+const ADDED: usize = 8;
+const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// One call to the backend.
 #[derive(Debug, Clone)]
@@ -48,27 +56,21 @@ pub struct Reply {
 /// The messages of a streaming call; dropping it cancels the call.
 #[derive(Debug)]
 pub struct Messages {
-    streaming: Streaming<Bytes>,
+    reading: Reading,
     call: Call,
 }
 
 impl Upstream {
     pub async fn unary(&self, call: Call, message: Bytes) -> Result<Reply> {
         let call = self.limited(call);
-        let answer = call.within(self.repeated(&call, |mut grpc, request| {
-            let (request, path) = (request.map(|()| message.clone()), call.path.clone());
-            async move { grpc.unary(request, path, BytesCodec).await }
-        }));
+        let answer = call.within(self.repeated(&call, envelope(0, &message), Reading::only));
         call.reply(answer.await?)
     }
 
     pub async fn server_streaming(&self, call: Call, message: Bytes) -> Result<Messages> {
-        let answer = call.within(self.repeated(&call, |mut grpc, request| {
-            let (request, path) = (request.map(|()| message.clone()), call.path.clone());
-            async move { grpc.server_streaming(request, path, BytesCodec).await }
-        }));
-        let streaming = answer.await?.into_inner();
-        Ok(Messages { streaming, call })
+        let begun = |reading| ready(Ok(reading));
+        let reading = call.within(self.repeated(&call, envelope(0, &message), begun));
+        Ok(Messages { reading: reading.await?, call })
     }
 
     /// A call that sends a stream of messages and gets one answer.
@@ -77,40 +79,29 @@ impl Upstream {
         S: Stream<Item = Bytes> + Send + 'static,
     {
         let call = self.limited(call);
-        let request = call.request(()).map(|()| messages);
-        let answer = call.within(async {
-            let mut grpc = self.grpc().await.map_err(|status| call.error(&status))?;
-            let answer = grpc.client_streaming(request, call.path.clone(), BytesCodec).await;
-            answer.map_err(|status| call.error(&status))
-        });
-        call.reply(answer.await?)
+        let frames = messages.map(|message| Ok::<_, Status>(Frame::data(envelope(0, &message))));
+        let sent = Outgoing::Stream(Body::new(StreamBody::new(frames)));
+        let answer = async { self.begin(&call, sent, None).await?.only().await };
+        call.reply(call.within(async { answer.await.map_err(|status| call.error(&status)) }).await?)
     }
 
     /// A bidirectional call that sends one message and takes the first answer.
     pub async fn exchange(&self, call: Call, message: Bytes) -> Result<Option<Bytes>> {
-        let request = call.request(()).map(|()| tokio_stream::once(message));
-        let answer = call.within(async {
-            let mut grpc = self.grpc().await.map_err(|status| call.error(&status))?;
-            let answer = grpc.streaming(request, call.path.clone(), BytesCodec).await;
-            let mut messages = answer.map_err(|status| call.error(&status))?.into_inner();
-            messages.message().await.map_err(|status| call.error(&status))
-        });
-        answer.await
+        let sent = Outgoing::Whole(envelope(0, &message));
+        let answer = async { self.begin(&call, sent, None).await?.message().await };
+        call.within(async { answer.await.map_err(|status| call.error(&status)) }).await
     }
 
-    /// Makes a call, and makes it again where that is safe; no message of an answer has come by then.
-    async fn repeated<T, F>(&self, call: &Call, once: impl Fn(Grpc<Transport>, Request<()>) -> F) -> Result<T>
+    /// Makes a call, and makes it again where that is safe; no message of an answer has gone on by then.
+    async fn repeated<T, F>(&self, call: &Call, sent: Bytes, finish: impl Fn(Reading) -> F) -> Result<T>
     where
         F: Future<Output = Result<T, Status>>,
     {
-        let mut retries = self.remote.as_ref().and_then(|remote| Retries::new(remote, call.path.path()));
+        let mut retries = self.remote().and_then(|remote| Retries::new(remote, call.path.path()));
         loop {
-            let mut request = call.request(());
-            if let Some(retries) = &retries {
-                request.extensions_mut().insert(retries.tried.clone());
-            }
-            let outcome = match self.grpc().await {
-                Ok(grpc) => once(grpc, request).await,
+            let tried = retries.as_mut().map(|retries| &mut retries.tried);
+            let outcome = match self.begin(call, Outgoing::Whole(sent.clone()), tried).await {
+                Ok(reading) => finish(reading).await,
                 Err(status) => Err(status),
             };
             match outcome {
@@ -120,9 +111,13 @@ impl Upstream {
         }
     }
 
+    async fn begin(&self, call: &Call, body: Outgoing, tried: Option<&mut Tried>) -> Result<Reading, Status> {
+        Reading::new(self.send(call.request(body), tried).await?)
+    }
+
     /// How long this method may take where that is set for its backend.
     pub fn limit(&self, path: &str) -> Option<Duration> {
-        self.remote.as_ref()?.find(path)?.timeout
+        self.remote()?.find(path)?.timeout
     }
 
     fn limited(&self, mut call: Call) -> Call {
@@ -132,35 +127,20 @@ impl Upstream {
         }
         call
     }
-
-    async fn grpc(&self) -> Result<Grpc<Transport>, Status> {
-        let mut grpc = Grpc::new(self.service.clone())
-            .accept_compressed(CompressionEncoding::Gzip)
-            .max_decoding_message_size(HARD_LIMIT);
-        grpc.ready().await?;
-        Ok(grpc)
-    }
 }
 
 impl Messages {
     /// The next message; `None` is a clean end. Cancel-safe.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        let Self { streaming, call } = self;
-        call.within(async { streaming.message().await.map_err(|status| call.error(&status)) }).await
+        let Self { reading, call } = self;
+        call.within(async { reading.message().await.map_err(|status| call.error(&status)) }).await
     }
 }
 
 impl Call {
-    fn request<T>(&self, message: T) -> Request<T> {
-        let mut headers = self.metadata.clone();
-        telemetry::inject(&mut headers);
-        let mut request =
-            Request::from_parts(MetadataMap::from_headers(headers), Extensions::default(), message);
-        if let Some(deadline) = self.deadline {
-            request.set_timeout(
-                deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)),
-            );
-        }
+    fn request(&self, body: Outgoing) -> Request<Outgoing> {
+        let mut request = post(self.path.clone(), &self.metadata, self.deadline, body);
+        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         request
     }
 
@@ -173,19 +153,44 @@ impl Call {
         }
     }
 
-    fn reply(&self, answer: tonic::Response<Bytes>) -> Result<Reply> {
-        let (metadata, message, _) = answer.into_parts();
+    fn reply(&self, (message, metadata): (Bytes, HeaderMap)) -> Result<Reply> {
         if message.len() > self.max_message {
             let text = format!("The backend's answer is larger than {} bytes.", self.max_message);
             let error = Error::new(Code::ResourceExhausted, "UPSTREAM_MESSAGE_TOO_LARGE", text);
             return Err(error.status(http::StatusCode::BAD_GATEWAY));
         }
-        Ok(Reply { message, metadata: metadata.into_headers() })
+        Ok(Reply { message, metadata })
     }
 
     fn error(&self, status: &Status) -> Error {
         to_error(status, self.plan.as_deref())
     }
+}
+
+/// What every call goes out as; the trace context is added.
+pub(super) fn post(
+    path: PathAndQuery,
+    metadata: &HeaderMap,
+    deadline: Option<Instant>,
+    body: Outgoing,
+) -> Request<Outgoing> {
+    // Made once with room for all of it, rather than grown.
+    let mut headers = HeaderMap::with_capacity(metadata.len() + ADDED);
+    headers.extend(metadata.iter().map(|(name, value)| (name.clone(), value.clone())));
+    telemetry::inject(&mut headers);
+    headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    if !headers.contains_key(header::CONTENT_TYPE) {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    }
+    if let Some(deadline) = deadline {
+        headers.insert(TIMEOUT, deadline::remaining(deadline));
+    }
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.version_mut() = Version::HTTP_2;
+    *request.uri_mut() = Uri::from(path);
+    *request.headers_mut() = headers;
+    request
 }
 
 /// A call that its time limit ended.

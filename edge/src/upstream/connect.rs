@@ -1,35 +1,42 @@
-//! The backends as a tower service: remote ones and an in-process core look alike.
+//! All that answers calls: backends elsewhere, or a service in this process.
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use tokio::sync::watch;
 use tonic::body::Body;
 use tonic::{Status, codegen::StdError};
-use tower::util::BoxCloneSyncService;
-use tower::{Service, ServiceExt, service_fn};
+use tower::{Service, ServiceExt};
 
 use crate::config::UpstreamConfig;
 use crate::error::Error;
 
-use super::backend::Backend;
-use super::endpoint::{EndpointState, Manner};
+use super::backend::{Backend, Tried};
+use super::body::Outgoing;
+use super::endpoint::{Endpoint, EndpointState, Manner};
+use super::incoming::Incoming;
 use super::news::News;
 use super::remote::{Remote, Served};
 use super::resolve::Names;
 use super::status::to_error;
 use super::target::Target;
 
-/// `Status` is its error, because boxed errors do not compile in axum handlers.
-pub(super) type Transport = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Status>;
-
 /// Carries gRPC calls; cheap to clone.
 #[derive(Clone)]
-pub struct Upstream {
-    pub(super) service: Transport,
-    /// None for a service in this process.
-    pub(super) remote: Option<Arc<Remote>>,
+pub struct Upstream(Way);
+
+/// Who answers.
+#[derive(Clone)]
+enum Way {
+    Remote(Arc<Remote>),
+    /// One process of a backend.
+    Pinned(Arc<Endpoint>),
+    /// A service in this process.
+    Local(Arc<Local>),
 }
+
+type Local = dyn Fn(Request<Body>) -> BoxFuture<'static, Result<Response<Body>, Status>> + Send + Sync;
 
 impl std::fmt::Debug for Upstream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -61,30 +68,28 @@ impl Upstream {
             }
             backend(config, names, &news).map_err(|error| format!("upstream `{}`: {error}", config.name()))
         });
-        let remote = Arc::new(Remote::new(backends.collect::<Result<_, _>>()?, news));
-        let calls = Arc::clone(&remote);
-        let service = service_fn(move |request| {
-            let remote = Arc::clone(&calls);
-            async move { remote.send(request).await }
-        });
-        Ok(Self { remote: Some(remote), ..Self::from_service(service) })
+        let backends = backends.collect::<Result<_, _>>()?;
+        Ok(Self(Way::Remote(Arc::new(Remote::new(backends, news)))))
     }
 
     /// No backend at all: for looking at descriptors from a file.
     pub fn nowhere() -> Self {
-        let nobody = || Err::<http::Response<Body>, _>(Status::unavailable("there is no backend"));
-        Self::from_service(tower::service_fn(move |_: http::Request<Body>| std::future::ready(nobody())))
+        let nobody = || Err::<Response<Body>, _>(Status::unavailable("there is no backend"));
+        Self::from_service(tower::service_fn(move |_: Request<Body>| std::future::ready(nobody())))
     }
 
     /// Calls a service in this process, without sockets.
     pub fn from_service<S>(service: S) -> Self
     where
-        S: Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + Sync + 'static,
+        S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + Sync + 'static,
         S::Error: Into<StdError>,
         S::Future: Send + 'static,
     {
-        let service = service.map_err(|error| Status::from_error(error.into()));
-        Self { service: BoxCloneSyncService::new(service), remote: None }
+        let call = move |request| -> BoxFuture<'static, _> {
+            let answer = service.clone().oneshot(request);
+            Box::pin(async move { answer.await.map_err(|error| Status::from_error(error.into())) })
+        };
+        Self(Way::Local(Arc::new(call)))
     }
 
     /// A single process of the backend with this place in the settings, so that all answers are of one version of it;
@@ -93,28 +98,49 @@ impl Upstream {
     /// # Errors
     /// UNAVAILABLE when none is known.
     pub async fn pinned(&self, backend: usize) -> Result<Self, Error> {
-        let Some(backend) = self.remote.as_ref().and_then(|remote| remote.backends.get(backend)) else {
+        let Some(backend) = self.remote().and_then(|remote| remote.backends.get(backend)) else {
             return Ok(self.clone());
         };
         let endpoint = backend.pick(None).await.map_err(|status| to_error(&status, None))?;
-        Ok(Self::from_service(service_fn(move |request| Arc::clone(&endpoint).send(request))))
+        Ok(Self(Way::Pinned(endpoint)))
+    }
+
+    /// The backends that calls are shared among; none for a service in this process.
+    pub(super) fn remote(&self) -> Option<&Arc<Remote>> {
+        match &self.0 {
+            Way::Remote(remote) => Some(remote),
+            Way::Pinned(_) | Way::Local(_) => None,
+        }
+    }
+
+    /// Makes a call; completes with the head of its answer.
+    pub(super) async fn send(
+        &self,
+        request: Request<Outgoing>,
+        tried: Option<&mut Tried>,
+    ) -> Result<Response<Incoming>, Status> {
+        match &self.0 {
+            Way::Remote(remote) => Ok(remote.send(request, tried).await?.map(Incoming::Remote)),
+            Way::Pinned(endpoint) => Ok(Arc::clone(endpoint).send(request).await?.map(Incoming::Remote)),
+            Way::Local(service) => Ok(service(request.map(Body::from)).await?.map(Incoming::Local)),
+        }
     }
 
     /// Takes over which backend serves what.
     pub fn serve(&self, served: Served) {
-        if let Some(remote) = &self.remote {
+        if let Some(remote) = self.remote() {
             remote.serve(served);
         }
     }
 
     /// Changes whenever descriptors should be read again; never for a service in this process.
     pub fn news(&self) -> Option<watch::Receiver<u64>> {
-        self.remote.as_ref().map(|remote| remote.news.subscribe())
+        self.remote().map(|remote| remote.news.subscribe())
     }
 
     /// All endpoints as they are now.
     pub fn endpoints(&self) -> Vec<EndpointState> {
-        let backends = self.remote.iter().flat_map(|remote| &remote.backends);
+        let backends = self.remote().into_iter().flat_map(|remote| &remote.backends);
         let endpoints = backends.flat_map(|backend| backend.endpoints().to_vec());
         endpoints.map(|endpoint| endpoint.state()).collect()
     }
@@ -131,7 +157,7 @@ fn backend(config: &UpstreamConfig, names: &Names, news: &News) -> Result<Arc<Ba
         max_streams: config.max_streams.max(1),
         news: news.clone(),
     };
-    Backend::start(manner, config.timeout, targets, names.clone())
+    Ok(Backend::start(manner, config.timeout, targets, names.clone()))
 }
 
 fn headers(config: &UpstreamConfig) -> Result<HeaderMap, String> {

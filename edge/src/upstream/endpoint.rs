@@ -1,9 +1,10 @@
 //! One process of a backend: its connections, how many calls they carry, whether it can be reached.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,18 +14,21 @@ use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body::Frame;
 use tokio::time::{sleep, timeout};
 use tonic::Status;
-use tonic::body::Body;
-use tonic::transport::Channel;
-use tower::{Service, ServiceExt};
 
+use super::body::Outgoing;
+use super::connection::Connection;
 use super::details;
 use super::failure::Failure;
+use super::http2::{self, Received};
 use super::news::News;
+use super::pool::{Place, Pool};
 use super::target::Target;
 
 const FIRST_PROBE: Duration = Duration::from_millis(100);
 const SLOWEST_PROBE: Duration = Duration::from_secs(5);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("lastmile-edge/", env!("CARGO_PKG_VERSION")));
 
 /// What the endpoints of a backend have in common.
 #[derive(Debug)]
@@ -45,9 +49,8 @@ pub(super) struct Endpoint {
     target: Target,
     /// None where the target's URL itself names the process.
     pub(super) address: Option<SocketAddr>,
-    /// The first carries what it can; others come and go with the load.
-    connections: ArcSwap<Vec<Arc<Connection>>>,
-    changing: Mutex<()>,
+    /// One for each runtime that has called it.
+    pools: ArcSwap<Vec<Arc<Pool>>>,
     calls: AtomicUsize,
     aside: AtomicBool,
     /// How often it was set aside, so that a probe knows whether it is still about its own time.
@@ -66,37 +69,24 @@ pub struct EndpointState {
     pub connections: usize,
 }
 
+/// A call that is under way, until the body of its answer ends.
 #[derive(Debug)]
-struct Connection {
-    channel: Channel,
-    calls: AtomicUsize,
-}
-
-/// A place on a connection, held until the answer's body ends.
-#[derive(Debug)]
-struct Place {
+struct UnderWay {
     endpoint: Arc<Endpoint>,
-    connection: Arc<Connection>,
+    place: Place,
 }
 
 impl Endpoint {
-    pub(super) fn new(
-        manner: Arc<Manner>,
-        target: Target,
-        address: Option<SocketAddr>,
-    ) -> Result<Self, tonic::transport::Error> {
-        let channel = target.connect(address, Some(manner.news.clone()))?;
-        let first = Connection { channel, calls: AtomicUsize::new(0) };
-        Ok(Self {
+    pub(super) fn new(manner: Arc<Manner>, target: Target, address: Option<SocketAddr>) -> Self {
+        Self {
             manner,
             target,
             address,
-            connections: ArcSwap::from_pointee(vec![Arc::new(first)]),
-            changing: Mutex::new(()),
+            pools: ArcSwap::default(),
             calls: AtomicUsize::new(0),
             aside: AtomicBool::new(false),
             asides: AtomicU64::new(0),
-        })
+        }
     }
 
     /// Calls under way.
@@ -123,79 +113,66 @@ impl Endpoint {
             endpoint: self.describe(),
             is_up: !self.is_aside(),
             calls: self.load(),
-            connections: self.connections.load().len(),
+            connections: self.pools.load().iter().map(|pool| pool.len()).sum(),
         }
     }
 
     /// Makes a call; its place is taken until the body of the answer ends.
-    pub(super) async fn send(self: Arc<Self>, mut request: Request<Body>) -> Result<Response<Body>, Status> {
+    pub(super) async fn send(
+        self: Arc<Self>,
+        mut request: Request<Outgoing>,
+    ) -> Result<Response<Counted>, Status> {
         for (name, value) in &self.manner.headers {
             request.headers_mut().insert(name, value.clone());
         }
-        let place = self.place();
-        let mut channel = place.connection.channel.clone();
-        let outcome = match channel.ready().await {
-            Ok(channel) => channel.call(request).await,
-            Err(error) => Err(error),
-        };
-        match outcome {
+        let call = self.begin();
+        match self.ask(&call.place.connection, request).await {
             Ok(mut response) => {
                 self.reached();
                 details::drop_unreadable(response.headers_mut());
-                Ok(response.map(|body| Body::new(Counted { body, place: Some(place) })))
+                Ok(response.map(|body| Counted { body, call: Some(call) }))
             }
             Err(error) => {
-                if Failure::of_transport(&error).is_of_endpoint() {
-                    self.set_aside(&error);
+                if Failure::of_transport(&*error).is_of_endpoint() {
+                    self.set_aside(&*error);
                 }
-                Err(Status::from_error(error.into()))
+                Err(Status::from_error(error))
             }
         }
     }
 
-    /// A place on the first connection that has one, or on a new connection.
-    fn place(self: &Arc<Self>) -> Place {
+    async fn ask(
+        &self,
+        connection: &Connection,
+        request: Request<Outgoing>,
+    ) -> Result<Response<Received>, Box<dyn Error + Send + Sync>> {
+        let sender = connection.sender().await?;
+        let (mut head, body) = request.into_parts();
+        head.uri = self.target.at(head.uri.into_parts().path_and_query);
+        head.headers.insert(header::USER_AGENT, USER_AGENT);
+        http2::call(sender, Request::from_parts(head, ()), body).await
+    }
+
+    fn begin(self: &Arc<Self>) -> UnderWay {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let connection = self.free_connection().unwrap_or_else(|| self.grow());
-        Place { endpoint: Arc::clone(self), connection }
+        let place = self.pool().place(|| Connection::new(self.target.clone(), self.address, None));
+        UnderWay { endpoint: Arc::clone(self), place }
     }
 
-    fn free_connection(&self) -> Option<Arc<Connection>> {
-        let connections = self.connections.load();
-        connections.iter().find(|connection| connection.take(self.manner.max_streams)).cloned()
-    }
-
-    fn grow(&self) -> Arc<Connection> {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(connection) = self.free_connection() {
-            return connection;
+    /// The connections of the runtime that asks.
+    fn pool(&self) -> Arc<Pool> {
+        let here = |pools: &Vec<Arc<Pool>>| pools.iter().find(|pool| pool.is_here()).cloned();
+        if let Some(pool) = here(&self.pools.load()) {
+            return pool;
         }
-        let mut connections = self.connections.load().to_vec();
-        let connection = match self.target.connect(self.address, None) {
-            Ok(channel) => Arc::new(Connection { channel, calls: AtomicUsize::new(1) }),
-            // It was possible for the first: share that.
-            Err(_) => {
-                connections[0].calls.fetch_add(1, Ordering::Relaxed);
-                return Arc::clone(&connections[0]);
-            }
-        };
-        connections.push(Arc::clone(&connection));
-        self.connections.store(Arc::new(connections));
-        connection
-    }
-
-    /// Lets connections go that even twice the load would not need.
-    fn shrink(&self) {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let connections = self.connections.load();
-        let needed = 1 + 2 * self.load() / self.manner.max_streams;
-        if connections.len() > needed {
-            let is_kept = |(place, connection): &(usize, &Arc<Connection>)| {
-                *place == 0 || connection.calls.load(Ordering::Relaxed) > 0
-            };
-            let kept = connections.iter().enumerate().filter(is_kept);
-            self.connections.store(Arc::new(kept.map(|(_, connection)| Arc::clone(connection)).collect()));
-        }
+        // The endpoint may be another process after each connection, and of all only the first is sure to be made.
+        let first = Connection::new(self.target.clone(), self.address, Some(self.manner.news.clone()));
+        let new = Arc::new(Pool::new(first, self.manner.max_streams));
+        self.pools.rcu(|pools| match here(pools) {
+            Some(_) => Arc::clone(pools),
+            None => Arc::new(pools.iter().chain([&new]).cloned().collect()),
+        });
+        here(&self.pools.load()).unwrap_or(new)
     }
 
     fn reached(&self) {
@@ -205,7 +182,7 @@ impl Endpoint {
         }
     }
 
-    fn set_aside(self: &Arc<Self>, cause: &(dyn std::error::Error + 'static)) {
+    fn set_aside(self: &Arc<Self>, cause: &(dyn Error + 'static)) {
         if self.aside.swap(true, Ordering::Relaxed) {
             return;
         }
@@ -222,14 +199,14 @@ impl Endpoint {
 
     /// Whether it answers at all, whatever it says.
     async fn answers(&self) -> bool {
-        let mut request = Request::new(Body::new(http_body_util::Full::new(Bytes::from_static(&[0; 5]))));
+        let mut request = Request::new(Outgoing::Whole(Bytes::from_static(&[0; 5])));
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = http::Uri::from_static("/grpc.health.v1.Health/Check");
         let headers = request.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        let channel = self.connections.load()[0].channel.clone();
-        matches!(timeout(PROBE_TIMEOUT, channel.oneshot(request)).await, Ok(Ok(_)))
+        let connection = self.pool().first();
+        matches!(timeout(PROBE_TIMEOUT, self.ask(&connection, request)).await, Ok(Ok(_)))
     }
 }
 
@@ -249,28 +226,17 @@ async fn probe(endpoint: Weak<Endpoint>, time: u64) {
     }
 }
 
-impl Connection {
-    /// Takes a place if fewer than `most` are taken.
-    fn take(&self, most: usize) -> bool {
-        let one_more = |calls| (calls < most).then_some(calls + 1);
-        self.calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
-    }
-}
-
-impl Drop for Place {
+impl Drop for UnderWay {
     fn drop(&mut self) {
         self.endpoint.calls.fetch_sub(1, Ordering::Relaxed);
-        let was = self.connection.calls.fetch_sub(1, Ordering::Relaxed);
-        if was == 1 && self.endpoint.connections.load().len() > 1 {
-            self.endpoint.shrink();
-        }
     }
 }
 
 /// A body that gives its place back when it ends.
-struct Counted {
-    body: Body,
-    place: Option<Place>,
+#[derive(Debug)]
+pub(super) struct Counted {
+    body: Received,
+    call: Option<UnderWay>,
 }
 
 impl http_body::Body for Counted {
@@ -281,7 +247,8 @@ impl http_body::Body for Counted {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let mut polled = Pin::new(&mut self.body).poll_frame(cx);
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let mut polled = polled.map_err(|error| Status::from_error(error.into()));
         match &mut polled {
             Poll::Ready(Some(Ok(frame))) if frame.is_data() => return polled,
             Poll::Ready(Some(Ok(frame))) => {
@@ -290,15 +257,11 @@ impl http_body::Body for Counted {
             Poll::Ready(_) => {}
             Poll::Pending => return polled,
         }
-        self.place = None;
+        self.call = None;
         polled
     }
 
     fn is_end_stream(&self) -> bool {
         self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
     }
 }

@@ -1,8 +1,41 @@
 //! What a failed call says of its connection, and whether the backend may have seen it.
 
 use std::error::Error;
+use std::sync::Arc;
 
-use tonic::{Code, ConnectError, Status, TimeoutExpired};
+use h2::Reason;
+use http::StatusCode;
+use tonic::{Code, Status};
+
+/// There is no connection. Told to everyone who waited for it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("no connection can be made")]
+pub(super) struct Unreached(#[source] pub(super) Arc<dyn Error + Send + Sync>);
+
+/// The connection was over before the call was on it.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was over")]
+pub(super) struct Unsent(#[source] pub(super) h2::Error);
+
+/// The name of a backend has no address.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NoAddress(pub(super) String);
+
+/// What came is no answer of gRPC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BadAnswer {
+    #[error("it ends without saying how, or inside a message")]
+    Cut,
+    #[error("a message of it is too large to be read")]
+    TooLarge,
+    #[error("a message of it cannot be decompressed")]
+    Unreadable,
+    #[error("it has not exactly one message")]
+    NotOne,
+    #[error("it has the status {0} of HTTP and is not gRPC")]
+    NotGrpc(StatusCode),
+}
 
 /// How a call failed, seen from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,16 +68,28 @@ impl Failure {
     }
 
     fn of_cause(error: &(dyn Error + 'static)) -> Option<Self> {
-        if error.is::<ConnectError>() {
+        if error.is::<Unreached>() {
             return Some(Self::Unreached);
         }
-        if error.is::<TimeoutExpired>() || error.is::<NoAddress>() {
-            return Some(Self::Other);
-        }
-        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
+        if error.is::<Unsent>() {
             return Some(Self::Refused);
         }
-        of_http2(&error.to_string())
+        if error.is::<NoAddress>() || error.is::<BadAnswer>() {
+            return Some(Self::Other);
+        }
+        error.downcast_ref().map(Self::of_http2)
+    }
+
+    fn of_http2(error: &h2::Error) -> Self {
+        match error.reason() {
+            // Reaches only streams above the last one of the GOAWAY, which the backend has not looked at (RFC 9113,
+            // section 6.8).
+            Some(Reason::NO_ERROR) if error.is_go_away() && error.is_remote() => Self::Refused,
+            // Section 8.7.
+            Some(Reason::REFUSED_STREAM) if error.is_reset() && error.is_remote() => Self::Refused,
+            _ if error.is_reset() => Self::Other,
+            _ => Self::Broken,
+        }
     }
 
     /// The endpoint is not to be called for a while.
@@ -53,52 +98,24 @@ impl Failure {
     }
 }
 
-/// The texts of h2's errors; it is not ours to depend on, and the tests of ending connections notice when they change.
-fn of_http2(text: &str) -> Option<Failure> {
-    // A GOAWAY without error reaches only streams above its last one, which the backend has not looked at (RFC 9113,
-    // section 6.8); REFUSED_STREAM says the same of one stream (section 8.7).
-    let unseen =
-        ["connection error received: not a result of an error", "stream error received: refused stream"];
-    if unseen.iter().any(|unseen| text.starts_with(unseen)) {
-        return Some(Failure::Refused);
-    }
-    text.starts_with("stream error").then_some(Failure::Other)
-}
-
-/// The name of a backend has no address.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct NoAddress(pub(super) String);
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
-    #[error("{0}")]
-    struct Text(&'static str);
-
-    #[derive(Debug, thiserror::Error)]
     #[error("outside")]
-    struct Outside(#[source] Text);
+    struct Outside(#[source] BadAnswer);
 
     #[test]
     fn tells_what_the_backend_may_have_seen() {
-        for (text, expected) in [
-            ("connection error received: not a result of an error", Failure::Refused),
-            ("connection error received: not a result of an error (b\"max_age\")", Failure::Refused),
-            (
-                "stream error received: refused stream before processing any application logic",
-                Failure::Refused,
-            ),
-            ("connection error received: detected excessive load", Failure::Broken),
-            ("stream error received: unexpected internal error encountered", Failure::Other),
-            ("stream closed because of a broken pipe", Failure::Broken),
-        ] {
-            assert_eq!(Failure::of_transport(&Outside(Text(text))), expected, "{text}");
-        }
+        let broken = || h2::Error::from(Reason::INTERNAL_ERROR);
+        assert_eq!(Failure::of_transport(&broken()), Failure::Broken);
+        assert_eq!(Failure::of_transport(&Unsent(broken())), Failure::Refused);
+        assert_eq!(Failure::of_transport(&Unreached(Arc::new(broken()))), Failure::Unreached);
+        assert_eq!(Failure::of_transport(&Outside(BadAnswer::Cut)), Failure::Other);
+        assert_eq!(Failure::of_transport(&std::fmt::Error), Failure::Broken);
         assert_eq!(Failure::of_status(&Status::unavailable("full")), Failure::Unavailable);
         assert_eq!(Failure::of_status(&Status::internal("oops")), Failure::Other);
-        assert_eq!(Failure::of_transport(&ConnectError("gone".into())), Failure::Unreached);
+        assert_eq!(Failure::of_status(&Status::from_error(Box::new(Unsent(broken())))), Failure::Refused);
     }
 }

@@ -2,22 +2,23 @@
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
+use http::{HeaderMap, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 use tonic::Status;
-use tower::ServiceExt;
 
-use crate::error::{Code, Error, Result};
-use crate::telemetry;
+use crate::error::{Error, Result};
 
 use super::backend::Tried;
+use super::body::Outgoing;
+use super::call::post;
 use super::connect::Upstream;
-use super::deadline;
+use super::incoming::Incoming;
+use super::read::is_grpc;
 use super::retry::Retries;
 use super::sending::Sending;
-use super::status::to_error;
+use super::status::{code_of, not_grpc, to_error};
 
 /// The head of such a call.
 #[derive(Debug)]
@@ -35,18 +36,18 @@ pub struct Answer {
     status: StatusCode,
     /// Was looked at already.
     first: Option<Frame<Bytes>>,
-    body: tonic::body::Body,
+    body: Incoming,
 }
 
 impl Upstream {
     /// Completes with the head of the answer; a body that streams goes on being sent meanwhile and afterwards. Calls are
     /// made again by the rule of all calls, as long as nothing of the body was read and no message has come.
     pub async fn forward(&self, call: Forward, mut sending: Sending) -> Result<Answer> {
-        let mut retries = self.remote.as_ref().and_then(|remote| Retries::new(remote, call.path.path()));
+        let mut retries = self.remote().and_then(|remote| Retries::new(remote, call.path.path()));
         let mut lent = sending.lend();
         while let Some(body) = lent {
-            let tried = retries.as_ref().map(|retries| retries.tried.clone());
-            let mut outcome = self.send(&call, body, tried).await;
+            let tried = retries.as_mut().map(|retries| &mut retries.tried);
+            let mut outcome = self.attempt(&call, body, tried).await;
             if let (Ok(answer), Sending::Whole(_)) = (&mut outcome, &sending)
                 && let Err(status) = answer.begin().await
             {
@@ -58,34 +59,21 @@ impl Upstream {
             });
             if lent.is_none() {
                 let answer = outcome.map_err(|status| to_error(&status, None))?;
-                check(answer.status, &answer.headers)?;
-                return Ok(answer);
+                let is_grpc = is_grpc(answer.status, &answer.headers);
+                return if is_grpc { Ok(answer) } else { Err(not_grpc(answer.status)) };
             }
         }
         Err(Error::internal("a call was given no body"))
     }
 
-    async fn send(
+    async fn attempt(
         &self,
         call: &Forward,
-        body: tonic::body::Body,
-        tried: Option<Tried>,
+        body: Outgoing,
+        tried: Option<&mut Tried>,
     ) -> Result<Answer, Status> {
-        let mut request = Request::new(body);
-        *request.method_mut() = Method::POST;
-        *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = Uri::from(call.path.clone());
-        let headers = request.headers_mut();
-        *headers = call.headers.clone();
-        telemetry::inject(headers);
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        if let Some(deadline) = call.deadline {
-            headers.insert("grpc-timeout", deadline::remaining(deadline));
-        }
-        if let Some(tried) = tried {
-            request.extensions_mut().insert(tried);
-        }
-        let (head, body) = self.service.clone().oneshot(request).await?.into_parts();
+        let request = post(call.path.clone(), &call.headers, call.deadline, body);
+        let (head, body) = self.send(request, tried).await?.into_parts();
         Ok(Answer { headers: head.headers, status: head.status, first: None, body })
     }
 }
@@ -114,31 +102,5 @@ impl Answer {
         }
         let trailers = self.first.as_ref().and_then(Frame::trailers_ref);
         Status::from_header_map(trailers.unwrap_or(&self.headers))
-    }
-}
-
-fn is_grpc(status: StatusCode, headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    headers.contains_key("grpc-status")
-        || status == StatusCode::OK && content_type.is_some_and(|media| media.starts_with("application/grpc"))
-}
-
-fn check(status: StatusCode, headers: &HeaderMap) -> Result<()> {
-    if is_grpc(status, headers) {
-        return Ok(());
-    }
-    let message = format!("The backend answered with HTTP status {} instead of gRPC.", status.as_u16());
-    Err(Error::new(code_of(status), "UPSTREAM_NOT_GRPC", message))
-}
-
-/// What a proxy on the way says has a code too (gRPC, "HTTP to gRPC Status Code Mapping").
-fn code_of(status: StatusCode) -> Code {
-    match status.as_u16() {
-        400 => Code::Internal,
-        401 => Code::Unauthenticated,
-        403 => Code::PermissionDenied,
-        404 => Code::Unimplemented,
-        429 | 502 | 503 | 504 => Code::Unavailable,
-        _ => Code::Unknown,
     }
 }

@@ -1,17 +1,25 @@
-//! Calls to the backends; the one place that names tonic.
+//! Calls to the backends; the one place that names tonic, and h2 below it.
 
-pub mod codec;
+pub mod envelope;
+pub mod gzip;
 pub mod deadline;
 pub mod metadata;
 mod discreet;
-pub mod status;
 mod news;
 mod failure;
+pub mod status;
 mod details;
 mod budget;
 pub mod resolve;
+mod body;
+mod http2;
+mod tls;
 mod target;
+mod connection;
+mod pool;
 pub mod endpoint;
+mod incoming;
+mod read;
 mod backend;
 pub mod remote;
 mod retry;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::{Request, Response};
-use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::backend::Backend;
+use super::backend::{Backend, Tried};
+use super::body::Outgoing;
+use super::endpoint::Counted;
 use super::news::News;
 
 /// All backends, in the order of the settings.
@@ -49,17 +50,25 @@ impl Remote {
         }
     }
 
-    pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
-        let path = request.uri().path();
-        let Some(backend) = self.find(path) else {
-            return Err(Status::unimplemented(format!("no upstream serves `{}`", service_of(path))));
+    /// `tried` leaves out where the call was already tried.
+    pub(super) async fn send(
+        &self,
+        request: Request<Outgoing>,
+        tried: Option<&mut Tried>,
+    ) -> Result<Response<Counted>, Status> {
+        let uri = request.uri().clone();
+        let Some(backend) = self.find(uri.path()) else {
+            return Err(Status::unimplemented(format!("no upstream serves `{}`", service_of(uri.path()))));
         };
-        let is_known = self.served.load().services.contains_key(service_of(path));
-        let response = backend.send(request).await?;
-        if is_known && says_unimplemented(&response) {
+        let response = backend.send(request, tried).await?;
+        if says_unimplemented(&response) && self.is_served(uri.path()) {
             self.news.tell();
         }
         Ok(response)
+    }
+
+    fn is_served(&self, path: &str) -> bool {
+        self.served.load().services.contains_key(service_of(path))
     }
 }
 
@@ -69,7 +78,7 @@ fn service_of(path: &str) -> &str {
 }
 
 /// A server that does not know a method says so in the headers.
-fn says_unimplemented(response: &Response<Body>) -> bool {
+fn says_unimplemented(response: &Response<Counted>) -> bool {
     let status = response.headers().get("grpc-status").and_then(|status| status.to_str().ok());
     status.and_then(|status| status.parse().ok()) == Some(Code::Unimplemented as i32)
 }

@@ -8,6 +8,8 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::Frame;
 
+use super::body::Outgoing;
+
 type Slot = Arc<Mutex<Option<Body>>>;
 
 /// What a call sends.
@@ -28,15 +30,16 @@ impl Sending {
     }
 
     /// The body for one try; `None` when an earlier try has read of it.
-    pub(super) fn lend(&mut self) -> Option<tonic::body::Body> {
+    pub(super) fn lend(&mut self) -> Option<Outgoing> {
         let unread = match self {
-            Self::Whole(frames) => return Some(tonic::body::Body::new(Body::from(frames.clone()))),
+            Self::Whole(frames) => return Some(Outgoing::Whole(frames.clone())),
             Self::Stream(unread) => unread,
         };
         let body = take(&unread.0)?;
         // A new slot: whoever still holds the lent body of the try before must not read from this one.
         unread.0 = Arc::new(Mutex::new(Some(body)));
-        Some(tonic::body::Body::new(Lent { slot: Arc::clone(&unread.0), body: None }))
+        let lent = Lent { slot: Arc::clone(&unread.0), body: None };
+        Some(Outgoing::Stream(tonic::body::Body::new(lent)))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
 use lastmile_proto::google::rpc::{BadRequest, ErrorInfo, RetryInfo, Status as RpcStatus};
 use prost::Message;
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ use crate::schema::plan::Form;
 use crate::transcode::write_json;
 
 use super::discreet::{discreet, type_name};
+use super::failure::BadAnswer;
 
 /// `plan` gives the types of details; a detail of unknown type is kept as base64.
 pub fn to_error(status: &tonic::Status, plan: Option<&Plan>) -> Error {
@@ -26,8 +28,8 @@ pub fn to_error(status: &tonic::Status, plan: Option<&Plan>) -> Error {
             "The call took longer than its time limit.",
         );
     }
-    if is_cut(status) {
-        return Error::new(Code::Unavailable, "UPSTREAM_CUT", "The backend cut the stream short.");
+    if let Some(bad) = status.source().and_then(|source| source.downcast_ref()) {
+        return of_answer(*bad);
     }
     // Only the transport sets a source: this status never came from the backend.
     if status.source().is_some() {
@@ -74,7 +76,7 @@ fn explained(mut error: Error, details: &[prost_types::Any]) -> Error {
     error
 }
 
-/// tonic's channel enforces `grpc-timeout` too, and may be first to notice.
+/// A service in this process may enforce `grpc-timeout` too, and be first to notice.
 fn is_timeout(status: &tonic::Status) -> bool {
     let mut cause = status.source();
     while let Some(error) = cause {
@@ -86,12 +88,43 @@ fn is_timeout(status: &tonic::Status) -> bool {
     false
 }
 
-/// What tonic says of a body that ends without trailers, or inside a message. It has no better name for it than these
-/// texts; the tests of cut streams notice when they change.
-fn is_cut(status: &tonic::Status) -> bool {
-    let message = status.message();
-    message.starts_with("protocol error: missing grpc-status trailer")
-        || message == "Unexpected EOF decoding stream."
+fn of_answer(bad: BadAnswer) -> Error {
+    let (code, reason, message) = match bad {
+        BadAnswer::Cut => {
+            return Error::new(Code::Unavailable, "UPSTREAM_CUT", "The backend cut the stream short.");
+        }
+        BadAnswer::NotGrpc(status) => return not_grpc(status),
+        BadAnswer::TooLarge => {
+            (Code::ResourceExhausted, "UPSTREAM_MESSAGE_TOO_LARGE", "A message of the backend is too large.")
+        }
+        BadAnswer::Unreadable => {
+            (Code::Internal, "UPSTREAM_MESSAGE_INVALID", "The backend sent a message that is not gzip.")
+        }
+        BadAnswer::NotOne => (
+            Code::Internal,
+            "UPSTREAM_MESSAGE_MISSING",
+            "The backend must answer a unary call with exactly one message.",
+        ),
+    };
+    Error::new(code, reason, message).status(StatusCode::BAD_GATEWAY)
+}
+
+/// Whoever answered does not speak gRPC.
+pub(super) fn not_grpc(status: StatusCode) -> Error {
+    let message = format!("The backend answered with HTTP status {} instead of gRPC.", status.as_u16());
+    Error::new(code_of(status), "UPSTREAM_NOT_GRPC", message)
+}
+
+/// What a proxy on the way says has a code too (gRPC, "HTTP to gRPC Status Code Mapping").
+pub(super) fn code_of(status: StatusCode) -> Code {
+    match status.as_u16() {
+        400 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        429 | 502 | 503 | 504 => Code::Unavailable,
+        _ => Code::Unknown,
+    }
 }
 
 fn read(detail: &prost_types::Any, plan: Option<&Plan>) -> Detail {

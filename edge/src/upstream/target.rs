@@ -1,30 +1,44 @@
 //! A URL of a backend, and the connections that can be made to it.
 
+use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
+use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use hyper_util::client::legacy::connect::HttpConnector;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 use tower::ServiceExt;
 
 use crate::config::TlsConfig;
 
-use super::news::News;
+use super::failure::Unreached;
+use super::http2::Sender;
+use super::tls::Tls;
 
 /// What one call may have under way, in bytes.
 const STREAM_WINDOW: u32 = 64 * 1024;
 /// The largest window of HTTP/2 (RFC 9113, section 6.9.1).
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Name, TCP, TLS and HTTP/2 together.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The head of an answer, decoded.
+const HEAD_BYTES: u32 = 16 * 1024;
+/// Calls before the backend has said how many it takes at once: what every HTTP/2 server should (RFC 9113, section
+/// 6.5.2).
+const FIRST_STREAMS: usize = 100;
 
 /// A URL that can be connected to.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     uri: Uri,
-    tls: Option<ClientTlsConfig>,
+    /// What the backend hears that it is called by.
+    scheme: Scheme,
+    authority: Authority,
+    tls: Option<Tls>,
 }
 
 impl Target {
@@ -33,20 +47,19 @@ impl Target {
     pub(super) fn parse(url: &str, tls: &TlsConfig) -> Result<Self, String> {
         let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let uri: Uri = with_scheme.parse().map_err(|error| format!("url: `{url}`: {error}"))?;
-        let Some(host) = uri.host().filter(|host| !host.is_empty()) else {
+        let authority = uri.authority().filter(|authority| !authority.host().is_empty());
+        let (Some(scheme), Some(authority)) = (uri.scheme().cloned(), authority.cloned()) else {
             return Err(format!("url: `{url}`: has no host; write it like http://localhost:50051"));
         };
-        let tls = match uri.scheme_str() {
-            Some("https") => Some(client_tls(tls, host)?),
-            Some("http") if *tls == TlsConfig::default() => None,
-            Some("http") => {
+        let tls = match scheme.as_str() {
+            "https" => Some(Tls::new(tls, authority.host())?),
+            "http" if *tls == TlsConfig::default() => None,
+            "http" => {
                 return Err(format!("url: `{url}`: has `tls` settings, so it must begin with https://"));
             }
             _ => return Err(format!("url: `{url}`: must begin with http:// or https://")),
         };
-        let target = Self { uri, tls };
-        target.endpoint(None).map_err(|error| format!("url: `{url}`: {error}"))?;
-        Ok(target)
+        Ok(Self { uri, scheme, authority, tls })
     }
 
     /// Host and port to look up; none where the URL names one process by itself. `localhost` does: its addresses of
@@ -67,45 +80,56 @@ impl Target {
     pub(super) fn describe(&self, address: Option<SocketAddr>) -> String {
         match address {
             Some(address) => address.to_string(),
-            None => self.uri.authority().map_or_else(String::new, ToString::to_string),
+            None => self.authority.to_string(),
         }
     }
 
-    /// A connection that is made when first used, and again whenever it breaks; `news` hears of each.
-    pub(super) fn connect(
-        &self,
-        address: Option<SocketAddr>,
-        news: Option<News>,
-    ) -> Result<Channel, tonic::transport::Error> {
-        let connector = connector().map_response(move |io| {
-            if let Some(news) = &news {
-                news.tell();
-            }
-            io
-        });
-        Ok(self.endpoint(address)?.connect_with_connector_lazy(connector))
+    /// Where a method of the backend is.
+    pub(super) fn at(&self, path: Option<PathAndQuery>) -> Uri {
+        let mut parts = Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path.unwrap_or(PathAndQuery::from_static("/")));
+        // Nothing that makes a URI is missing.
+        Uri::from_parts(parts).unwrap_or_default()
     }
 
-    fn endpoint(&self, address: Option<SocketAddr>) -> Result<Endpoint, tonic::transport::Error> {
-        let endpoint = match address {
-            // The backend still hears the name that it is called by.
-            Some(address) => {
-                let scheme = if self.tls.is_some() { "https" } else { "http" };
-                Endpoint::from_shared(format!("{scheme}://{address}"))?.origin(self.uri.clone())
-            }
-            None => Endpoint::from(self.uri.clone()),
-        };
-        let endpoint = match &self.tls {
-            Some(tls) => endpoint.tls_config(tls.clone())?,
-            None => endpoint,
-        };
-        Ok(endpoint
-            .connect_timeout(HANDSHAKE_TIMEOUT)
-            // All calls share one connection: what one subscriber leaves unread must never fill the window of the
-            // others.
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW))
+    /// Connects, and has the runtime drive the connection.
+    pub(super) async fn connect(self, address: Option<SocketAddr>) -> Result<Sender, Unreached> {
+        let connected = timeout(HANDSHAKE_TIMEOUT, self.handshake(address)).await;
+        let connected = connected.unwrap_or_else(|late| Err(late.into()));
+        connected.map_err(|error| Unreached(Arc::from(error)))
     }
+
+    async fn handshake(&self, address: Option<SocketAddr>) -> Result<Sender, Box<dyn Error + Send + Sync>> {
+        let place = match address {
+            Some(address) => format!("{}://{address}", self.scheme).parse()?,
+            None => self.uri.clone(),
+        };
+        let stream = connector().oneshot(place).await?.into_inner();
+        match &self.tls {
+            Some(tls) => Ok(begin(tls.connect(stream).await?).await?),
+            None => Ok(begin(stream).await?),
+        }
+    }
+}
+
+async fn begin(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<Sender, h2::Error> {
+    let (sender, connection) = h2::client::Builder::new()
+        // All calls share one connection: what one subscriber leaves unread must never fill the window of the others.
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_max_send_streams(FIRST_STREAMS)
+        .max_header_list_size(HEAD_BYTES)
+        .enable_push(false)
+        .handshake(stream)
+        .await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection to a backend broke");
+        }
+    });
+    Ok(sender)
 }
 
 fn connector() -> HttpConnector {
@@ -122,27 +146,6 @@ fn connector() -> HttpConnector {
     #[cfg(target_os = "linux")]
     connector.set_tcp_user_timeout(Some(Duration::from_secs(25)));
     connector
-}
-
-fn client_tls(config: &TlsConfig, host: &str) -> Result<ClientTlsConfig, String> {
-    let name = config.server_name.as_deref().unwrap_or(host.trim_matches(['[', ']']));
-    let mut tls = ClientTlsConfig::new().domain_name(name);
-    tls = match &config.ca {
-        Some(file) => tls.ca_certificate(Certificate::from_pem(read("tls.ca", file)?)),
-        None => tls.with_native_roots(),
-    };
-    match (&config.cert, &config.key) {
-        (Some(cert), Some(key)) => {
-            Ok(tls.identity(Identity::from_pem(read("tls.cert", cert)?, read("tls.key", key)?)))
-        }
-        (None, None) => Ok(tls),
-        (Some(_), None) => Err("tls.cert: needs `tls.key` beside it".into()),
-        (None, Some(_)) => Err("tls.key: needs `tls.cert` beside it".into()),
-    }
-}
-
-fn read(key: &str, file: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(file).map_err(|error| format!("{key}: {}: {error}", file.display()))
 }
 
 #[cfg(test)]

@@ -15,12 +15,14 @@ use lastmile_edge::config::{
 use lastmile_edge::schema::Source;
 use lastmile_edge::serve as edge_serve;
 use lastmile_edge::upstream::Upstream;
+use lastmile_edge::workers::Workers;
 use lastmile_server::app::Core;
 use lastmile_server::config::CoreConfig;
 use lastmile_server::flags::CoreFlags;
 use lastmile_server::maintenance::Maintenance;
 use lastmile_server::serve::{Listeners, serve};
 use lastmile_server::telemetry;
+use mimalloc::MiMalloc;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::time::timeout;
@@ -108,6 +110,9 @@ fn hide<S: Serializer>(_: &Option<SecretString>, serializer: S) -> Result<S::Ok,
     serializer.serialize_none()
 }
 
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let Cli { flags, maintenance } = Cli::parse();
@@ -190,7 +195,7 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
             ended = &mut grpc => broken = Some(ended),
         }
     };
-    edge_serve::run(&edge, http, admin, shutdown).await?;
+    edge_serve::run_on(Workers::start()?, &edge, http, admin, shutdown).await?;
     if let Some(ended) = broken {
         ended??;
         bail!("the gRPC listener has ended by itself");

@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 use crate::error::Code;
 use crate::schema::Plan;
 use crate::transcode::write_json;
+use crate::upstream::envelope::{END_STREAM, envelope};
 use crate::upstream::type_name;
 
-use super::envelope::{END_STREAM, envelope};
 use super::trailers::{DETAILS, MESSAGE, STATUS, is_ok, status};
 
 /// The code that trailers tell of a call that failed.

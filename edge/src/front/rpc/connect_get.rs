@@ -8,8 +8,8 @@ use http::StatusCode;
 use percent_encoding::percent_decode_str;
 
 use crate::error::{Code, Error, Result};
+use crate::upstream::gzip::Encoding;
 
-use super::gzip::Encoding;
 use super::kind::Codec;
 
 /// Padded or not.

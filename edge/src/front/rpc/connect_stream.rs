@@ -12,14 +12,14 @@ use crate::deliver::stream_headers;
 use crate::error::{Code, Error, Result};
 use crate::schema::Plan;
 use crate::transcode::ReadOptions;
+use crate::upstream::envelope::{COMPRESSED, Envelope, Envelopes, write};
+use crate::upstream::gzip::Encoding;
 use crate::upstream::{Sending, metadata};
 
 use super::call::Call;
 use super::connect_error::end_stream;
-use super::envelope::{COMPRESSED, Envelope, Envelopes, write};
 use super::fault::Fault;
 use super::framing::{AT_ONCE, Failed, Inbound, Outbound, answer_cut, answer_too_large, cut, too_large};
-use super::gzip::Encoding;
 use super::kind::Codec;
 use super::messages::Messages;
 use super::trailers;

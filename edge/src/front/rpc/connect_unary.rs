@@ -8,6 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use crate::error::Result;
 use crate::schema::Plan;
 use crate::transcode::ReadOptions;
+use crate::upstream::envelope::envelope;
+use crate::upstream::gzip::Encoding;
 use crate::upstream::{Sending, metadata};
 
 use super::super::body::Incoming;
@@ -15,9 +17,7 @@ use super::super::cookie_rules;
 use super::call::Call;
 use super::connect_error::{code, error_json};
 use super::connect_get;
-use super::envelope::envelope;
 use super::fault::Fault;
-use super::gzip::Encoding;
 use super::kind::Codec;
 use super::messages::Messages;
 use super::trailers;

@@ -5,8 +5,7 @@ use http::HeaderMap;
 use http_body::Frame;
 
 use crate::error::{Code, Error, Result};
-
-use super::envelope::TooLarge;
+use crate::upstream::envelope::TooLarge;
 
 /// Where messages are looked into, not much more than this is made at once of what has come: what compresses to little
 /// may hold much.

@@ -7,10 +7,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::Frame;
 
 use crate::error::Result;
+use crate::upstream::envelope::Envelopes;
 use crate::upstream::{Sending, metadata};
 
 use super::call::{Call, grpc_content_type};
-use super::envelope::Envelopes;
 use super::fault::Fault;
 use super::framing::{Failed, Inbound, Outbound, cut, too_large};
 use super::kind::media_type;

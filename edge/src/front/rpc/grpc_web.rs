@@ -9,10 +9,10 @@ use http_body::Frame;
 use crate::deliver::stream_headers;
 use crate::error::{Code, Error, Result};
 use crate::upstream::Sending;
+use crate::upstream::envelope::Envelopes;
 
 use super::base64_text::{Base64Text, encode};
 use super::call::{Call, grpc_content_type};
-use super::envelope::Envelopes;
 use super::fault::Fault;
 use super::framing::{Failed, Inbound, Outbound, answer_cut, answer_too_large};
 use super::grpc::{COMPRESSION, Frames, answer_headers};

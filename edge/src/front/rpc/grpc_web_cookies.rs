@@ -7,12 +7,12 @@ use http::header;
 
 use crate::error::Result;
 use crate::schema::Method;
+use crate::upstream::envelope::{Envelope, Envelopes, envelope};
 use crate::upstream::{Sending, metadata};
 
 use super::super::body::Incoming;
 use super::super::cookie_rules;
 use super::call::{Call, grpc_content_type};
-use super::envelope::{Envelope, Envelopes, envelope};
 use super::fault::Fault;
 use super::framing::too_large;
 use super::grpc::COMPRESSION;

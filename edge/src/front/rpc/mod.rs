@@ -1,9 +1,7 @@
 //! gRPC-Web, Connect and gRPC for every method, at `/package.Service/Method`.
 
 pub mod kind;
-pub mod envelope;
 pub mod base64_text;
-pub mod gzip;
 pub mod trailers;
 pub mod connect_error;
 pub mod connect_get;

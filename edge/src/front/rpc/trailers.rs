@@ -13,9 +13,8 @@ use prost::Message;
 use prost_types::Any;
 
 use crate::error::{Code, Error};
+use crate::upstream::envelope::{TRAILERS, envelope};
 use crate::upstream::{discreet, metadata};
-
-use super::envelope::{TRAILERS, envelope};
 
 pub const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 pub const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");

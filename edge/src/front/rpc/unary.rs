@@ -4,11 +4,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::error::{Code, Error, Result};
+use crate::upstream::envelope::{COMPRESSED, Envelope, Envelopes};
+use crate::upstream::gzip::Encoding;
 
 use super::download::{Download, Part};
-use super::envelope::{COMPRESSED, Envelope, Envelopes};
 use super::framing::{answer_cut, answer_too_large};
-use super::gzip::Encoding;
 use super::trailers;
 
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");

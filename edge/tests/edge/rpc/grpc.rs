@@ -3,10 +3,10 @@
 use std::io;
 use std::time::Duration;
 
+use super::codec::BytesCodec;
 use axum::body::Body;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use lastmile_edge::upstream::codec::BytesCodec;
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio::time::timeout;

@@ -1,6 +1,7 @@
 //! gRPC, gRPC-Web and Connect from a client's socket to a backend's.
 
 mod cafe;
+mod codec;
 mod client;
 mod stack;
 mod grpc;

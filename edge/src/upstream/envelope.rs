@@ -25,29 +25,32 @@ pub struct TooLarge;
 /// Finds messages in chunks that are cut anywhere; holds at most one unfinished message.
 #[derive(Debug)]
 pub struct Envelopes {
-    buffer: BytesMut,
+    /// A chunk that came when nothing was left of those before: what is whole in it need not be copied.
+    chunk: Bytes,
+    /// Else what is left, and what came since.
+    joined: BytesMut,
     limit: usize,
 }
 
 impl Envelopes {
     /// `limit` is for one message, in bytes.
     pub fn new(limit: usize) -> Self {
-        Self { buffer: BytesMut::new(), limit }
+        Self { chunk: Bytes::new(), joined: BytesMut::new(), limit }
     }
 
     pub fn push(&mut self, chunk: Bytes) {
-        if self.buffer.is_empty() {
-            // A chunk that nobody else holds need not be copied.
-            self.buffer = chunk.try_into_mut().unwrap_or_else(|chunk| BytesMut::from(chunk.as_ref()));
+        if self.is_between() {
+            self.chunk = chunk;
         } else {
-            self.buffer.extend_from_slice(&chunk);
+            self.joined.extend_from_slice(&std::mem::take(&mut self.chunk));
+            self.joined.extend_from_slice(&chunk);
         }
     }
 
     /// The next message that has arrived whole.
     pub fn take(&mut self) -> Result<Option<Envelope>, TooLarge> {
         let Some(end) = self.end_of(0)? else { return Ok(None) };
-        let mut message = self.buffer.split_to(end).freeze();
+        let mut message = self.split_to(end);
         let flags = message.get_u8();
         message.advance(HEADER - 1);
         Ok(Some(Envelope { flags, message }))
@@ -61,28 +64,35 @@ impl Envelopes {
                 Ok(Some(next)) => end = next,
                 // What came before it is whole; the next turn meets it.
                 Err(TooLarge) if end == 0 => return Err(TooLarge),
-                Ok(None) | Err(TooLarge) => {
-                    return Ok((end > 0).then(|| self.buffer.split_to(end).freeze()));
-                }
+                Ok(None) | Err(TooLarge) => return Ok((end > 0).then(|| self.split_to(end))),
             }
         }
     }
 
+    fn bytes(&self) -> &[u8] {
+        if self.chunk.is_empty() { &self.joined } else { &self.chunk }
+    }
+
+    fn split_to(&mut self, end: usize) -> Bytes {
+        if self.chunk.is_empty() { self.joined.split_to(end).freeze() } else { self.chunk.split_to(end) }
+    }
+
     /// Whether nothing was begun that has not ended.
     pub fn is_between(&self) -> bool {
-        self.buffer.is_empty()
+        self.bytes().is_empty()
     }
 
     /// Where the message ends that begins at `start`.
     fn end_of(&self, start: usize) -> Result<Option<usize>, TooLarge> {
-        let Some(mut header) = self.buffer.get(start..start + HEADER) else { return Ok(None) };
+        let bytes = self.bytes();
+        let Some(mut header) = bytes.get(start..start + HEADER) else { return Ok(None) };
         header.advance(1);
         let length = header.get_u32() as usize;
         if length > self.limit {
             return Err(TooLarge);
         }
         let end = start + HEADER + length;
-        Ok((end <= self.buffer.len()).then_some(end))
+        Ok((end <= bytes.len()).then_some(end))
     }
 }
 
