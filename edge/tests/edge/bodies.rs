@@ -278,9 +278,13 @@ async fn a_time_limit_reaches_the_backend_by_every_name() {
         served.answer(RESPONSE, json!({}));
         assert_eq!(served.ask(&format!("DELETE /v1/labels/a HTTP/1.1\r\n{header}"), "").await.status, 200);
         let Saw::Call(Some(timeout)) = served.saw().await else { panic!("no time limit") };
-        let unit = timeout.chars().last();
-        let amount: u64 = timeout[..timeout.len() - 1].parse().expect("digits");
-        let micros = if unit == Some('u') { amount } else { amount / 1000 };
+        let (amount, unit) = timeout.split_at(timeout.len() - 1);
+        let amount: u64 = amount.parse().expect("digits");
+        let micros = match unit {
+            "m" => amount * 1000,
+            "u" => amount,
+            _ => amount / 1000,
+        };
         assert!((2_000_000..=3_000_000).contains(&micros), "{header}: {timeout}");
         while !matches!(served.saw().await, Saw::Over) {}
     }

@@ -37,6 +37,7 @@ mod gateway;
 mod coming_from;
 mod balance;
 mod retries;
+mod tls;
 mod learning;
 mod issuers;
 mod rpc;

@@ -1,7 +1,7 @@
 //! Rows of Connect.
 
 use lastmile_edge::front::rpc::base64_text::{self, Base64Text};
-use lastmile_edge::front::rpc::envelope::{END_STREAM, Envelopes};
+use lastmile_edge::upstream::envelope::{END_STREAM, Envelopes};
 use serde_json::json;
 use tonic::Code;
 

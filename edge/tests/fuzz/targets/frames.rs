@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use lastmile_edge::front::rpc::base64_text::{BadBase64, Base64Text, encode};
 use lastmile_edge::front::rpc::connect_get;
-use lastmile_edge::front::rpc::envelope::{Envelope, Envelopes, TooLarge, envelope};
+use lastmile_edge::upstream::envelope::{Envelope, Envelopes, TooLarge, envelope};
 
 use super::Target;
 
