@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body::Frame;
+use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 use tonic::Status;
 
@@ -161,13 +162,14 @@ impl Endpoint {
 
     /// The connections of the runtime that asks.
     fn pool(&self) -> Arc<Pool> {
-        let here = |pools: &Vec<Arc<Pool>>| pools.iter().find(|pool| pool.is_here()).cloned();
+        let runtime = Handle::current().id();
+        let here = |pools: &Vec<Arc<Pool>>| pools.iter().find(|pool| pool.runtime == runtime).cloned();
         if let Some(pool) = here(&self.pools.load()) {
             return pool;
         }
         // The endpoint may be another process after each connection, and of all only the first is sure to be made.
         let first = Connection::new(self.target.clone(), self.address, Some(self.manner.news.clone()));
-        let new = Arc::new(Pool::new(first, self.manner.max_streams));
+        let new = Arc::new(Pool::new(runtime, first, self.manner.max_streams));
         self.pools.rcu(|pools| match here(pools) {
             Some(_) => Arc::clone(pools),
             None => Arc::new(pools.iter().chain([&new]).cloned().collect()),

@@ -4,14 +4,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use tokio::runtime::{Handle, Id};
+use tokio::runtime::Id;
 
 use super::connection::Connection;
 
 /// The connections of one runtime.
 #[derive(Debug)]
 pub(super) struct Pool {
-    runtime: Id,
+    pub(super) runtime: Id,
     /// The first carries what it can; others come and go with the load.
     connections: ArcSwap<Vec<Arc<Connection>>>,
     changing: Mutex<()>,
@@ -27,15 +27,9 @@ pub(super) struct Place {
 }
 
 impl Pool {
-    /// The pool of the runtime that asks.
-    pub(super) fn new(first: Connection, max_streams: usize) -> Self {
+    pub(super) fn new(runtime: Id, first: Connection, max_streams: usize) -> Self {
         let connections = ArcSwap::from_pointee(vec![Arc::new(first)]);
-        Self { runtime: Handle::current().id(), connections, changing: Mutex::new(()), max_streams }
-    }
-
-    /// Whether it belongs to the runtime that asks.
-    pub(super) fn is_here(&self) -> bool {
-        self.runtime == Handle::current().id()
+        Self { runtime, connections, changing: Mutex::new(()), max_streams }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -63,8 +63,8 @@ async fn start(protocol: &[u8]) -> u16 {
 async fn ask(port: u16, tls: TlsConfig) -> String {
     let url = vec![format!("https://127.0.0.1:{port}")];
     let upstream = Upstream::connect(&[UpstreamConfig { url, tls, ..UpstreamConfig::default() }]);
-    let answer = upstream.expect("files that can be read").unary(call("/shop.v1.Shop/GetItem"), Bytes::new());
-    match soon("an outcome", answer).await {
+    let upstream = upstream.expect("files that can be read");
+    match soon("an outcome", upstream.unary(call("/shop.v1.Shop/GetItem"), Bytes::new())).await {
         Ok(reply) => format!("{:?}", reply.message),
         Err(error) => error.reason_text().to_owned(),
     }
