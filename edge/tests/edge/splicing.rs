@@ -67,7 +67,9 @@ impl Seen {
 }
 
 fn cursor(reader: &Reader) -> Option<u32> {
-    reader.token().map(|token| token.rsplit('.').next().and_then(|number| number.parse().ok()).expect("a number"))
+    reader
+        .token()
+        .map(|token| token.rsplit('.').next().and_then(|number| number.parse().ok()).expect("a number"))
 }
 
 async fn play(steps: Vec<Step>, breaks: Vec<u32>, kept: usize) -> Result<(), TestCaseError> {
