@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::hub::{Item, Reader};
 use crate::schema::method::Stream;
 
-use super::envelope;
 use super::exchange::Exchange;
+use super::rest::envelope;
 use super::stream::{Opened, heartbeat_events, open};
 
 /// One answer holds about this much; the rest is for the next.

@@ -12,8 +12,8 @@ use crate::hub::{Reader, subscriptions};
 use crate::schema::method::Stream;
 use crate::transcode::Parameter;
 
-use super::accept::Face;
 use super::exchange::Exchange;
+use super::head::Face;
 
 /// What is opened for a browser, or that nothing is left to open.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use crate::deliver::BrokenOff;
 use crate::error::{Code, Error, Result};
 use crate::upstream::Messages;
 
-use super::exchange::Exchange;
+use super::super::exchange::Exchange;
 use super::http_body::{NO_SNIFFING, Raw, raw};
 
 /// Answers with the content type of the first message; a failure before it has its own status, a later one breaks the body

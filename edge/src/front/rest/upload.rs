@@ -9,11 +9,11 @@ use tokio::time::timeout;
 
 use crate::error::{Code, Error, Result};
 
-use super::accept::face;
+use super::super::body::Incoming;
+use super::super::body::content::content;
+use super::super::exchange::Exchange;
+use super::super::head::face;
 use super::answer::answer;
-use super::body::Incoming;
-use super::content::content;
-use super::exchange::Exchange;
 use super::outgoing::Outgoing;
 
 /// Sends the messages of the body and answers with what the call gives.

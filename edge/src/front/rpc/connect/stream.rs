@@ -14,16 +14,18 @@ use crate::schema::Plan;
 use crate::transcode::ReadOptions;
 use crate::upstream::{Sending, metadata};
 
-use super::call::Call;
-use super::connect_error::end_stream;
-use super::envelope::{COMPRESSED, Envelope, Envelopes, write};
-use super::fault::Fault;
-use super::framing::{AT_ONCE, Failed, Inbound, Outbound, answer_cut, answer_too_large, cut, too_large};
-use super::gzip::Encoding;
-use super::kind::Codec;
-use super::messages::Messages;
-use super::trailers;
-use super::upload::upload;
+use super::super::call::Call;
+use super::super::envelope::{COMPRESSED, Envelope, Envelopes, write};
+use super::super::fault::Fault;
+use super::super::framing::{
+    AT_ONCE, Failed, Inbound, Outbound, answer_cut, answer_too_large, cut, too_large,
+};
+use super::super::gzip::Encoding;
+use super::super::kind::Codec;
+use super::super::messages::Messages;
+use super::super::trailers;
+use super::super::upload::upload;
+use super::error::end_stream;
 
 const ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
 const ACCEPTED: HeaderName = HeaderName::from_static("connect-accept-encoding");

@@ -9,8 +9,8 @@ use percent_encoding::percent_decode_str;
 
 use crate::error::{Code, Error, Result};
 
-use super::gzip::Encoding;
-use super::kind::Codec;
+use super::super::gzip::Encoding;
+use super::super::kind::Codec;
 
 /// Padded or not.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
