@@ -20,6 +20,7 @@ use crate::learn::{Learner, LoadError};
 use crate::openapi;
 use crate::reload;
 use crate::schema::{Schema, Source};
+use crate::shutdown::Shutdown;
 use crate::upstream::Upstream;
 
 /// An edge in front of its backends. Cheap to clone.
@@ -28,6 +29,7 @@ pub struct Edge {
     front: Shared,
     freshness: Arc<Freshness>,
     addresses: Arc<AddressLimit>,
+    time_is_up: CancellationToken,
 }
 
 impl Edge {
@@ -64,7 +66,7 @@ impl Edge {
         };
         let front = Arc::new(front);
         let freshness = Arc::new(Freshness::new(learner, Arc::clone(&front)));
-        Ok(Self { front, freshness, addresses: Arc::new(addresses) })
+        Ok(Self { front, freshness, addresses: Arc::new(addresses), time_is_up: CancellationToken::new() })
     }
 
     pub fn config(&self) -> &EdgeConfig {
@@ -74,6 +76,15 @@ impl Edge {
     /// Cancelled when the edge is to shut down.
     pub fn drain(&self) -> &CancellationToken {
         &self.front.drain
+    }
+
+    /// How the listener for browsers ends: open calls are answered before it cuts them.
+    pub fn shutdown(&self) -> Shutdown {
+        Shutdown {
+            drain: self.front.drain.clone(),
+            grace: self.front.config.drain.grace,
+            time_is_up: self.time_is_up.clone(),
+        }
     }
 
     /// Fetches descriptors and compiles them with the rules.
@@ -117,7 +128,7 @@ impl Edge {
 
     /// What browsers reach.
     pub fn router(&self) -> Router {
-        let guards = Arc::new(Guards::new(&self.front, Arc::clone(&self.addresses)));
+        let guards = Arc::new(Guards::new(&self.front, Arc::clone(&self.addresses), self.time_is_up.clone()));
         let guarded = service_fn(move |request| {
             let guards = Arc::clone(&guards);
             // Boxed: what a request needs is not kept between the requests of a connection.

@@ -23,6 +23,7 @@ use crate::app::Edge;
 use crate::config::LimitsConfig;
 use crate::layer::Peer;
 use crate::learn::LoadError;
+use crate::shutdown::Shutdown;
 
 /// Tries to find a port that is free for both families.
 const ATTEMPTS: usize = 16;
@@ -73,12 +74,12 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), LoadError> {
     let config = edge.config();
-    let (drain, grace) = (edge.drain().clone(), config.drain.grace);
+    let drain = edge.drain().clone();
     // The admin listener outlives the drain, so that operators can watch it.
     let stop_admin = CancellationToken::new();
-    let admin =
-        tokio::spawn(serve(admin, edge.admin(), config.limits.clone(), stop_admin.clone(), Duration::ZERO));
-    let http = tokio::spawn(serve(http, edge.router(), config.limits.clone(), drain.clone(), grace));
+    let at_once = Shutdown::new(stop_admin.clone(), Duration::ZERO);
+    let admin = tokio::spawn(serve(admin, edge.admin(), config.limits.clone(), at_once));
+    let http = tokio::spawn(serve(http, edge.router(), config.limits.clone(), edge.shutdown()));
     let outcome = tokio::select! {
         outcome = edge.keep_fresh() => outcome,
         () = shutdown => Ok(()),
@@ -106,17 +107,11 @@ async fn reload_on_hangup(edge: &Edge) {
     std::future::pending::<()>().await;
 }
 
-/// Serves until `drain` is cancelled, then lets what is open end, at most for `grace`.
-pub async fn serve(
-    listeners: Listeners,
-    router: Router,
-    limits: LimitsConfig,
-    drain: CancellationToken,
-    grace: Duration,
-) {
+/// Serves until the shutdown begins, then lets what is open end, at most for its grace.
+pub async fn serve(listeners: Listeners, router: Router, limits: LimitsConfig, shutdown: Shutdown) {
     let connections = TaskTracker::new();
     let permits = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
-    let server = Arc::new(Server { router, limits, drain: drain.clone() });
+    let server = Arc::new(Server { router, limits, drain: shutdown.drain.clone() });
     let accepting = TaskTracker::new();
     for listener in listeners.0 {
         accepting.spawn(accept(listener, Arc::clone(&server), Arc::clone(&permits), connections.clone()));
@@ -124,7 +119,7 @@ pub async fn serve(
     accepting.close();
     accepting.wait().await;
     connections.close();
-    if timeout(grace, connections.wait()).await.is_err() {
+    if !shutdown.ends(connections.wait()).await {
         tracing::warn!(open = connections.len(), "connections were still open and are cut");
     }
 }

@@ -12,6 +12,7 @@ use rand::Rng;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::ending::Ending;
 use crate::error::{Code, Error};
 use crate::error_style::ErrorStyle;
 use crate::hub::{Item, Reader};
@@ -33,6 +34,8 @@ pub struct Pace {
     /// Browsers come back spread over this time after a drain.
     pub drain_window: Duration,
     pub errors: ErrorStyle,
+    /// For the access log.
+    pub ending: Ending,
 }
 
 /// The body is broken off on purpose: what was sent is not the whole.
@@ -145,6 +148,7 @@ impl Writer {
                 Ok(None) => {
                     let token = self.reader.token();
                     chunk.extend(self.framing.end(token.as_deref()));
+                    self.pace.ending.tell("OK");
                     self.phase = Phase::Ended;
                 }
                 Err(error) => chunk.extend(self.fail(&error)),
@@ -159,11 +163,13 @@ impl Writer {
             // The backend went away, not the stream: the browser continues where it is.
             return self.close("upstream_unavailable", self.pace.retry);
         }
+        self.pace.ending.tell(error.code().name());
         self.phase = if self.framing.breaks_on_failure() { Phase::Broken } else { Phase::Ended };
         self.framing.fail(&self.pace.errors.json(error))
     }
 
-    fn close(&mut self, reason: &str, retry: Duration) -> Vec<u8> {
+    fn close(&mut self, reason: &'static str, retry: Duration) -> Vec<u8> {
+        self.pace.ending.tell(reason);
         let token = self.reader.token();
         let chunk = self.framing.close(reason, token.as_deref(), retry);
         // A face that cannot say why it stops must not look complete.

@@ -5,6 +5,7 @@ use http::StatusCode;
 
 use crate::cursor::{Cursor, Token};
 use crate::deliver::{Array, Framing, GatewayLines, Lines, Pace, Sse, body, jittered, stream_headers};
+use crate::ending::Ending;
 use crate::error::{Code, Error, Result};
 use crate::error_style::ErrorStyle;
 use crate::hub::subscription::{Given, Resume};
@@ -42,14 +43,18 @@ pub async fn stream(exchange: &Exchange, rule: &Stream, face: Face) -> Result<Re
         drain: exchange.front.drain.clone(),
         drain_window: config.drain.window,
         errors: ErrorStyle::of(config),
+        ending: Ending::default(),
     };
+    let ending = pace.ending.clone();
     let (framing, content_type): (Box<dyn Framing>, _) = match face {
         Face::Sse => (Box::new(Sse { retry, heartbeat_events }), "text/event-stream; charset=utf-8"),
         Face::GatewayLines => (Box::new(GatewayLines), "application/json"),
         Face::Array => (Box::new(Array::default()), "application/json; charset=utf-8"),
         _ => (Box::new(Lines { durable: rule.durable.is_some() }), "application/x-ndjson; charset=utf-8"),
     };
-    Ok((stream_headers(content_type), body(reader, framing, pace)).into_response())
+    let mut response = (stream_headers(content_type), body(reader, framing, pace)).into_response();
+    response.extensions_mut().insert(ending);
+    Ok(response)
 }
 
 /// Whether heartbeats are events that page code can see.

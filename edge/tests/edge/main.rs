@@ -40,3 +40,5 @@ mod retries;
 mod learning;
 mod issuers;
 mod rpc;
+mod logged;
+mod refusals;

@@ -4,4 +4,5 @@ pub mod gunzip;
 pub mod incoming;
 pub mod content;
 
-pub use incoming::{Incoming, too_large};
+pub use gunzip::Gunzip;
+pub use incoming::{Incoming, too_large, too_slow};

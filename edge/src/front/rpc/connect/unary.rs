@@ -30,7 +30,8 @@ const PROTO: HeaderValue = HeaderValue::from_static("application/proto");
 pub async fn answer(call: &Call, body: Body, codec: Codec) -> Result<Response> {
     let (limits, headers) = (&call.front.config.limits, &call.head.headers);
     Encoding::of(headers, &header::CONTENT_ENCODING)?;
-    let message = Incoming::new(limits, limits.body_bytes, headers, body)?.collect().await?;
+    let body = Incoming::new(limits, limits.body_bytes, headers, body)?;
+    let message = call.in_time(body.collect()).await?;
     exchange(call, codec, message).await
 }
 
