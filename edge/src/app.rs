@@ -15,7 +15,7 @@ use crate::fresh::Freshness;
 use crate::front::openapi::describe;
 use crate::front::{Document, Front, Shared, ops, own};
 use crate::guards::Guards;
-use crate::layer::{AddressLimit, CallerLimit, Keys};
+use crate::layer::{AddressLimit, CallerLimit, Keys, StreamLimit};
 use crate::learn::{Learner, LoadError};
 use crate::openapi;
 use crate::reload;
@@ -58,6 +58,7 @@ impl Edge {
             keys: Keys::new(config.auth.clone(), upstream.clone())?,
             upstream,
             caller_limit: CallerLimit::default(),
+            stream_limit: StreamLimit::new(&config.limits, &config.streams),
             request_headers: header_names("calls.request_headers", &config.calls.request_headers)?,
             response_headers: header_names("calls.response_headers", &config.calls.response_headers)?,
             drain: CancellationToken::new(),

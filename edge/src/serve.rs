@@ -1,7 +1,7 @@
 //! The accept loop: bounded connections, tuned buffers, one token that drains them all.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +21,12 @@ use tower::{ServiceExt, service_fn};
 
 use crate::app::Edge;
 use crate::config::LimitsConfig;
-use crate::layer::Peer;
+use crate::layer::{Crowded, Peer, Place, Places, network};
 use crate::learn::LoadError;
 use crate::shutdown::Shutdown;
 
+/// Connections of one address above its limit that are told so, instead of being closed.
+const TOLD: usize = 16;
 /// Tries to find a port that is free for both families.
 const ATTEMPTS: usize = 16;
 
@@ -111,7 +113,8 @@ async fn reload_on_hangup(edge: &Edge) {
 pub async fn serve(listeners: Listeners, router: Router, limits: LimitsConfig, shutdown: Shutdown) {
     let connections = TaskTracker::new();
     let permits = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
-    let server = Arc::new(Server { router, limits, drain: shutdown.drain.clone() });
+    let server =
+        Arc::new(Server { router, limits, drain: shutdown.drain.clone(), addresses: Arc::default() });
     let accepting = TaskTracker::new();
     for listener in listeners.0 {
         accepting.spawn(accept(listener, Arc::clone(&server), Arc::clone(&permits), connections.clone()));
@@ -128,6 +131,7 @@ struct Server {
     router: Router,
     limits: LimitsConfig,
     drain: CancellationToken,
+    addresses: Arc<Places>,
 }
 
 async fn accept(
@@ -150,20 +154,47 @@ async fn accept(
                 continue;
             }
         };
+        let Some(room) = server.room(peer.ip()) else {
+            tracing::warn!("too many connections of one address; one was refused");
+            continue;
+        };
         let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
             tracing::warn!(limit = server.limits.connections, "too many connections; one was refused");
             continue;
         };
         let server = Arc::clone(&server);
         connections.spawn(async move {
-            server.connection(stream, peer).await;
-            drop(permit);
+            match room.is_crowded {
+                // Only to be told so.
+                true => _ = timeout(server.limits.head_timeout, server.connection(stream, peer, true)).await,
+                false => server.connection(stream, peer, false).await,
+            }
+            drop((permit, room));
         });
     }
 }
 
+/// A connection's place among those of its address.
+struct Room {
+    _place: Option<Place>,
+    /// It is one too many, and let in to be told so.
+    is_crowded: bool,
+}
+
 impl Server {
-    async fn connection(&self, stream: TcpStream, peer: SocketAddr) {
+    /// None when there is not even room for an answer.
+    fn room(&self, address: IpAddr) -> Option<Room> {
+        if self.limits.trusted_proxies.contains(&address.to_canonical()) {
+            return Some(Room { _place: None, is_crowded: false });
+        }
+        let (holder, most) = (network(address), self.limits.connections_per_address);
+        let free = self.addresses.take(&holder, most);
+        let is_crowded = free.is_none();
+        let place = free.or_else(|| self.addresses.take(&holder, most.saturating_add(TOLD)))?;
+        Some(Room { _place: Some(place), is_crowded })
+    }
+
+    async fn connection(&self, stream: TcpStream, peer: SocketAddr, is_crowded: bool) {
         let limits = &self.limits;
         // Events are small and must not wait for each other.
         let _ = stream.set_nodelay(true);
@@ -193,6 +224,9 @@ impl Server {
         let router = self.router.clone();
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
+            if is_crowded {
+                request.extensions_mut().insert(Crowded);
+            }
             router.clone().oneshot(request.map(Body::new))
         });
         let connection =

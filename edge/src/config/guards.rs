@@ -63,6 +63,12 @@ pub struct LimitsConfig {
     pub message_bytes: usize,
     /// Open connections in all.
     pub connections: usize,
+    /// Open connections of one address; proxies that are trusted may have any number.
+    pub connections_per_address: usize,
+    /// Open streams of one caller.
+    pub streams_per_caller: usize,
+    /// Open streams of one address.
+    pub streams_per_address: usize,
     /// Requests a second from one address, on average.
     pub requests_per_second: u32,
     /// Requests from one address at once.
@@ -87,6 +93,9 @@ impl Default for LimitsConfig {
             upload_timeout: None,
             message_bytes: 4 * 1024 * 1024,
             connections: 20_000,
+            connections_per_address: 2000,
+            streams_per_caller: 100,
+            streams_per_address: 2000,
             requests_per_second: 500,
             request_burst: 2000,
             head_timeout: Duration::from_secs(10),

@@ -47,6 +47,10 @@ pub struct StreamsConfig {
     /// How long a long poll collects events after the first.
     #[serde(with = "humantime_serde")]
     pub coalesce: Duration,
+    /// Streams that are opened a second on average, on all connections together.
+    pub opens_per_second: u32,
+    /// Streams that are opened at once after a quiet time.
+    pub opens_burst: u32,
 }
 
 impl Default for StreamsConfig {
@@ -56,6 +60,8 @@ impl Default for StreamsConfig {
             peek: Duration::from_millis(250),
             retry: Duration::from_secs(2),
             coalesce: Duration::from_millis(100),
+            opens_per_second: 2000,
+            opens_burst: 10_000,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Who writes a stream to the socket, in the form of its face.
 
 pub mod headers;
+pub mod held;
 pub mod framing;
 pub mod sse;
 pub mod lines;
@@ -13,5 +14,6 @@ pub use body::{BrokenOff, Pace, body, jittered};
 pub use framing::Framing;
 pub use gateway::GatewayLines;
 pub use headers::stream_headers;
+pub use held::held;
 pub use lines::Lines;
 pub use sse::Sse;

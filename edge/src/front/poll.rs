@@ -27,8 +27,8 @@ pub async fn poll(exchange: &Exchange, rule: &Stream, wait: Duration) -> Result<
     let parameters = exchange.parameters()?;
     // Here they would change nothing, but a misspelt one must not pass unnoticed.
     heartbeat_events(exchange, &parameters)?;
-    let mut reader = match open(exchange, rule, &parameters).await? {
-        Opened::Reader(reader) => reader,
+    let (mut reader, _place) = match open(exchange, rule, &parameters).await? {
+        Opened::Reader(reader, place) => (reader, place),
         Opened::Ended => return Ok((StatusCode::NO_CONTENT, applied(wait)).into_response()),
     };
     let mut array = Array::default();

@@ -4,12 +4,13 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use crate::cursor::{Cursor, Token};
-use crate::deliver::{Array, Framing, GatewayLines, Lines, Pace, Sse, body, jittered, stream_headers};
+use crate::deliver::{Array, Framing, GatewayLines, Lines, Pace, Sse, body, held, jittered, stream_headers};
 use crate::ending::Ending;
 use crate::error::{Code, Error, Result};
 use crate::error_style::ErrorStyle;
 use crate::hub::subscription::{Given, Resume};
 use crate::hub::{Reader, subscriptions};
+use crate::layer::StreamPlace;
 use crate::schema::method::Stream;
 use crate::transcode::Parameter;
 
@@ -19,7 +20,8 @@ use super::head::Face;
 /// What is opened for a browser, or that nothing is left to open.
 #[derive(Debug)]
 pub enum Opened {
-    Reader(Reader),
+    /// Its place must be held as long as it is read.
+    Reader(Reader, StreamPlace),
     /// The cursor says that the stream had ended.
     Ended,
 }
@@ -28,8 +30,8 @@ pub enum Opened {
 pub async fn stream(exchange: &Exchange, rule: &Stream, face: Face) -> Result<Response> {
     let parameters = exchange.parameters()?;
     let heartbeat_events = heartbeat_events(exchange, &parameters)?;
-    let reader = match open(exchange, rule, &parameters).await? {
-        Opened::Reader(reader) => reader,
+    let (reader, place) = match open(exchange, rule, &parameters).await? {
+        Opened::Reader(reader, place) => (reader, place),
         Opened::Ended => return Ok(StatusCode::NO_CONTENT.into_response()),
     };
     let config = &exchange.front.config;
@@ -52,7 +54,8 @@ pub async fn stream(exchange: &Exchange, rule: &Stream, face: Face) -> Result<Re
         Face::Array => (Box::new(Array::default()), "application/json; charset=utf-8"),
         _ => (Box::new(Lines { durable: rule.durable.is_some() }), "application/x-ndjson; charset=utf-8"),
     };
-    let mut response = (stream_headers(content_type), body(reader, framing, pace)).into_response();
+    let mut response =
+        (stream_headers(content_type), held(body(reader, framing, pace), place)).into_response();
     response.extensions_mut().insert(ending);
     Ok(response)
 }
@@ -87,9 +90,10 @@ pub async fn open(exchange: &Exchange, rule: &Stream, parameters: &[Parameter]) 
     if streams.iter().all(|stream| stream.resume == Resume::Ended) {
         return Ok(Opened::Ended);
     }
+    let place = exchange.front.stream_limit.admit(&exchange.caller, &exchange.head.extensions)?;
     let peek = exchange.front.config.streams.peek;
     let reader = Reader::open(&exchange.front.upstream, &exchange.call(false)?, streams, peek).await?;
-    Ok(Opened::Reader(reader))
+    Ok(Opened::Reader(reader, place))
 }
 
 /// The browser's cursor, and the parameters that are left for the request.

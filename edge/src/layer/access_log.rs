@@ -1,19 +1,16 @@
 //! One span and one log line a request, with an id that the answer repeats. The line of a stream comes when it ends.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use http_body::{Body as _, Frame};
+use http_body::Body;
 use opentelemetry::trace::{FutureExt, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 use tokio::time::Instant;
 
+use crate::deliver::held;
 use crate::ending::Ending;
 use crate::telemetry::{self, Traces};
 
@@ -51,7 +48,7 @@ where
     let traceparent = telemetry::traceparent(context.span().span_context());
     let line = Line { context, method, route, status, started, ending: response.extensions().get().cloned() };
     let mut response = match line.ending.is_some() && response.body().size_hint().exact().is_none() {
-        true => response.map(|body| Body::new(Logged { body, _line: line })),
+        true => response.map(|body| held(body, line)),
         false => response,
     };
     let headers = response.headers_mut();
@@ -81,32 +78,6 @@ impl Drop for Line {
         let ended = self.ending.as_ref().map(Ending::text);
         let milliseconds = self.started.elapsed().as_secs_f64() * 1000.0;
         tracing::info!(%method, route, status, ended, milliseconds, "request");
-    }
-}
-
-/// A body with the line that tells of it.
-struct Logged {
-    body: Body,
-    _line: Line,
-}
-
-impl http_body::Body for Logged {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
     }
 }
 

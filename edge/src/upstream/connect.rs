@@ -129,6 +129,7 @@ fn backend(config: &UpstreamConfig, names: &Names, news: &News) -> Result<Arc<Ba
         name: config.name().to_owned(),
         headers: headers(config)?,
         max_streams: config.max_streams.max(1),
+        breaker: config.breaker,
         news: news.clone(),
     };
     Backend::start(manner, config.timeout, targets, names.clone())

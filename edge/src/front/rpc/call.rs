@@ -92,6 +92,10 @@ impl Call {
         if let Some(authorization) = &self.caller.authorization {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }
+        let place = match self.target.is_unary() {
+            true => None,
+            false => Some(self.front.stream_limit.admit(&self.caller, &self.head.extensions)?),
+        };
         let upload = fault.until_over();
         let clocks = self.clocks(fault);
         let path = self.target.path().clone();
@@ -99,7 +103,7 @@ impl Call {
         let answer = clocks.within(self.front.upstream.forward(forward, sending)).await?;
         let (allowed, reveal) =
             (self.front.response_headers.clone(), ErrorStyle::of(&self.front.config).reveal);
-        Ok(Download { answer, clocks, allowed, reveal, upload, ending: Ending::default() })
+        Ok(Download { answer, clocks, allowed, reveal, upload, ending: Ending::default(), place })
     }
 
     /// Does what comes before the call, such as reading its body, in the call's own time.

@@ -14,6 +14,7 @@ use tokio_util::sync::DropGuard;
 
 use crate::ending::Ending;
 use crate::error::Error;
+use crate::layer::StreamPlace;
 use crate::upstream::Answer;
 
 use super::clocks::Clocks;
@@ -41,6 +42,8 @@ pub struct Download {
     pub upload: DropGuard,
     /// For the access log.
     pub ending: Ending,
+    /// Of a stream among all.
+    pub place: Option<StreamPlace>,
 }
 
 impl Download {
