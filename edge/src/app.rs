@@ -16,11 +16,12 @@ use crate::front::openapi::describe;
 use crate::front::{Document, Front, Shared, ops, own};
 use crate::guards::Guards;
 use crate::hub::{Hub, Manner};
-use crate::layer::{AddressLimit, CallerLimit, Keys};
+use crate::layer::{AddressLimit, CallerLimit, Keys, StreamLimit};
 use crate::learn::{Learner, LoadError};
 use crate::openapi;
 use crate::reload;
 use crate::schema::{Schema, Source};
+use crate::shutdown::Shutdown;
 use crate::upstream::Upstream;
 
 /// An edge in front of its backends. Cheap to clone.
@@ -29,6 +30,7 @@ pub struct Edge {
     front: Shared,
     freshness: Arc<Freshness>,
     addresses: Arc<AddressLimit>,
+    time_is_up: CancellationToken,
 }
 
 impl Edge {
@@ -58,6 +60,7 @@ impl Edge {
             hub: Hub::new(upstream.clone(), manner(&config)?),
             upstream,
             caller_limit: CallerLimit::default(),
+            stream_limit: StreamLimit::new(&config.limits, &config.streams),
             request_headers: header_names("calls.request_headers", &config.calls.request_headers)?,
             response_headers: header_names("calls.response_headers", &config.calls.response_headers)?,
             drain: CancellationToken::new(),
@@ -66,7 +69,7 @@ impl Edge {
         };
         let front = Arc::new(front);
         let freshness = Arc::new(Freshness::new(learner, Arc::clone(&front)));
-        Ok(Self { front, freshness, addresses: Arc::new(addresses) })
+        Ok(Self { front, freshness, addresses: Arc::new(addresses), time_is_up: CancellationToken::new() })
     }
 
     pub fn config(&self) -> &EdgeConfig {
@@ -76,6 +79,15 @@ impl Edge {
     /// Cancelled when the edge is to shut down.
     pub fn drain(&self) -> &CancellationToken {
         &self.front.drain
+    }
+
+    /// How the listener for browsers ends: open calls are answered before it cuts them.
+    pub fn shutdown(&self) -> Shutdown {
+        Shutdown {
+            drain: self.front.drain.clone(),
+            grace: self.front.config.drain.grace,
+            time_is_up: self.time_is_up.clone(),
+        }
     }
 
     /// Fetches descriptors and compiles them with the rules.
@@ -119,7 +131,7 @@ impl Edge {
 
     /// What browsers reach.
     pub fn router(&self) -> Router {
-        let guards = Arc::new(Guards::new(&self.front, Arc::clone(&self.addresses)));
+        let guards = Arc::new(Guards::new(&self.front, Arc::clone(&self.addresses), self.time_is_up.clone()));
         let guarded = service_fn(move |request| {
             let guards = Arc::clone(&guards);
             // Boxed: what a request needs is not kept between the requests of a connection.

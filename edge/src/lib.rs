@@ -17,8 +17,10 @@
 //!
 //! Modules stand in reading order, from the ground floor up; a file names only what stands above it.
 
+pub mod base64_forms;
 pub mod telemetry;
 pub mod error;
+pub mod ending;
 pub mod rpc_status;
 pub mod config;
 pub mod error_style;
@@ -35,5 +37,6 @@ pub mod guards;
 pub mod learn;
 pub mod fresh;
 pub mod reload;
+pub mod shutdown;
 pub mod app;
 pub mod serve;

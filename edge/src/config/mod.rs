@@ -12,4 +12,4 @@ pub use guards::{AuthConfig, CorsConfig, LimitsConfig};
 pub use load::load;
 pub use rest::RestConfig;
 pub use traffic::{CallsConfig, DrainConfig, StreamsConfig};
-pub use upstream::{TlsConfig, UpstreamConfig, Upstreams};
+pub use upstream::{BreakerConfig, TlsConfig, UpstreamConfig, Upstreams};

@@ -14,6 +14,7 @@ use rand::Rng;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use crate::ending::Ending;
 use crate::error::{Code, Error, Result};
 use crate::error_style::ErrorStyle;
 use crate::hub::{Entry, Reader};
@@ -41,6 +42,8 @@ pub struct Pace {
     /// Browsers come back spread over this time after a drain.
     pub drain_window: Duration,
     pub errors: ErrorStyle,
+    /// For the access log.
+    pub ending: Ending,
 }
 
 /// The body is broken off on purpose: what was sent is not the whole.
@@ -155,6 +158,7 @@ impl Writer {
             Ok(None) => {
                 let token = self.reader.token();
                 self.framing.end(token.as_deref(), out);
+                self.pace.ending.tell("OK");
                 self.phase = Phase::Ended;
             }
             Err(error) => self.fail(&error, out),
@@ -167,11 +171,13 @@ impl Writer {
             // Something else failed than the stream: the browser continues where it is.
             return self.close(reason, self.pace.retry, out);
         }
+        self.pace.ending.tell(error.code().name());
         self.phase = if self.framing.breaks_on_failure() { Phase::Breaking } else { Phase::Ended };
         self.framing.fail(&self.pace.errors.json(error), out);
     }
 
-    fn close(&mut self, reason: &str, retry: Duration, out: &mut Chunk) {
+    fn close(&mut self, reason: &'static str, retry: Duration, out: &mut Chunk) {
+        self.pace.ending.tell(reason);
         let before = out.len();
         let token = self.reader.token();
         self.framing.close(reason, token.as_deref(), retry, out);

@@ -13,8 +13,8 @@ use crate::schema::{Binding, Schema};
 use crate::transcode::{self, Parameter, Payload, ReadOptions, Target, query};
 use crate::upstream::{Call, deadline, metadata};
 
-use super::conditions::{self, from_headers};
 use super::cookie_rules;
+use super::head::conditions::{self, from_headers};
 use super::state::Shared;
 
 /// A matched request with its caller.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::config::PathsConfig;
 use crate::error::{Code, Error};
 
-use super::etag::Tags;
+use super::head::Tags;
 use super::openapi::openapi;
 use super::state::Shared;
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::EdgeConfig;
 use crate::error::{Code, Error, Result};
 use crate::hub::Hub;
-use crate::layer::{CallerLimit, Keys};
+use crate::layer::{CallerLimit, Keys, StreamLimit};
 use crate::schema::Schema;
 use crate::upstream::Upstream;
 
@@ -29,6 +29,7 @@ pub struct Front {
     pub hub: Hub,
     pub keys: Keys,
     pub caller_limit: CallerLimit,
+    pub stream_limit: StreamLimit,
     pub request_headers: Vec<HeaderName>,
     pub response_headers: Vec<HeaderName>,
     /// Cancelled when the edge shuts down.

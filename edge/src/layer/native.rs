@@ -25,10 +25,12 @@ where
 {
     let is_native = *request.method() == Method::GET && is_native(request.headers());
     let response = next(request).await;
-    let reason = response.extensions().get::<Error>().and_then(passing);
-    match reason {
+    let error = response.extensions().get::<Error>();
+    let own_turn = error.and_then(Error::retry_delay);
+    match error.and_then(passing) {
         Some(reason) if is_native => {
-            let jitter = retry.mul_f64(0.5 + rand::random::<f64>());
+            // Never sooner than others are told.
+            let jitter = retry.mul_f64(0.5 + rand::random::<f64>()).max(own_turn.unwrap_or_default());
             let closed = json!({ "reason": reason }).to_string();
             let mut body = sse::retry(jitter.as_millis() as u64);
             body.extend(sse::block(None, Some("lm-close"), Some(closed.as_bytes())));
@@ -49,6 +51,7 @@ fn passing(error: &Error) -> Option<&'static str> {
     match (error.code(), error.reason_text()) {
         (Code::Unauthenticated, "TOKEN_EXPIRED") => Some("token_expired"),
         (Code::ResourceExhausted, _) => Some("overload"),
+        (Code::Unavailable, "OVERLOAD") => Some("overload"),
         (Code::Unavailable, "DRAINING") => Some("drain"),
         (Code::Unavailable | Code::DeadlineExceeded, _) => Some("upstream_unavailable"),
         _ => None,

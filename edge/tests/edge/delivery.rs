@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use lastmile_edge::deliver::{Pace, Sse, body};
+use lastmile_edge::ending::Ending;
 use lastmile_edge::error_style::ErrorStyle;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -202,6 +203,7 @@ async fn connect(
         drain: CancellationToken::new(),
         drain_window: Duration::ZERO,
         errors: ErrorStyle::default(),
+        ending: Ending::default(),
     };
     let mut body = body(reader, Box::new(sse), pace);
     let mut blocks = 0;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http_body_util::BodyExt;
 use lastmile_edge::deliver::{Array, Framing, Lines, Pace, Sse, body};
+use lastmile_edge::ending::Ending;
 use lastmile_edge::error_style::ErrorStyle;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
@@ -38,6 +39,7 @@ fn pace() -> Pace {
         drain: CancellationToken::new(),
         drain_window: Duration::ZERO,
         errors: ErrorStyle::default(),
+        ending: Ending::default(),
     }
 }
 

@@ -54,6 +54,16 @@ impl Site {
         Self { address }
     }
 
+    /// Opens a stream and reads up to and with these bytes; it stays open until it is dropped.
+    pub(crate) async fn open(&self, target: &str, headers: &[(&str, &str)], end: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.expect("a connection");
+        let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!("GET {target} HTTP/1.1\r\nhost: edge.test\r\n{lines}\r\n");
+        stream.write_all(head.as_bytes()).await.expect("a request sent");
+        read_until(&mut stream, end).await;
+        stream
+    }
+
     /// `line` is a method and a target, such as `GET /v1/items/7`.
     pub(crate) async fn ask(&self, line: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Answer {
         let body = body.as_ref();
@@ -75,6 +85,21 @@ impl Site {
     pub(crate) async fn get(&self, target: &str, headers: &[(&str, &str)]) -> Answer {
         self.ask(&format!("GET {target}"), headers, "").await
     }
+}
+
+/// Reads up to and with these bytes.
+pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) {
+    let mut read = Vec::new();
+    let found = async {
+        while !read.windows(end.len()).any(|window| window == end.as_bytes()) {
+            if stream.read_buf(&mut read).await.expect("an answer") == 0 {
+                return false;
+            }
+        }
+        true
+    };
+    let found = timeout(PATIENCE, found).await;
+    assert_eq!(found, Ok(true), "no {end:?} in {:?}", String::from_utf8_lossy(&read));
 }
 
 impl Answer {

@@ -4,6 +4,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Code, Error, Result};
+use crate::layer::draining;
 use crate::upstream::late;
 
 use super::fault::Fault;
@@ -35,16 +36,12 @@ impl Clocks {
     }
 }
 
-async fn reached(at: Option<Instant>) {
+/// Completes then; never when there is no such time.
+pub(super) async fn reached(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-fn draining() -> Error {
-    let message = "This edge is shutting down. Call again in a moment.";
-    Error::new(Code::Unavailable, "DRAINING", message)
 }
 
 fn expired() -> Error {

@@ -8,10 +8,11 @@ use http::{HeaderValue, Method, header};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::deliver::BrokenOff;
+use crate::ending::Ending;
 use crate::error::{Code, Error, Result};
 use crate::upstream::Messages;
 
-use super::exchange::Exchange;
+use super::super::exchange::Exchange;
 use super::http_body::{NO_SNIFFING, Raw, raw};
 
 /// Answers with the content type of the first message; a failure before it has its own status, a later one breaks the body
@@ -31,6 +32,7 @@ pub async fn download(exchange: &Exchange) -> Result<Response> {
         exchange: exchange.clone(),
         expires_at: exchange.caller.expires_at(),
         pending: Bytes::new(),
+        ending: Ending::default(),
         messages,
     };
     let is_empty = first.is_none();
@@ -42,6 +44,7 @@ pub async fn download(exchange: &Exchange) -> Result<Response> {
         }
         None => HeaderValue::from_static("application/octet-stream"),
     };
+    let ending = download.ending.clone();
     let body = match is_empty || exchange.head.method == Method::HEAD {
         true => Body::empty(),
         false => Body::from_stream(try_unfold(download, Download::step)),
@@ -53,7 +56,9 @@ pub async fn download(exchange: &Exchange) -> Result<Response> {
         (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
         NO_SNIFFING,
     ];
-    Ok((headers, body).into_response())
+    let mut response = (headers, body).into_response();
+    response.extensions_mut().insert(ending);
+    Ok(response)
 }
 
 /// A download under way; dropping it cancels the call. The next message is asked for when the one before is written.
@@ -61,6 +66,8 @@ struct Download {
     exchange: Exchange,
     expires_at: Option<Instant>,
     pending: Bytes,
+    /// For the access log.
+    ending: Ending,
     messages: Messages,
 }
 
@@ -69,8 +76,12 @@ impl Download {
         while self.pending.is_empty() {
             match self.next().await {
                 Ok(Some(data)) => self.pending = data,
-                Ok(None) => return Ok(None),
+                Ok(None) => {
+                    self.ending.tell("OK");
+                    return Ok(None);
+                }
                 Err(error) => {
+                    self.ending.tell(error.code().name());
                     tracing::info!(%error, "a download failed");
                     // hyper drops what it has not flushed when a body fails: let it write first.
                     tokio::task::yield_now().await;
