@@ -35,7 +35,7 @@ impl Chaos {
         let edges = plan.edges.into_iter().enumerate().map(|(number, steps)| async move {
             for Step { pause, act } in steps {
                 sleep(pause).await;
-                strike(&self.stage.edges[number], act, "edge", &self.tally).await;
+                self.strike(&self.stage.edges[number], act, &format!("edge {number}")).await;
             }
         });
         tokio::join!(
@@ -54,13 +54,43 @@ impl Chaos {
                     self.restore().await;
                     self.back_up().await;
                 }
-                act => strike(&self.stage.core, act, "core", &self.tally).await,
+                act => self.strike(&self.stage.core, act, "core").await,
             }
         }
     }
 
+    /// One blow to one process; it runs again when this returns.
+    async fn strike(&self, victim: &Mutex<Victim>, act: Blow, name: &str) {
+        let mut victim = victim.lock().await;
+        self.note(&format!("{name}: {act:?}"));
+        let kind = name.split(' ').next().unwrap_or(name);
+        match act {
+            Blow::Kill { away } => {
+                victim.kill().await;
+                sleep(away).await;
+                victim.start_again().await;
+                self.tally.count(&format!("kills of the {kind}"));
+            }
+            Blow::Stop { away } => {
+                victim.stop_for(away).await;
+                self.tally.count("stops (SIGSTOP)");
+            }
+            Blow::Terminate | Blow::Restore => {
+                victim.terminate().await;
+                victim.start_again().await;
+                self.tally.count("drains (SIGTERM)");
+            }
+        }
+        self.note(&format!("{name} runs again"));
+    }
+
+    fn note(&self, act: &str) {
+        self.known.with(|truth| truth.acts.push((self.clock.now(), act.to_owned())));
+    }
+
     async fn back_up(&self) {
         let _rights = self.rights.lock().await;
+        self.note("core: backup");
         self.stage.back_up().await;
         self.tally.count("backups");
     }
@@ -73,10 +103,12 @@ impl Chaos {
         recorder.catch_up().await;
         let mut core = self.stage.core.lock().await;
         let begun = self.clock.now();
+        self.note("core: killed, and taken back to the backup");
         core.kill().await;
         self.stage.restore().await;
         core.start_again().await;
         recorder.begin_epoch(Restore { begun, done: self.clock.now() }).await;
+        self.note("core: runs again, with the backup's log");
         self.tally.count("restores");
     }
 
@@ -111,6 +143,7 @@ impl Chaos {
     where
         F: Future<Output = Result<(), tonic::Status>>,
     {
+        self.note(&format!("the right to read {topic} is taken from {who:?}"));
         let topic = topics::index(topic).unwrap_or_default();
         let taking = self.clock.now();
         // From now on a refusal may be right; until it is answered, no event is a leak.
@@ -131,6 +164,7 @@ impl Chaos {
         self.known.with(|truth| truth.denials[place].returning = Some(self.clock.now()));
         self.insist(|admin| set(admin, false)).await;
         self.known.with(|truth| truth.denials[place].returned = Some(self.clock.now()));
+        self.note("the right is given back");
     }
 
     /// Tries until the core has answered.
@@ -144,28 +178,6 @@ impl Chaos {
                 Ok(()) => return,
                 Err(_) => sleep(Duration::from_millis(100)).await,
             }
-        }
-    }
-}
-
-/// One blow to one process; it runs again when this returns.
-async fn strike(victim: &Mutex<Victim>, act: Blow, name: &str, tally: &Tally) {
-    let mut victim = victim.lock().await;
-    match act {
-        Blow::Kill { away } => {
-            victim.kill().await;
-            sleep(away).await;
-            victim.start_again().await;
-            tally.count(&format!("kills of the {name}"));
-        }
-        Blow::Stop { away } => {
-            victim.stop_for(away).await;
-            tally.count("stops (SIGSTOP)");
-        }
-        Blow::Terminate | Blow::Restore => {
-            victim.terminate().await;
-            victim.start_again().await;
-            tally.count("drains (SIGTERM)");
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::chaos::Chaos;
 use crate::checker::check;
-use crate::clock::{Clock, Moment};
+use crate::clock::Clock;
 use crate::core_client::CoreClient;
 use crate::history::{History, Outcome, Seen, topics};
 use crate::plan::Plan;
@@ -20,7 +20,7 @@ use crate::stage::Stage;
 use crate::subscriber::{Reached, cast, subscribe};
 use crate::tally::Tally;
 use crate::truth::Truth;
-use crate::violation::{Story, Violation};
+use crate::violation::{Violation, story};
 
 /// Once faults are over, everyone must have the last event within this time.
 const CATCH_UP: Duration = Duration::from_secs(30);
@@ -43,7 +43,7 @@ impl Report {
         let stories = self
             .violations
             .iter()
-            .map(|(number, violation)| Story(&self.histories[*number], violation).to_string());
+            .map(|(number, violation)| story(violation, &self.histories[*number], &self.truth.acts));
         faults.chain(stories).take(count).collect()
     }
 }
@@ -171,9 +171,4 @@ fn count(seen: &Seen, history: &History, tally: &Tally) {
         }
         _ => {}
     }
-}
-
-/// A moment, as it is printed.
-pub(crate) fn seconds(moment: Moment) -> String {
-    format!("{:.1} s", moment.as_secs_f64())
 }

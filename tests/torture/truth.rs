@@ -66,6 +66,8 @@ pub(crate) struct Truth {
     acknowledged: Vec<(usize, u64, Box<str>)>,
     pub(crate) restores: Vec<Restore>,
     pub(crate) denials: Vec<Denial>,
+    /// What was done to processes and rights, for whoever reads of a violation.
+    pub(crate) acts: Vec<(Moment, String)>,
     /// When all faults were over.
     pub(crate) calm: Option<Moment>,
 }
@@ -81,6 +83,7 @@ impl Truth {
             acknowledged: Vec::new(),
             restores: Vec::new(),
             denials: Vec::new(),
+            acts: Vec::new(),
             calm: None,
         }
     }

@@ -1,7 +1,6 @@
 //! A broken promise, and where in whose history it was broken.
 
-use std::fmt;
-
+use crate::clock::Moment;
 use crate::history::History;
 
 /// Which promise was broken.
@@ -43,20 +42,26 @@ pub(crate) struct Violation {
 /// Entries shown around a violation, before and after.
 const AROUND: (usize, usize) = (12, 4);
 
-/// Tells a violation with the history around it.
-pub(crate) struct Story<'a>(pub(crate) &'a History, pub(crate) &'a Violation);
+/// Acts shown before a violation.
+const ACTS: usize = 8;
 
-impl fmt::Display for Story<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(history, violation) = self;
-        let Violation { kind, entry, text } = violation;
-        writeln!(f, "{kind:?} at {} ({}): {text}", history.name, history.face)?;
-        let from = entry.saturating_sub(AROUND.0);
-        let shown = history.entries.iter().enumerate().skip(from).take(AROUND.0 + AROUND.1);
-        for (index, seen) in shown {
-            let mark = if index == *entry { '>' } else { ' ' };
-            writeln!(f, "{mark} {:>9.3} s  {:?}", seen.at.as_secs_f64(), seen.seen)?;
-        }
-        Ok(())
+/// Tells a violation with the history around it, and what was done before it.
+pub(crate) fn story(violation: &Violation, history: &History, acts: &[(Moment, String)]) -> String {
+    let Violation { kind, entry, text } = violation;
+    let mut lines = vec![format!("{kind:?} at {} ({}): {text}", history.name, history.face)];
+    let at = history.entries.get(*entry).map_or(Moment::MAX, |entry| entry.at);
+    let before: Vec<_> = acts.iter().filter(|(time, _)| *time <= at).collect();
+    for (time, act) in &before[before.len().saturating_sub(ACTS)..] {
+        lines.push(format!("- {} {act}", seconds(*time)));
     }
+    let from = entry.saturating_sub(AROUND.0);
+    for (index, seen) in history.entries.iter().enumerate().skip(from).take(AROUND.0 + AROUND.1) {
+        let mark = if index == *entry { '>' } else { ' ' };
+        lines.push(format!("{mark} {} {:?}", seconds(seen.at), seen.seen));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn seconds(moment: Moment) -> String {
+    format!("{:>9.3} s ", moment.as_secs_f64())
 }

@@ -56,7 +56,9 @@ impl Checker<'_> {
             Seen::OpenedSilently => Vec::new(),
             Seen::Event { topic, number, cursor, token } => {
                 let mut faults = self.positions.event(*topic, *number, cursor);
-                faults.extend(token.iter().flat_map(|token| self.positions.stands(token)));
+                if faults.is_empty() {
+                    faults.extend(token.iter().flat_map(|token| self.positions.stands(token)));
+                }
                 faults.extend(admission::leak(self.history, self.truth, *topic, *number, entry.at));
                 faults
             }
