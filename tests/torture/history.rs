@@ -48,8 +48,6 @@ pub(crate) enum Seen {
     Asked { edge: usize, cursor: Option<Box<str>> },
     /// What became of the cursor of each stream.
     Opened(Vec<Told>),
-    /// The face had nothing to tell, so that it claims to continue.
-    OpenedSilently,
     /// An event; `token` is where the whole subscription stands after it, where the face says so.
     Event { topic: usize, number: u64, cursor: Box<str>, token: Option<Box<str>> },
     /// The subscription stands here.

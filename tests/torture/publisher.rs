@@ -1,6 +1,5 @@
 //! Publishes numbered events to one topic, each once, whatever becomes of the calls.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -38,11 +37,6 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// A caller for publishers, which all share it.
-    pub(crate) fn caller(proxy: SocketAddr, token: &str) -> CoreClient {
-        CoreClient::service(proxy, token)
-    }
-
     /// Publishes until told to end; what was begun is ended first.
     pub(crate) async fn publish_until(mut self, mut ended: watch::Receiver<bool>) {
         let mut number = self.last.load(Ordering::SeqCst);

@@ -33,6 +33,8 @@ pub(crate) struct Victim {
     program: &'static str,
     arguments: Vec<String>,
     process: Process,
+    /// What it printed of panics, in all its lives.
+    panics: Vec<String>,
 }
 
 /// A running core with its edges.
@@ -110,6 +112,15 @@ impl Stage {
         self.proxies.iter().for_each(FaultProxy::calm);
     }
 
+    /// What any process printed of panics.
+    pub(crate) async fn panics(&self) -> Vec<String> {
+        let mut panics = self.core.lock().await.panics();
+        for edge in &self.edges {
+            panics.extend(edge.lock().await.panics());
+        }
+        panics
+    }
+
     /// Writes a backup of the running core.
     pub(crate) async fn back_up(&self) {
         self.maintain("backup").await;
@@ -155,7 +166,7 @@ impl Victim {
                 arguments[pair] = address(&line, &arguments[pair - 1][2..]).to_string();
             }
         }
-        (Self { program, arguments, process }, line)
+        (Self { program, arguments, process, panics: Vec::new() }, line)
     }
 
     /// Kills it as a power cut would.
@@ -171,6 +182,7 @@ impl Victim {
 
     /// Starts it again, on the same ports and data.
     pub(crate) async fn start_again(&mut self) {
+        self.panics = self.panics();
         self.process = start(self.program, &self.arguments).await.0;
     }
 
@@ -181,9 +193,11 @@ impl Victim {
         self.process.signal("CONT");
     }
 
-    /// What it printed since it was started last.
-    pub(crate) fn lines(&self) -> Vec<LogLine> {
-        self.process.lines()
+    /// What it printed of panics, in this life and before.
+    pub(crate) fn panics(&self) -> Vec<String> {
+        let lines = self.process.lines().into_iter().map(|line| line.to_string());
+        let panics = lines.filter(|line| line.contains("panicked"));
+        self.panics.iter().cloned().chain(panics.map(|line| format!("{}: {line}", self.program))).collect()
     }
 }
 

@@ -21,12 +21,21 @@ const UNDER_WAY: Duration = Duration::from_secs(1);
 /// A token of the lesser role that a restore made good again lasts at most so long.
 const TOKEN_LIFE: Duration = Duration::from_secs(8);
 
+/// A token that no log knows, because it was issued after the backup that was restored, cannot be revoked. It can open
+/// streams while it lasts, and these last for half a minute more.
+const UNKNOWN_TOKEN_LIFE: Duration = Duration::from_secs(40);
+
 /// An event that was published when its reader might not read it any more, and arrived before it might again.
 pub(super) fn leak(history: &History, truth: &Truth, topic: usize, number: u64, at: Moment) -> Faults {
     let Some(published) = truth.asked_at(topic, number) else { return Vec::new() };
     let topics = [topic];
     let denied = truth.denials(history.user.as_deref(), &topics).find(|denial| {
-        published > denial.taken + ADMISSION && denial.returning.is_none_or(|returning| at < returning)
+        let is_of_role = matches!(denial.who, Who::User(_));
+        let is_unknown =
+            is_of_role && truth.restores.iter().any(|restore| at < restore.done + UNKNOWN_TOKEN_LIFE);
+        !is_unknown
+            && published > denial.taken.saturating_add(ADMISSION)
+            && denial.returning.is_none_or(|returning| at < returning)
     });
     let text = |taken: Moment| format!("the right to read it was taken at {:.3} s", taken.as_secs_f64());
     denied.map(|denial| (Kind::Leak, text(denial.taken))).into_iter().collect()

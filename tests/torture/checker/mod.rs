@@ -53,7 +53,6 @@ impl Checker<'_> {
                 Vec::new()
             }
             Seen::Opened(streams) => self.opened(entry, streams),
-            Seen::OpenedSilently => Vec::new(),
             Seen::Event { topic, number, cursor, token } => {
                 let mut faults = self.positions.event(*topic, *number, cursor);
                 if faults.is_empty() {

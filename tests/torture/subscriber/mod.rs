@@ -115,6 +115,18 @@ impl Part {
     }
 }
 
+/// Somebody who reads one topic through this front.
+pub(crate) fn one_who_reads_an_open_topic(
+    face: Face,
+    number: usize,
+    seed: Seed,
+    clock: Clock,
+    front: SocketAddr,
+) -> Reader {
+    let part = Part { face, topics: Some(vec![OPEN[0]]), user: None };
+    part.reader(number, seed, clock, &[front])
+}
+
 /// Reads until told to end; returns all that was seen.
 pub(crate) async fn subscribe(mut reader: Reader, face: Face, mut ended: watch::Receiver<bool>) -> History {
     tokio::select! {
