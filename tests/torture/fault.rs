@@ -69,7 +69,8 @@ impl Script {
     fn fault(&mut self) -> Fault {
         let random = &mut self.random;
         let mut millis = |range| Duration::from_millis(random.random_range(range));
-        let (stall, each, pause) = (millis(200..4000), millis(5..120), millis(50..400));
+        let (short, long) = (millis(200..4000), millis(4000..15_000));
+        let (each, pause) = (millis(5..120), millis(50..400));
         let bytes = random.random_range(20..600);
         let pieces = random.random_range(2..20);
         match random.random_range(0..100) {
@@ -77,7 +78,8 @@ impl Script {
             14..28 => Fault::Reset,
             28..33 => Fault::HalfCloseToClient,
             33..37 => Fault::HalfCloseToServer,
-            37..50 => Fault::Stall(stall),
+            37..47 => Fault::Stall(short),
+            47..50 => Fault::Stall(long),
             50 => Fault::Silence,
             51..65 => Fault::Delay { each, pieces },
             65..85 => Fault::Split { bytes },

@@ -6,6 +6,8 @@ use crate::clock::Moment;
 pub(crate) mod topics {
     /// Kept for as long as a run takes, open to anyone.
     pub(crate) const OPEN: [&str; 3] = ["open-0", "open-1", "open-2"];
+    /// The open topic in which little happens.
+    pub(crate) const QUIET: &str = OPEN[2];
     /// Open to anyone; only the latest events are kept.
     pub(crate) const BRIEF: [&str; 2] = ["brief-0", "brief-1"];
     /// For everyone signed in.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -16,6 +16,9 @@ use crate::tally::Tally;
 
 /// Bytes read at once.
 const PIECE: usize = 32 * 1024;
+
+/// Bytes that the system keeps for a proxy that does not read.
+const BUFFER: u32 = 8 * 1024;
 
 /// A proxy in front of one address.
 #[derive(Debug)]
@@ -67,13 +70,20 @@ async fn pass_on(
     tally: Tally,
 ) {
     // What the proxy cannot reach is away for the client too.
-    let Ok(mut server) = TcpStream::connect(target).await else { return };
+    let Ok(mut server) = connect(target).await else { return };
     tally.count("connections");
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let ending = carry(&mut client, &mut server, script, calm, &tally).await;
     if matches!(ending, Ok(Ending::Reset)) {
         let _ = (client.set_zero_linger(), server.set_zero_linger());
     }
+}
+
+/// With a small buffer, so that the server feels at once when its client does not read.
+async fn connect(target: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(BUFFER)?;
+    socket.connect(target).await
 }
 
 async fn carry(

@@ -66,6 +66,8 @@ pub(crate) struct Truth {
     acknowledged: Vec<(usize, u64, Box<str>)>,
     pub(crate) restores: Vec<Restore>,
     pub(crate) denials: Vec<Denial>,
+    /// From when to when the core answered nobody, or late, though it was asked past all faults.
+    pub(crate) slow: Vec<(Moment, Moment)>,
     /// What was done to processes and rights, for whoever reads of a violation.
     pub(crate) acts: Vec<(Moment, String)>,
     /// When all faults were over.
@@ -83,6 +85,7 @@ impl Truth {
             acknowledged: Vec::new(),
             restores: Vec::new(),
             denials: Vec::new(),
+            slow: Vec::new(),
             acts: Vec::new(),
             calm: None,
         }
@@ -190,6 +193,11 @@ impl Truth {
     /// Whether the log was begun anew after this epoch, by `at`.
     pub(crate) fn was_restored(&self, epoch: usize, at: Moment) -> bool {
         self.restores.get(epoch).is_some_and(|restore| restore.begun <= at)
+    }
+
+    /// Whether the core answered late at a time between these moments.
+    pub(crate) fn was_slow(&self, from: Moment, to: Moment) -> bool {
+        self.slow.iter().any(|slow| slow.0 <= to && from <= slow.1)
     }
 
     /// The denials that concern a user's reading of these topics.

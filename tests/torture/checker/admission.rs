@@ -49,7 +49,8 @@ pub(super) fn ended(history: &History, truth: &Truth, asked: Moment, entry: &Ent
             one.taking <= entry.at && one.returned.is_none_or(|end| asked <= end + lingers(truth, one))
         })
     };
-    let in_trouble = truth.calm.is_none_or(|calm| asked <= calm + RECOVERY);
+    let in_trouble =
+        truth.calm.is_none_or(|calm| asked <= calm + RECOVERY) || truth.was_slow(asked, entry.at);
     let signed = history.user.is_some();
     let is_so = match &entry.seen {
         Seen::Closed { reason } => match reason.as_str() {

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::history::History;
-use crate::history::topics::{self, BRIEF, GUARDED, MEMBERS, OPEN, STAFF};
+use crate::history::topics::{self, BRIEF, GUARDED, MEMBERS, OPEN, QUIET, STAFF};
 use crate::seed::Seed;
 
 use credential::{Credential, Kind};
@@ -66,6 +66,7 @@ pub(crate) fn cast() -> Vec<Part> {
     let mut parts = vec![all(Face::Fetch), all(Face::Lines), all(Face::EventSource)];
     for face in Face::ALL {
         parts.push(part(face, None, &OPEN[..1]));
+        parts.push(part(face, None, &[QUIET]));
         parts.push(part(face, None, &BRIEF[1..]));
         parts.push(part(face, Some("alice"), &GUARDED[..1]));
         parts.push(part(face, Some("officer-0"), &STAFF[..1]));
