@@ -15,6 +15,7 @@ use crate::fresh::Freshness;
 use crate::front::openapi::describe;
 use crate::front::{Document, Front, Shared, ops, own};
 use crate::guards::Guards;
+use crate::hub::{Hub, Manner};
 use crate::layer::{AddressLimit, CallerLimit, Keys};
 use crate::learn::{Learner, LoadError};
 use crate::openapi;
@@ -54,6 +55,7 @@ impl Edge {
             schema: ArcSwapOption::empty(),
             document: Document::default(),
             keys: Keys::new(config.auth.clone(), upstream.clone())?,
+            hub: Hub::new(upstream.clone(), manner(&config)?),
             upstream,
             caller_limit: CallerLimit::default(),
             request_headers: header_names("calls.request_headers", &config.calls.request_headers)?,
@@ -144,6 +146,19 @@ fn check(config: &EdgeConfig) -> Result<(), String> {
         return Err("streams.heartbeat: must be at least 1s".into());
     }
     Ok(())
+}
+
+/// How streams are shared and kept.
+fn manner(config: &EdgeConfig) -> Result<Manner, String> {
+    let streams = &config.streams;
+    Ok(Manner {
+        peek: streams.peek,
+        replay_bytes: streams.replay_bytes,
+        memory: streams.memory,
+        linger: streams.linger,
+        shared_headers: header_names("streams.shared_headers", &streams.shared_headers)?,
+        timeout: config.calls.timeout,
+    })
 }
 
 fn header_names(setting: &str, names: &[String]) -> Result<Vec<HeaderName>, String> {

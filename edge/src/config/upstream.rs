@@ -26,6 +26,9 @@ pub struct UpstreamConfig {
     pub descriptors: Option<PathBuf>,
     /// Metadata of every call to it, in place of what the caller sends; `${NAME}` is a variable of the environment.
     pub headers: BTreeMap<String, HeaderText>,
+    /// The edge's own token for it, with which it opens the streams that callers share (`SCOPE_AUTHORIZED`); `${NAME}` is
+    /// a variable of the environment. Without it each caller has a stream of its own.
+    pub credential: Option<HeaderText>,
     /// Longest a unary call to it may take.
     #[serde(with = "humantime_serde")]
     pub timeout: Option<Duration>,
@@ -43,6 +46,7 @@ impl Default for UpstreamConfig {
             prefer: Vec::new(),
             descriptors: None,
             headers: BTreeMap::new(),
+            credential: None,
             timeout: None,
             // What every server should allow (RFC 9113, section 6.5.2). Above a server's limit calls would wait behind
             // streams that never end.

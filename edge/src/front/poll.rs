@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::{Instant, timeout_at};
 
-use crate::deliver::{Array, Framing};
+use crate::deliver::{Array, Chunk, Framing};
 use crate::error::Result;
 use crate::hub::{Item, Reader};
 use crate::schema::method::Stream;
@@ -24,6 +24,7 @@ const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b
 /// Waits for events and answers with them: 200, or 204 when none came. Both carry `Link: <…>; rel="next"`.
 pub async fn poll(exchange: &Exchange, rule: &Stream, wait: Duration) -> Result<Response> {
     let until = Instant::now() + wait;
+    let until = exchange.call(false)?.deadline.map_or(until, |deadline| until.min(deadline));
     let parameters = exchange.parameters()?;
     // Here they would change nothing, but a misspelt one must not pass unnoticed.
     heartbeat_events(exchange, &parameters)?;
@@ -32,10 +33,12 @@ pub async fn poll(exchange: &Exchange, rule: &Stream, wait: Duration) -> Result<
         Opened::Ended => return Ok((StatusCode::NO_CONTENT, applied(wait)).into_response()),
     };
     let mut array = Array::default();
-    let mut json = array.open(reader.openings(), None, Duration::ZERO);
+    let mut json = Chunk::new();
+    array.open(reader.openings(), None, Duration::ZERO, &mut json);
     let told_gap = json.len() > 1;
     let events = collect(exchange, &mut reader, &mut array, &mut json, until).await?;
-    json.extend(array.end(None));
+    array.end(None, &mut json);
+    let json = json.into_bytes();
 
     let mut response = if events > 0 || told_gap {
         let envelope = exchange.front.config.rest.envelope;
@@ -64,7 +67,7 @@ async fn collect(
     exchange: &Exchange,
     reader: &mut Reader,
     array: &mut Array,
-    json: &mut Vec<u8>,
+    json: &mut Chunk,
     mut until: Instant,
 ) -> Result<usize> {
     let mut events = 0;
@@ -79,10 +82,9 @@ async fn collect(
             Err(_) if events > 0 => break,
             Err(error) => return Err(error),
             Ok(None) => break,
-            Ok(Some(item)) => {
-                let token = reader.token();
-                json.extend(array.item(&item, token.as_deref()));
-                if item != Item::Position {
+            Ok(Some(entry)) => {
+                array.item(&entry.item, reader, json);
+                if entry.item != Item::Position {
                     if events == 0 {
                         until = until.min(Instant::now() + exchange.front.config.streams.coalesce);
                     }

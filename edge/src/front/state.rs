@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::EdgeConfig;
 use crate::error::{Code, Error, Result};
+use crate::hub::Hub;
 use crate::layer::{CallerLimit, Keys};
 use crate::schema::Schema;
 use crate::upstream::Upstream;
@@ -24,6 +25,8 @@ pub struct Front {
     /// The OpenAPI document of the schema.
     pub document: Document,
     pub upstream: Upstream,
+    /// The streams that are open.
+    pub hub: Hub,
     pub keys: Keys,
     pub caller_limit: CallerLimit,
     pub request_headers: Vec<HeaderName>,

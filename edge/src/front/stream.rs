@@ -8,7 +8,8 @@ use crate::deliver::{Array, Framing, GatewayLines, Lines, Pace, Sse, body, jitte
 use crate::error::{Code, Error, Result};
 use crate::error_style::ErrorStyle;
 use crate::hub::subscription::{Given, Resume};
-use crate::hub::{Reader, subscriptions};
+use crate::hub::{Ask, Reader, Reading, subscriptions};
+use crate::layer::Caller;
 use crate::schema::method::Stream;
 use crate::transcode::Parameter;
 
@@ -38,6 +39,7 @@ pub async fn stream(exchange: &Exchange, rule: &Stream, face: Face) -> Result<Re
         heartbeat: rule.heartbeat.unwrap_or(config.streams.heartbeat),
         max_age: rule.max_age,
         expires_at: exchange.caller.expires_at(),
+        deadline: exchange.call(false)?.deadline,
         retry,
         drain: exchange.front.drain.clone(),
         drain_window: config.drain.window,
@@ -82,9 +84,17 @@ pub async fn open(exchange: &Exchange, rule: &Stream, parameters: &[Parameter]) 
     if streams.iter().all(|stream| stream.resume == Resume::Ended) {
         return Ok(Opened::Ended);
     }
-    let peek = exchange.front.config.streams.peek;
-    let reader = Reader::open(&exchange.front.upstream, &exchange.call(false)?, streams, peek).await?;
-    Ok(Opened::Reader(reader))
+    let call = exchange.call(false)?;
+    let ask = Ask { subscriptions: streams, reading: reading(&exchange.caller), call };
+    Ok(Opened::Reader(exchange.front.hub.subscribe(ask).await?))
+}
+
+/// Who reads, as far as streams are shared by that.
+fn reading(caller: &Caller) -> Reading {
+    match &caller.claims {
+        Some(claims) => Reading::Caller { issuer: claims.iss.clone(), subject: claims.sub.clone() },
+        None => Reading::of_credential(caller.authorization.as_ref()),
+    }
 }
 
 /// The browser's cursor, and the parameters that are left for the request.

@@ -13,7 +13,7 @@ use crate::config::UpstreamConfig;
 use crate::error::Error;
 
 use super::backend::Backend;
-use super::endpoint::{EndpointState, Manner};
+use super::endpoint::{ByEdge, EndpointState, Manner};
 use super::news::News;
 use super::remote::{Remote, Served};
 use super::resolve::Names;
@@ -29,6 +29,8 @@ pub struct Upstream {
     pub(super) service: Transport,
     /// None for a service in this process.
     pub(super) remote: Option<Arc<Remote>>,
+    /// A service in this process knows the edge by [`ByEdge`].
+    knows_edge: bool,
 }
 
 impl std::fmt::Debug for Upstream {
@@ -84,7 +86,32 @@ impl Upstream {
         S::Future: Send + 'static,
     {
         let service = service.map_err(|error| Status::from_error(error.into()));
-        Self { service: BoxCloneSyncService::new(service), remote: None }
+        Self { service: BoxCloneSyncService::new(service), remote: None, knows_edge: false }
+    }
+
+    /// The service in this process takes calls with [`ByEdge`] for the edge's own.
+    #[must_use]
+    pub fn known_to_service(self) -> Self {
+        Self { knows_edge: true, ..self }
+    }
+
+    /// Whether the edge has a credential of its own for this method.
+    pub fn has_credential(&self, path: &str) -> bool {
+        match &self.remote {
+            Some(remote) => remote.find(path).is_some_and(|backend| backend.manner.credential.is_some()),
+            None => self.knows_edge,
+        }
+    }
+
+    /// The same backends, called with the edge's own credential.
+    #[must_use]
+    pub fn by_edge(&self) -> Self {
+        let mark = |mut request: http::Request<Body>| {
+            request.extensions_mut().insert(ByEdge);
+            request
+        };
+        let service = BoxCloneSyncService::new(self.service.clone().map_request(mark));
+        Self { service, ..self.clone() }
     }
 
     /// A single process of the backend with this place in the settings, so that all answers are of one version of it;
@@ -128,6 +155,7 @@ fn backend(config: &UpstreamConfig, names: &Names, news: &News) -> Result<Arc<Ba
     let manner = Manner {
         name: config.name().to_owned(),
         headers: headers(config)?,
+        credential: credential(config)?,
         max_streams: config.max_streams.max(1),
         news: news.clone(),
     };
@@ -146,6 +174,16 @@ fn headers(config: &UpstreamConfig) -> Result<HeaderMap, String> {
         headers.insert(header, value);
     }
     Ok(headers)
+}
+
+/// The token as `authorization`.
+fn credential(config: &UpstreamConfig) -> Result<Option<HeaderValue>, String> {
+    let Some(token) = &config.credential else { return Ok(None) };
+    let token = with_variables(&token.0).map_err(|error| format!("credential: {error}"))?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+        .map_err(|_| "credential: holds characters that a header cannot".to_owned())?;
+    value.set_sensitive(true);
+    Ok(Some(value))
 }
 
 /// What gRPC and HTTP/2 say themselves.

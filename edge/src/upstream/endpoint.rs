@@ -26,6 +26,11 @@ const FIRST_PROBE: Duration = Duration::from_millis(100);
 const SLOWEST_PROBE: Duration = Duration::from_secs(5);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Marks, in the extensions of a request, a call that the edge makes for itself and not for a caller. Nothing that comes
+/// from a network can carry it.
+#[derive(Debug, Clone, Copy)]
+pub struct ByEdge;
+
 /// What the endpoints of a backend have in common.
 #[derive(Debug)]
 pub(super) struct Manner {
@@ -33,6 +38,8 @@ pub(super) struct Manner {
     pub(super) name: String,
     /// Metadata of every call.
     pub(super) headers: HeaderMap,
+    /// The edge's own `authorization`, for streams that callers share.
+    pub(super) credential: Option<HeaderValue>,
     /// Calls that one connection carries at once.
     pub(super) max_streams: usize,
     pub(super) news: News,
@@ -131,6 +138,9 @@ impl Endpoint {
     pub(super) async fn send(self: Arc<Self>, mut request: Request<Body>) -> Result<Response<Body>, Status> {
         for (name, value) in &self.manner.headers {
             request.headers_mut().insert(name, value.clone());
+        }
+        if let (Some(_), Some(credential)) = (request.extensions().get::<ByEdge>(), &self.manner.credential) {
+            request.headers_mut().insert(header::AUTHORIZATION, credential.clone());
         }
         let place = self.place();
         let mut channel = place.connection.channel.clone();

@@ -24,7 +24,7 @@ pub mod reflection;
 pub use call::{Call, Messages, Reply, late};
 pub use connect::Upstream;
 pub use discreet::{discreet, type_name};
-pub use endpoint::EndpointState;
+pub use endpoint::{ByEdge, EndpointState};
 pub use forward::{Answer, Forward};
 pub use remote::Served;
 pub use resolve::Names;

@@ -27,6 +27,8 @@ mod feeds;
 mod splits;
 mod faces;
 mod delivery;
+mod sharing;
+mod splicing;
 mod served;
 mod bodies;
 mod transfers;

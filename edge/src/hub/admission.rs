@@ -1,0 +1,80 @@
+//! Whether a subscriber may read a shared stream: asked before it joins, and again and again while it reads.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand::Rng;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use crate::error::{Code, Error, Result};
+use crate::upstream::{Call, Upstream};
+
+/// How long an admission outlives a backend that does not answer whether it still holds.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How to ask whether one subscriber may read.
+#[derive(Debug)]
+pub struct Admission {
+    pub upstream: Upstream,
+    /// To the method that admits, with the subscriber's own credential.
+    pub call: Call,
+    pub request: Bytes,
+    /// How long it holds.
+    pub ttl: Duration,
+    /// How long one question may take.
+    pub timeout: Duration,
+    /// Changes when somebody may have lost a right.
+    pub changes: watch::Receiver<u64>,
+}
+
+impl Admission {
+    /// # Errors
+    /// Why the subscriber may not read, or that nobody can say so now.
+    pub async fn ask(&self) -> Result<()> {
+        let mut call = self.call.clone();
+        call.deadline = Some(Instant::now() + self.timeout);
+        self.upstream.unary(call, self.request.clone()).await.map(|_| ())
+    }
+
+    /// Completes when the subscriber may not read any more, with the reason.
+    pub async fn lost(mut self) -> Error {
+        loop {
+            let ttl = self.ttl.mul_f64(rand::rng().random_range(0.8..=1.0));
+            tokio::select! {
+                () = sleep(ttl) => {}
+                changed = self.changes.changed() => if changed.is_err() { sleep(ttl).await },
+            }
+            if let Err(error) = self.ask_patiently().await {
+                return error;
+            }
+        }
+    }
+
+    async fn ask_patiently(&self) -> Result<()> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.ask().await {
+                Err(error) if is_passing(&error) && Instant::now() < until => {
+                    sleep(PAUSE.mul_f64(0.5 + rand::random::<f64>())).await;
+                }
+                Err(error) if is_passing(&error) => return Err(error),
+                Err(error) => {
+                    tracing::info!(%error, "a subscriber may not read a stream any more");
+                    let message = "You may not read this stream any more.";
+                    return Err(Error::new(Code::PermissionDenied, "ACCESS_LOST", message));
+                }
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Nothing is said of the subscriber.
+fn is_passing(error: &Error) -> bool {
+    matches!(
+        error.code(),
+        Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Internal | Code::Unknown
+    )
+}
