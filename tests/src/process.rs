@@ -94,8 +94,16 @@ impl Process {
     /// # Panics
     /// When the process has already been waited for.
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends a signal, by its name without `SIG`.
+    ///
+    /// # Panics
+    /// When the process has already been waited for.
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().expect("still running").to_string();
-        let status = std::process::Command::new("kill").args(["-TERM", &id]).status();
+        let status = std::process::Command::new("kill").args([&format!("-{name}"), &id]).status();
         assert!(status.is_ok_and(|status| status.success()), "{} could not be signalled", self.name);
     }
 

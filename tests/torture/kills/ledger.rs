@@ -10,7 +10,7 @@ use v1::document_service_client::DocumentServiceClient;
 use v1::topic_service_client::TopicServiceClient;
 use v1::user_service_client::UserServiceClient;
 
-use crate::writers::{DOCUMENT, Fate, Work, Writer, sign_in};
+use super::writers::{DOCUMENT, Fate, Work, Writer, sign_in};
 
 /// What was compared.
 #[derive(Debug, Default, Clone, Copy)]
