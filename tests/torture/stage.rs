@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use lastmile_tests::{LogLine, Process, binary};
+use lastmile_tests::{LogLine, Process, binary, edge_token};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
@@ -83,7 +83,12 @@ impl Stage {
         for number in 0..edges {
             let back = stage.through(&format!("back {number}"), grpc, seed, BACK_BYTES, tally).await;
             let upstream = format!("http://{back}");
-            let arguments = ["--dev", "--admin", "127.0.0.1:0", "--upstream", &upstream];
+            let mut arguments = vec!["--dev", "--admin", "127.0.0.1:0", "--upstream", &upstream];
+            // The first shares streams among its callers, the second cannot.
+            let token = edge_token(grpc).await;
+            if number == 0 {
+                arguments.extend(["--credential", &token]);
+            }
             let (edge, line) = Victim::start("lastmile-edge", &arguments, &["--http"]).await;
             stage.edges.push(Mutex::new(edge));
             let name = format!("front {number}");
