@@ -103,7 +103,7 @@ impl Edge {
     }
 
     /// Waits for backends that were not there at the start, then takes over changed descriptors; the last good schema
-    /// stays when the new one is wrong.
+    /// stays when the new one is wrong. Meanwhile hears which tokens are revoked.
     ///
     /// # Errors
     /// What is wrong with the first schema.
@@ -111,8 +111,12 @@ impl Edge {
         let tidy = || {
             self.addresses.tidy();
             self.front.caller_limit.tidy();
+            self.front.keys.revocations().tidy();
         };
-        self.freshness.keep(tidy).await
+        tokio::select! {
+            outcome = self.freshness.keep(tidy) => outcome,
+            () = self.front.keys.follow_revocations() => Ok(()),
+        }
     }
 
     /// What browsers reach.

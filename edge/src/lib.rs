@@ -23,6 +23,7 @@ pub mod rpc_status;
 pub mod config;
 pub mod error_style;
 pub mod cursor;
+pub mod identity;
 pub mod schema;
 pub mod transcode;
 pub mod upstream;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Code, Error};
 use crate::error_style::ErrorStyle;
 use crate::hub::{Item, Reader};
+use crate::identity::{Over, Standing};
 
 use super::framing::Framing;
 
@@ -26,8 +27,8 @@ const COALESCED: usize = 16 * 1024;
 pub struct Pace {
     pub heartbeat: Duration,
     pub max_age: Option<Duration>,
-    /// When the caller's token is over.
-    pub expires_at: Option<Instant>,
+    /// Whether the caller's token is still good.
+    pub standing: Standing,
     pub retry: Duration,
     pub drain: CancellationToken,
     /// Browsers come back spread over this time after a drain.
@@ -111,7 +112,6 @@ impl Writer {
 
     async fn live(&mut self) -> Vec<u8> {
         let old = sleep_until_some(self.ends_at);
-        let expired = sleep_until_some(self.pace.expires_at);
         tokio::select! {
             biased;
             () = self.pace.drain.cancelled() => {
@@ -119,7 +119,7 @@ impl Writer {
                 self.close("drain", slot)
             }
             () = old => self.close("max_age", self.pace.retry),
-            () = expired => self.close("token_expired", self.pace.retry),
+            over = self.pace.standing.over() => self.close(over.reason(), self.pace.retry),
             item = self.reader.next() => self.items(item),
             () = sleep_until(self.next_heartbeat) => {
                 let chunk = self.framing.heartbeat();
@@ -155,6 +155,10 @@ impl Writer {
 
     fn fail(&mut self, error: &Error) -> Vec<u8> {
         tracing::info!(%error, "a stream failed");
+        if let Some(over) = Over::of(error) {
+            // The backend may notice first.
+            return self.close(over.reason(), self.pace.retry);
+        }
         if error.code() == Code::Unavailable && self.reader.token().is_some() {
             // The backend went away, not the stream: the browser continues where it is.
             return self.close("upstream_unavailable", self.pace.retry);

@@ -5,10 +5,11 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream::try_unfold;
 use http::{HeaderValue, Method, header};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
 use crate::deliver::BrokenOff;
 use crate::error::{Code, Error, Result};
+use crate::identity::Standing;
 use crate::upstream::Messages;
 
 use super::exchange::Exchange;
@@ -29,7 +30,7 @@ pub async fn download(exchange: &Exchange) -> Result<Response> {
     let (first, messages) = begun?;
     let mut download = Download {
         exchange: exchange.clone(),
-        expires_at: exchange.caller.expires_at(),
+        standing: exchange.caller.standing(),
         pending: Bytes::new(),
         messages,
     };
@@ -59,7 +60,7 @@ pub async fn download(exchange: &Exchange) -> Result<Response> {
 /// A download under way; dropping it cancels the call. The next message is asked for when the one before is written.
 struct Download {
     exchange: Exchange,
-    expires_at: Option<Instant>,
+    standing: Standing,
     pending: Bytes,
     messages: Messages,
 }
@@ -82,15 +83,8 @@ impl Download {
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>> {
-        let expires_at = self.expires_at;
-        let expired = async {
-            match expires_at {
-                Some(at) => sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
         let message = tokio::select! {
-            () = expired => return Err(Error::new(Code::Unauthenticated, "TOKEN_EXPIRED", "The token expired.")),
+            over = self.standing.over() => return Err(over.error()),
             message = self.messages.next() => message?,
         };
         message.map(|message| Ok(self.raw(&message)?.data)).transpose()

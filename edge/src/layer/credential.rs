@@ -1,31 +1,28 @@
 //! Who calls: finds the credential of a request, verifies it, and says what reaches the backend.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
 use http::request::Parts;
 use http::{HeaderValue, header};
 
-use tokio::time::Instant;
-
 use crate::config::AuthConfig;
 use crate::error::{Code, Error, Result};
+use crate::identity::{Claims, Revocations, Standing};
 use crate::schema::Method;
 
 use super::cookies::Cookies;
-use super::keys::{Claims, Keys};
-
-/// How long a stream outlives its token.
-const EXPIRY_GRACE: Duration = Duration::from_secs(25);
+use super::keys::Keys;
 
 /// Who calls.
 #[derive(Debug, Clone, Default)]
 pub struct Caller {
     /// Verified; `None` for anonymous callers, and where the backend decides.
-    pub claims: Option<Claims>,
+    pub claims: Option<Arc<Claims>>,
     /// What the backend gets as `authorization`, however the credential came.
     pub authorization: Option<HeaderValue>,
     /// The request carried a cookie that is no good, and it was ignored.
     pub stale_cookie: Option<StaleCookie>,
+    revocations: Revocations,
 }
 
 /// Why a cookie was ignored.
@@ -33,16 +30,24 @@ pub struct Caller {
 pub enum StaleCookie {
     /// It stays in the browser: a stream that it opens must be told that it has expired.
     Expired,
+    /// It stays too: without it the browser's next stream would be anonymous.
+    Revoked,
     /// It is cleared.
     Invalid,
 }
 
 impl Caller {
-    /// When a stream of this caller must end: a while after its token expires, so that clients have time to renew it.
-    pub fn expires_at(&self) -> Option<Instant> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-        let left = Duration::from_secs(self.claims.as_ref()?.exp).saturating_sub(now);
-        Instant::now().checked_add(left + EXPIRY_GRACE)
+    fn of(keys: &Keys, claims: Claims, authorization: Option<HeaderValue>) -> Self {
+        let revocations = keys.revocations().clone();
+        Self { claims: Some(Arc::new(claims)), authorization, stale_cookie: None, revocations }
+    }
+
+    /// How long a stream of this caller may go on.
+    pub fn standing(&self) -> Standing {
+        match &self.claims {
+            Some(claims) => Standing::of(Arc::clone(claims), self.revocations.clone()),
+            None => Standing::default(),
+        }
     }
 
     /// Tells callers apart for rate limits; `None` for anonymous ones.
@@ -53,12 +58,12 @@ impl Caller {
 
 /// Finds and verifies the credential of a request.
 ///
-/// A header beats a cookie. Public methods need none: then a bad cookie is ignored, but a bad header is refused. So is an
-/// expired cookie where a stream is asked for: anonymous, it would silently show less than before.
+/// A header beats a cookie. Public methods need none: then a bad cookie is ignored, but a bad header is refused. So is a
+/// cookie that has expired or was revoked where a stream is asked for: anonymous, it would silently show less than before.
 ///
 /// # Errors
-/// UNAUTHENTICATED with `TOKEN_MISSING`, `TOKEN_EXPIRED` or `TOKEN_INVALID` and `WWW-Authenticate` (RFC 6750, section
-/// 3); PERMISSION_DENIED with `CROSS_SITE` for a cookie that another site makes the browser send.
+/// UNAUTHENTICATED with `TOKEN_MISSING`, `TOKEN_EXPIRED`, `TOKEN_REVOKED` or `TOKEN_INVALID` and `WWW-Authenticate` (RFC
+/// 6750, section 3); PERMISSION_DENIED with `CROSS_SITE` for a cookie that another site makes the browser send.
 pub async fn identify(
     keys: Option<&Keys>,
     config: &AuthConfig,
@@ -80,7 +85,7 @@ pub async fn identify(
     if let Some(value) = authorization {
         let token = bearer(value).ok_or_else(|| challenge(malformed()))?;
         let claims = keys.verify(token).await.map_err(challenge)?;
-        return Ok(Caller { claims: Some(claims), authorization: Some(value.clone()), stale_cookie: None });
+        return Ok(Caller::of(keys, claims, Some(value.clone())));
     }
     let verified = match (Cookies { secure: config.secure_cookies }).get(headers, &config.cookie) {
         Ok(Some(token)) => keys.verify(&token).await.map(|claims| (token, claims)),
@@ -101,15 +106,18 @@ pub async fn identify(
                 value.set_sensitive(true);
                 value
             });
-            Ok(Caller { claims: Some(claims), authorization, stale_cookie: None })
+            Ok(Caller::of(keys, claims, authorization))
         }
         Err(error) if error.code() == Code::Unauthenticated && method.auth.public => {
-            let is_expired = error.reason_text() == "TOKEN_EXPIRED";
-            match is_expired {
-                true if method.stream.is_some() => Err(challenge(error)),
-                true => Ok(Caller { stale_cookie: Some(StaleCookie::Expired), ..Caller::default() }),
-                false => Ok(Caller { stale_cookie: Some(StaleCookie::Invalid), ..Caller::default() }),
+            let stale = match error.reason_text() {
+                "TOKEN_EXPIRED" => StaleCookie::Expired,
+                "TOKEN_REVOKED" => StaleCookie::Revoked,
+                _ => StaleCookie::Invalid,
+            };
+            if method.stream.is_some() && stale != StaleCookie::Invalid {
+                return Err(challenge(error));
             }
+            Ok(Caller { stale_cookie: Some(stale), ..Caller::default() })
         }
         Err(error) => Err(challenge(error)),
     }

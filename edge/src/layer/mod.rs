@@ -13,6 +13,7 @@ pub mod rate;
 pub mod address_limit;
 pub mod caller_limit;
 pub mod cookies;
+pub mod revocations;
 pub mod keys;
 pub mod credential;
 pub mod native;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use lastmile_edge::deliver::{Pace, Sse, body};
 use lastmile_edge::error_style::ErrorStyle;
+use lastmile_edge::identity::Standing;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -196,7 +197,7 @@ async fn connect(
     let pace = Pace {
         heartbeat: Duration::from_secs(60),
         max_age: None,
-        expires_at: None,
+        standing: Standing::default(),
         retry: Duration::ZERO,
         drain: CancellationToken::new(),
         drain_window: Duration::ZERO,

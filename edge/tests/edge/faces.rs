@@ -6,6 +6,7 @@ use axum::body::Body;
 use http_body_util::BodyExt;
 use lastmile_edge::deliver::{Array, Framing, Lines, Pace, Sse, body};
 use lastmile_edge::error_style::ErrorStyle;
+use lastmile_edge::identity::Standing;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -32,7 +33,7 @@ fn pace() -> Pace {
     Pace {
         heartbeat: HEARTBEAT,
         max_age: None,
-        expires_at: None,
+        standing: Standing::default(),
         retry: Duration::from_secs(2),
         drain: CancellationToken::new(),
         drain_window: Duration::ZERO,
@@ -132,14 +133,16 @@ async fn the_edge_says_why_it_stops_a_stream_that_goes_on() {
     let drained = pace();
     drained.drain.cancel();
     let aged = Pace { max_age: Some(Duration::from_secs(60)), ..pace() };
-    let expired = Pace { expires_at: Some(Instant::now() + Duration::from_secs(40)), ..pace() };
+    let expired = Pace { standing: Standing::until(Instant::now() + Duration::from_secs(40)), ..pace() };
     let hang = vec![position(0), Act::Hang];
     let gone = vec![position(0), failure(Code::Unavailable, "RESTARTING")];
+    let revoked = vec![position(0), failure(Code::Unauthenticated, "TOKEN_REVOKED")];
     for (pace, acts, reason, retry) in [
         (drained, hang.clone(), "drain", 0),
         (aged, hang.clone(), "max_age", 2000),
         (expired, hang, "token_expired", 2000),
         (pace(), gone, "upstream_unavailable", 2000),
+        (pace(), revoked, "token_revoked", 2000),
     ] {
         assert_eq!(
             closing(sse(), pace.clone(), acts.clone()).await,

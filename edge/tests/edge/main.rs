@@ -39,4 +39,6 @@ mod balance;
 mod retries;
 mod learning;
 mod issuers;
+mod issuer;
+mod revocations;
 mod rpc;

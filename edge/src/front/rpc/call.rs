@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
 use crate::error_style::ErrorStyle;
+use crate::identity::Standing;
 use crate::layer::Caller;
 use crate::schema::{Method, Schema};
 use crate::upstream::{Forward, Sending, deadline, metadata};
@@ -104,11 +105,11 @@ impl Call {
 
     /// A unary call is brought to its end: neither a shutdown nor the caller's token interrupts it.
     fn clocks(&self, fault: Fault) -> Clocks {
-        let (expires_at, drain) = match self.target.is_unary() {
-            true => (None, CancellationToken::new()),
-            false => (self.caller.expires_at(), self.front.drain.clone()),
+        let (standing, drain) = match self.target.is_unary() {
+            true => (Standing::default(), CancellationToken::new()),
+            false => (self.caller.standing(), self.front.drain.clone()),
         };
-        Clocks { deadline: self.deadline, expires_at, drain, fault }
+        Clocks { deadline: self.deadline, standing, drain, fault }
     }
 
     /// The request headers of these names, which a face passes on as they are.
