@@ -15,7 +15,7 @@ use crate::fresh::Freshness;
 use crate::front::openapi::describe;
 use crate::front::{Document, Front, Shared, ops, own};
 use crate::guards::Guards;
-use crate::layer::{AddressLimit, CallerLimit, Keys};
+use crate::layer::{AddressLimit, CallerLimit, Keys, Tickets};
 use crate::learn::{Learner, LoadError};
 use crate::openapi;
 use crate::reload;
@@ -54,6 +54,7 @@ impl Edge {
             schema: ArcSwapOption::empty(),
             document: Document::default(),
             keys: Keys::new(config.auth.clone(), upstream.clone())?,
+            tickets: Tickets::new(config.auth.ticket_key.as_ref())?,
             upstream,
             caller_limit: CallerLimit::default(),
             request_headers: header_names("calls.request_headers", &config.calls.request_headers)?,

@@ -22,8 +22,16 @@ async fn close_reason(mut stream: SseStream) -> String {
     }
 }
 
-async fn log_out(browser: &Browser) {
-    let answer = browser.post("/api/v1/auth/logout", &json!({})).await;
+/// A session of alice: with its token, and what ends it.
+async fn log_in(app: &App) -> (Browser, serde_json::Value) {
+    let credentials = json!({"username": "alice", "password": "lastmile-dev"});
+    let answer = app.browser().post("/api/login", &credentials).await.json();
+    let token = answer["accessToken"].as_str().expect("an access token");
+    (app.browser().with_token(token), json!({"refreshToken": answer["refreshToken"]}))
+}
+
+async fn log_out(app: &App, session: &serde_json::Value) {
+    let answer = app.browser().post("/api/v1/auth/logout", session).await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
@@ -31,7 +39,7 @@ async fn log_out(browser: &Browser) {
 async fn logging_out_ends_the_streams_of_the_token_and_nothing_else() {
     for topology in [Topology::One, Topology::Two] {
         let app = App::start(topology).await;
-        let (alice, other) = (app.login("alice").await, app.login("alice").await);
+        let ((alice, session), other) = (log_in(&app).await, app.login("alice").await);
         let cookie = format!("lm_access={}", alice.token());
         let by_header = open(sse(&alice, "/api/v1/users:watch")).await;
         let public = || sse(&app.browser(), "/api/v1/topics/ticks/events").header("cookie", &cookie);
@@ -39,7 +47,7 @@ async fn logging_out_ends_the_streams_of_the_token_and_nothing_else() {
         let mut kept = open(sse(&other, "/api/v1/users:watch")).await;
         assert_eq!(kept.outcomes().await, ["FRESH"], "{topology:?}");
 
-        log_out(&alice).await;
+        log_out(&app, &session).await;
         assert_eq!(close_reason(by_header).await, "token_revoked", "{topology:?}");
         assert_eq!(close_reason(by_cookie).await, "token_revoked", "{topology:?}");
         let again = Answer::to(sse(&alice, "/api/v1/users:watch")).await;
@@ -52,8 +60,8 @@ async fn logging_out_ends_the_streams_of_the_token_and_nothing_else() {
 #[tokio::test]
 async fn an_edge_alone_goes_on_with_the_revocations_that_it_knows() {
     let mut app = App::start(Topology::Two).await;
-    let (alice, other) = (app.login("alice").await, app.login("alice").await);
-    log_out(&alice).await;
+    let ((alice, session), other) = (log_in(&app).await, app.login("alice").await);
+    log_out(&app, &session).await;
     until("the edge to hear of it", || async {
         let message = alice.get("/api/v1/users").await.text;
         message.contains("The token has been revoked. Log in again.").then_some(())

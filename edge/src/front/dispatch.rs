@@ -21,7 +21,7 @@ use super::content::read_body;
 use super::exchange::Exchange;
 use super::rpc::Kind;
 use super::state::Shared;
-use super::{download, own, poll, rest, rpc, stream, upload};
+use super::{download, own, poll, rest, rpc, stream, tickets, upload};
 
 /// Answers every request that is not for a path of the edge itself.
 pub async fn dispatch(front: Shared, request: Request) -> Response {
@@ -69,8 +69,9 @@ async fn answer(
     variables: Vec<String>,
     request: Request,
 ) -> Response {
-    let (head, body) = request.into_parts();
-    let caller = match admit(&front, &schema, &binding.method, &head).await {
+    let (mut head, body) = request.into_parts();
+    let ticket = tickets::take(&mut head, &binding.method);
+    let caller = match admit(&front, &schema, &binding.method, &head, ticket.as_deref()).await {
         Ok(caller) => caller,
         Err(error) => return advise(&front.config.auth, error).into_response(),
     };

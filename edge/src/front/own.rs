@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use crate::error::{Code, Error};
 use super::etag::Tags;
 use super::openapi::openapi;
 use super::state::Shared;
+use super::tickets;
 
 const RESERVED: [&str; 6] = ["/ws", "/stream", "/hmr", "/tickets", "/openapi.json", "/.well-known"];
 
@@ -35,7 +36,7 @@ pub fn probe(paths: &PathsConfig) -> Router {
     Router::new().route(&path, get(move || async move { (StatusCode::NO_CONTENT, anyone) }))
 }
 
-/// Info, descriptors, keys and the OpenAPI document.
+/// Info, descriptors, keys, tickets and the OpenAPI document.
 pub fn routes(front: &Shared) -> Router<Shared> {
     let prefix = &front.config.paths.prefix;
     let own = |path: &str| format!("{prefix}/.well-known/{path}");
@@ -44,7 +45,8 @@ pub fn routes(front: &Shared) -> Router<Shared> {
         .route(&own("lastmile/descriptors"), get(descriptors))
         .route(&own("jwks.json"), get(jwks))
         .route(&format!("{prefix}/openapi.json"), get(openapi))
-        .method_not_allowed_fallback(wrong_method)
+        .route(&format!("{prefix}/tickets"), post(tickets::give).fallback(async || wrong_method("POST")))
+        .method_not_allowed_fallback(async || wrong_method("GET, HEAD"))
         .fallback(async |uri: Uri| not_found(uri.path()))
 }
 
@@ -53,10 +55,10 @@ pub fn not_found(path: &str) -> Error {
     Error::new(Code::NotFound, "ROUTE_NOT_FOUND", format!("No method is bound to `{path}`."))
 }
 
-async fn wrong_method() -> Error {
-    Error::new(Code::Unimplemented, "METHOD_NOT_ALLOWED", "This path answers GET, HEAD.")
+fn wrong_method(allowed: &'static str) -> Error {
+    Error::new(Code::Unimplemented, "METHOD_NOT_ALLOWED", format!("This path answers {allowed}."))
         .status(StatusCode::METHOD_NOT_ALLOWED)
-        .header(header::ALLOW, HeaderValue::from_static("GET, HEAD"))
+        .header(header::ALLOW, HeaderValue::from_static(allowed))
 }
 
 /// What the console needs to know.

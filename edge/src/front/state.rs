@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::EdgeConfig;
 use crate::error::{Code, Error, Result};
-use crate::layer::{CallerLimit, Keys};
+use crate::layer::{CallerLimit, Keys, Tickets};
 use crate::schema::Schema;
 use crate::upstream::Upstream;
 
@@ -25,6 +25,7 @@ pub struct Front {
     pub document: Document,
     pub upstream: Upstream,
     pub keys: Keys,
+    pub tickets: Tickets,
     pub caller_limit: CallerLimit,
     pub request_headers: Vec<HeaderName>,
     pub response_headers: Vec<HeaderName>,

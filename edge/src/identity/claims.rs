@@ -17,6 +17,13 @@ pub struct Claims {
     pub jti: Option<String>,
 }
 
+impl Claims {
+    /// Tells holders apart.
+    pub fn name(&self) -> String {
+        format!("{} {}", self.iss, self.sub)
+    }
+}
+
 /// A time may have a fraction. What is no time says nothing; that makes no token bad.
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let value = Value::deserialize(deserializer)?;

@@ -48,9 +48,32 @@ fn is_native(headers: &HeaderMap) -> bool {
 fn passing(error: &Error) -> Option<&'static str> {
     match (error.code(), error.reason_text()) {
         (Code::Unauthenticated, "TOKEN_EXPIRED") => Some("token_expired"),
+        (Code::Unauthenticated, "TICKET_EXPIRED") => Some("ticket_expired"),
         (Code::ResourceExhausted, _) => Some("overload"),
         (Code::Unavailable, "DRAINING") => Some("drain"),
         (Code::Unavailable | Code::DeadlineExceeded, _) => Some("upstream_unavailable"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_is_worth_coming_back_for() {
+        for (code, reason, expected) in [
+            (Code::Unauthenticated, "TOKEN_EXPIRED", Some("token_expired")),
+            (Code::Unauthenticated, "TICKET_EXPIRED", Some("ticket_expired")),
+            (Code::Unauthenticated, "TOKEN_REVOKED", None),
+            (Code::Unauthenticated, "TICKET_SPENT", None),
+            (Code::Unauthenticated, "TICKET_INVALID", None),
+            (Code::ResourceExhausted, "TICKETS_EXHAUSTED", Some("overload")),
+            (Code::Unavailable, "DRAINING", Some("drain")),
+            (Code::Unavailable, "UPSTREAM_UNAVAILABLE", Some("upstream_unavailable")),
+            (Code::PermissionDenied, "CROSS_SITE", None),
+        ] {
+            assert_eq!(passing(&Error::new(code, reason, "")), expected, "{reason}");
+        }
     }
 }

@@ -41,4 +41,5 @@ mod learning;
 mod issuers;
 mod issuer;
 mod revocations;
+mod tickets;
 mod rpc;
