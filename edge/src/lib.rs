@@ -18,6 +18,8 @@
 //! Modules stand in reading order, from the ground floor up; a file names only what stands above it.
 
 pub mod telemetry;
+pub mod code;
+pub mod reasons;
 pub mod error;
 pub mod rpc_status;
 pub mod config;

@@ -77,3 +77,41 @@ async fn an_edge_alone_goes_on_with_the_revocations_that_it_knows() {
     .await;
     assert_eq!(alice.get("/api/v1/users").await.problem(), "401 TOKEN_REVOKED");
 }
+
+#[tokio::test]
+async fn a_ticket_opens_one_stream_of_a_page_that_can_send_no_headers() {
+    for topology in [Topology::One, Topology::Two] {
+        let app = App::start(topology).await;
+        let (alice, session) = log_in(&app).await;
+        let page = app.browser();
+        let new = async || {
+            let answer = alice.post("/tickets", &json!({})).await;
+            assert_eq!(answer.status, 200, "{topology:?}: {answer:?}");
+            format!(
+                "/api/v1/topics/news/events?ticket={}",
+                answer.json()["ticket"].as_str().expect("a ticket")
+            )
+        };
+        let url = new().await;
+        let mut stream = page.subscribe(&url, None).await;
+        assert_eq!(stream.outcomes().await, ["FRESH"], "{topology:?}");
+        alice.publish("news", 1).await;
+        assert_eq!(stream.event().await.json()["data"], 1, "{topology:?}");
+        let last_id = stream.last_id().expect("an id").to_owned();
+        drop(stream);
+
+        alice.publish("news", 2).await;
+        // What EventSource does by itself, and must hear that it is no use.
+        let again = Answer::to(sse(&page, &url).header("last-event-id", &last_id)).await;
+        assert_eq!(again.problem(), "401 TICKET_SPENT", "{topology:?}");
+        let mut stream = page.subscribe(&new().await, Some(&last_id)).await;
+        assert_eq!(stream.outcomes().await, ["RESUMED"], "{topology:?}");
+        assert_eq!(stream.event().await.json()["data"], 2, "{topology:?}");
+
+        let unused = new().await;
+        log_out(&app, &session).await;
+        assert_eq!(close_reason(stream).await, "token_revoked", "{topology:?}");
+        let late = Answer::to(sse(&page, &unused)).await;
+        assert_eq!(late.problem(), "401 TOKEN_REVOKED", "{topology:?}");
+    }
+}

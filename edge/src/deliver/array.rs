@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::hub::outcome::Outcome;
 use crate::hub::{Item, Opening};
+use crate::reasons::CloseReason;
 use crate::transcode::line::control;
 
 use super::framing::{Framing, outcome};
@@ -59,7 +60,7 @@ impl Framing for Array {
         Vec::new()
     }
 
-    fn close(&mut self, _: &str, _: Option<&str>, _: Duration) -> Vec<u8> {
+    fn close(&mut self, _: CloseReason, _: Option<&str>, _: Duration) -> Vec<u8> {
         Vec::new()
     }
 

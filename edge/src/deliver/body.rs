@@ -16,6 +16,7 @@ use crate::error::{Code, Error};
 use crate::error_style::ErrorStyle;
 use crate::hub::{Item, Reader};
 use crate::identity::{Over, Standing};
+use crate::reasons::CloseReason;
 
 use super::framing::Framing;
 
@@ -116,9 +117,9 @@ impl Writer {
             biased;
             () = self.pace.drain.cancelled() => {
                 let slot = self.pace.drain_window.mul_f64(rand::rng().random_range(0.0..=1.0));
-                self.close("drain", slot)
+                self.close(CloseReason::Drain, slot)
             }
-            () = old => self.close("max_age", self.pace.retry),
+            () = old => self.close(CloseReason::MaxAge, self.pace.retry),
             over = self.pace.standing.over() => self.close(over.reason(), self.pace.retry),
             item = self.reader.next() => self.items(item),
             () = sleep_until(self.next_heartbeat) => {
@@ -161,13 +162,13 @@ impl Writer {
         }
         if error.code() == Code::Unavailable && self.reader.token().is_some() {
             // The backend went away, not the stream: the browser continues where it is.
-            return self.close("upstream_unavailable", self.pace.retry);
+            return self.close(CloseReason::UpstreamUnavailable, self.pace.retry);
         }
         self.phase = if self.framing.breaks_on_failure() { Phase::Broken } else { Phase::Ended };
         self.framing.fail(&self.pace.errors.json(error))
     }
 
-    fn close(&mut self, reason: &str, retry: Duration) -> Vec<u8> {
+    fn close(&mut self, reason: CloseReason, retry: Duration) -> Vec<u8> {
         let token = self.reader.token();
         let chunk = self.framing.close(reason, token.as_deref(), retry);
         // A face that cannot say why it stops must not look complete.

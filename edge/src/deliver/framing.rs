@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::hub::{Item, Opening};
+use crate::reasons::CloseReason;
 
 /// Writes a stream in the form of one face. Pure: what it returns is what goes to the socket.
 pub trait Framing: Send {
@@ -19,7 +20,7 @@ pub trait Framing: Send {
     /// The stream failed, with this error.
     fn fail(&mut self, error: &Value) -> Vec<u8>;
     /// The edge ends the stream, which can be continued after `retry`.
-    fn close(&mut self, reason: &str, token: Option<&str>, retry: Duration) -> Vec<u8>;
+    fn close(&mut self, reason: CloseReason, token: Option<&str>, retry: Duration) -> Vec<u8>;
     /// Whether a failure also breaks off the body, so that no client takes it for complete.
     fn breaks_on_failure(&self) -> bool;
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::hub::{Item, Opening, Outcome};
+use crate::reasons::CloseReason;
 use crate::transcode::line::{control, line};
 
 use super::framing::{Framing, outcome};
@@ -48,9 +49,9 @@ impl Framing for Lines {
         control("error", error)
     }
 
-    fn close(&mut self, reason: &str, token: Option<&str>, retry: Duration) -> Vec<u8> {
+    fn close(&mut self, reason: CloseReason, token: Option<&str>, retry: Duration) -> Vec<u8> {
         let retry = retry.as_millis() as u64;
-        control("close", &json!({ "reason": reason, "cursor": token, "retryMs": retry }))
+        control("close", &json!({ "reason": reason.name(), "cursor": token, "retryMs": retry }))
     }
 
     fn breaks_on_failure(&self) -> bool {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::hub::{Item, Opening};
+use crate::reasons::CloseReason;
 use crate::transcode::sse::{HEARTBEAT, block, retry};
 
 use super::framing::{Framing, outcome};
@@ -51,8 +52,9 @@ impl Framing for Sse {
         control("lm-error", None, error)
     }
 
-    fn close(&mut self, reason: &str, _: Option<&str>, after: Duration) -> Vec<u8> {
-        [retry(after.as_millis() as u64), control("lm-close", None, &json!({ "reason": reason }))].concat()
+    fn close(&mut self, reason: CloseReason, _: Option<&str>, after: Duration) -> Vec<u8> {
+        [retry(after.as_millis() as u64), control("lm-close", None, &json!({ "reason": reason.name() }))]
+            .concat()
     }
 
     fn breaks_on_failure(&self) -> bool {

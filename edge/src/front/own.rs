@@ -1,14 +1,18 @@
 //! The edge's own paths, which no binding can take.
 
+use std::sync::LazyLock;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use serde_json::{Value, json};
 
 use crate::config::PathsConfig;
 use crate::error::{Code, Error};
+use crate::reasons;
 
 use super::etag::Tags;
 use super::openapi::openapi;
@@ -36,12 +40,13 @@ pub fn probe(paths: &PathsConfig) -> Router {
     Router::new().route(&path, get(move || async move { (StatusCode::NO_CONTENT, anyone) }))
 }
 
-/// Info, descriptors, keys, tickets and the OpenAPI document.
+/// Info, reasons, descriptors, keys, tickets and the OpenAPI document.
 pub fn routes(front: &Shared) -> Router<Shared> {
     let prefix = &front.config.paths.prefix;
     let own = |path: &str| format!("{prefix}/.well-known/{path}");
     Router::new()
         .route(&own("lastmile/info"), get(info))
+        .route(&format!("{prefix}{}", reasons::PATH), get(reasons_table))
         .route(&own("lastmile/descriptors"), get(descriptors))
         .route(&own("jwks.json"), get(jwks))
         .route(&format!("{prefix}/openapi.json"), get(openapi))
@@ -64,6 +69,14 @@ fn wrong_method(allowed: &'static str) -> Error {
 /// What the console needs to know.
 async fn info(State(front): State<Shared>) -> Json<Value> {
     Json(json!({ "version": env!("CARGO_PKG_VERSION"), "dev": front.config.dev, "grpc": front.grpc }))
+}
+
+/// Every reason that an edge of this version gives, for anyone: it holds nothing of the backend.
+async fn reasons_table() -> Response {
+    static TABLE: LazyLock<Bytes> = LazyLock::new(|| reasons::json().to_string().into());
+    let headers =
+        [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, max-age=3600")];
+    (headers, TABLE.clone()).into_response()
 }
 
 /// The encoded FileDescriptorSet, from which clients are generated.

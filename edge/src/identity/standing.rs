@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::{Code, Error};
+use crate::reasons::CloseReason;
 
 use super::claims::Claims;
 use super::revocations::Revocations;
@@ -109,10 +110,10 @@ impl Over {
     }
 
     /// What a stream is told that it ends.
-    pub fn reason(self) -> &'static str {
+    pub fn reason(self) -> CloseReason {
         match self {
-            Self::Expired => "token_expired",
-            Self::Revoked => "token_revoked",
+            Self::Expired => CloseReason::TokenExpired,
+            Self::Revoked => CloseReason::TokenRevoked,
         }
     }
 }

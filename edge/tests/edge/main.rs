@@ -42,4 +42,5 @@ mod issuers;
 mod issuer;
 mod revocations;
 mod tickets;
+mod reasons;
 mod rpc;

@@ -174,7 +174,8 @@ async fn only_callers_get_one_and_not_without_end() {
 #[tokio::test]
 async fn edges_that_share_a_key_take_each_others_tickets() {
     let issuer = Issuer::new();
-    let with_key = |key: &str| issuer.site(json!({ "auth": { "ticket_key": key.repeat(32) } }), &shop());
+    let with_key =
+        async |key: &str| issuer.site(json!({ "auth": { "ticket_key": key.repeat(32) } }), &shop()).await;
     let token = issuer.token("7", "a");
     let (first, second, other) = (with_key("ab").await, with_key("ab").await, with_key("cd").await);
     let ticket = ticket(&first, &token, &[]).await;
