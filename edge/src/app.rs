@@ -16,7 +16,7 @@ use crate::front::openapi::describe;
 use crate::front::{Document, Front, Shared, ops, own};
 use crate::guards::Guards;
 use crate::hub::{Hub, Manner};
-use crate::layer::{AddressLimit, CallerLimit, Keys, StreamLimit};
+use crate::layer::{AddressLimit, CallerLimit, Keys, StreamLimit, Tickets};
 use crate::learn::{Learner, LoadError};
 use crate::openapi;
 use crate::reload;
@@ -58,6 +58,7 @@ impl Edge {
             document: Document::default(),
             keys: Keys::new(config.auth.clone(), upstream.clone())?,
             hub: Hub::new(upstream.clone(), manner(&config)?),
+            tickets: Tickets::new(config.auth.ticket_key.as_ref())?,
             upstream,
             caller_limit: CallerLimit::default(),
             stream_limit: StreamLimit::new(&config.limits, &config.streams),
@@ -117,7 +118,7 @@ impl Edge {
     }
 
     /// Waits for backends that were not there at the start, then takes over changed descriptors; the last good schema
-    /// stays when the new one is wrong.
+    /// stays when the new one is wrong. Meanwhile hears which tokens are revoked.
     ///
     /// # Errors
     /// What is wrong with the first schema.
@@ -125,8 +126,22 @@ impl Edge {
         let tidy = || {
             self.addresses.tidy();
             self.front.caller_limit.tidy();
+            self.front.keys.revocations().tidy();
         };
-        self.freshness.keep(tidy).await
+        tokio::select! {
+            outcome = self.freshness.keep(tidy) => outcome,
+            () = self.front.keys.follow_revocations() => Ok(()),
+            () = self.pass_on_access_changes() => Ok(()),
+        }
+    }
+
+    /// Has whoever reads a shared stream admitted again when somebody may have lost a right. Never ends.
+    async fn pass_on_access_changes(&self) {
+        let mut changes = self.front.keys.revocations().access_changes();
+        while changes.changed().await.is_ok() {
+            self.front.hub.ask_again();
+        }
+        std::future::pending().await
     }
 
     /// What browsers reach.

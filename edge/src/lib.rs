@@ -19,12 +19,15 @@
 
 pub mod base64_forms;
 pub mod telemetry;
+pub mod code;
+pub mod reasons;
 pub mod error;
 pub mod ending;
 pub mod rpc_status;
 pub mod config;
 pub mod error_style;
 pub mod cursor;
+pub mod identity;
 pub mod schema;
 pub mod transcode;
 pub mod upstream;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Who issues the tokens that are accepted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,7 +21,29 @@ pub struct AuthConfig {
     pub secure_cookies: bool,
     /// Advice added to every 401: where and how to log in.
     pub hint: Option<String>,
+    /// What tickets are sealed with: 64 hexadecimal digits, or a file that holds them. Edges with the same one take each
+    /// other's tickets; without it each makes its own.
+    pub ticket_key: Option<Secret>,
 }
+
+/// A setting that is never shown.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(HIDDEN)
+    }
+}
+
+const HIDDEN: &str = "(hidden)";
 
 impl Default for AuthConfig {
     fn default() -> Self {
@@ -32,6 +54,7 @@ impl Default for AuthConfig {
             cookie: "lm_access".into(),
             secure_cookies: false,
             hint: None,
+            ticket_key: None,
         }
     }
 }

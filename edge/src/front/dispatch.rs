@@ -22,7 +22,7 @@ use super::head::{Face, face};
 use super::rest::{self, download, upload};
 use super::rpc::Kind;
 use super::state::Shared;
-use super::{own, poll, rpc, stream};
+use super::{own, poll, rpc, stream, tickets};
 
 /// Answers every request that is not for a path of the edge itself.
 pub async fn dispatch(front: Shared, request: Request) -> Response {
@@ -70,8 +70,9 @@ async fn answer(
     variables: Vec<String>,
     request: Request,
 ) -> Response {
-    let (head, body) = request.into_parts();
-    let caller = match admit(&front, &schema, &binding.method, &head).await {
+    let (mut head, body) = request.into_parts();
+    let ticket = tickets::take(&mut head, &binding.method);
+    let caller = match admit(&front, &schema, &binding.method, &head, ticket.as_deref()).await {
         Ok(caller) => caller,
         Err(error) => return advise(&front.config.auth, error).into_response(),
     };

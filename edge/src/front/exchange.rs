@@ -96,6 +96,7 @@ impl Exchange {
             Some(stale) if error.code() == Code::Unauthenticated && !is_session => {
                 error.reason(match stale {
                     StaleCookie::Expired => "TOKEN_EXPIRED",
+                    StaleCookie::Revoked => "TOKEN_REVOKED",
                     StaleCookie::Invalid => "TOKEN_INVALID",
                 })
             }

@@ -3,6 +3,7 @@
 pub mod head;
 pub mod document;
 pub mod state;
+pub mod tickets;
 pub mod admit;
 pub mod cookie_rules;
 pub mod body;

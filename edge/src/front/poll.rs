@@ -71,9 +71,11 @@ async fn collect(
     mut until: Instant,
 ) -> Result<usize> {
     let mut events = 0;
+    let standing = exchange.caller.standing();
     while json.len() < ENOUGH_BYTES {
         let item = tokio::select! {
             item = timeout_at(until, reader.next()) => item,
+            over = standing.over() => Ok(Err(over.error())),
             () = exchange.front.drain.cancelled() => break,
         };
         let Ok(item) = item else { break };

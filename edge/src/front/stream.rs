@@ -40,7 +40,7 @@ pub async fn stream(exchange: &Exchange, rule: &Stream, face: Face) -> Result<Re
     let pace = Pace {
         heartbeat: rule.heartbeat.unwrap_or(config.streams.heartbeat),
         max_age: rule.max_age,
-        expires_at: exchange.caller.expires_at(),
+        standing: exchange.caller.standing(),
         deadline: exchange.call(false)?.deadline,
         retry,
         drain: exchange.front.drain.clone(),

@@ -12,6 +12,7 @@ use crate::upstream::{Call, Upstream};
 
 /// How long an admission outlives a backend that does not answer whether it still holds.
 const PATIENCE: Duration = Duration::from_secs(30);
+const SPREAD: Duration = Duration::from_millis(300);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// How to ask whether one subscriber may read.
@@ -44,7 +45,11 @@ impl Admission {
             let ttl = self.ttl.mul_f64(rand::rng().random_range(0.8..=1.0));
             tokio::select! {
                 () = sleep(ttl) => {}
-                changed = self.changes.changed() => if changed.is_err() { sleep(ttl).await },
+                // Spread a little: all readers hear of it at once.
+                changed = self.changes.changed() => match changed {
+                    Ok(()) => sleep(SPREAD.mul_f64(rand::random())).await,
+                    Err(_) => sleep(ttl).await,
+                },
             }
             if let Err(error) = self.ask_patiently().await {
                 return error;

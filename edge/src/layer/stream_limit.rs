@@ -101,7 +101,7 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
-    use crate::layer::keys::Claims;
+    use crate::identity::Claims;
 
     fn limit(per_caller: usize, per_address: usize, opens: u32) -> StreamLimit {
         let limits = LimitsConfig {
@@ -114,8 +114,8 @@ mod tests {
     }
 
     fn caller(sub: &str) -> Caller {
-        let claims = Claims { iss: "issuer".into(), sub: sub.into(), exp: 0 };
-        Caller { claims: Some(claims), ..Caller::default() }
+        let claims = Claims { iss: "issuer".into(), sub: sub.into(), ..Claims::default() };
+        Caller { claims: Some(claims.into()), ..Caller::default() }
     }
 
     fn from(address: &str) -> Extensions {

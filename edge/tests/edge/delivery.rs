@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use lastmile_edge::deliver::{Pace, Sse, body};
 use lastmile_edge::ending::Ending;
 use lastmile_edge::error_style::ErrorStyle;
+use lastmile_edge::identity::Standing;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -197,7 +198,7 @@ async fn connect(
     let pace = Pace {
         heartbeat: Duration::from_secs(60),
         max_age: None,
-        expires_at: None,
+        standing: Standing::default(),
         deadline: None,
         retry: Duration::ZERO,
         drain: CancellationToken::new(),

@@ -44,8 +44,13 @@ impl Site {
 
     /// The same before a backend that is reached in another way.
     pub(crate) async fn before(settings: Value, upstream: Upstream) -> Self {
+        Self::of(settings, upstream, &DESCRIPTORS).await
+    }
+
+    /// The same with other descriptors.
+    pub(crate) async fn of(settings: Value, upstream: Upstream, descriptors: &'static [u8]) -> Self {
         let config = serde_json::from_value(settings).expect("settings");
-        let edge = Edge::new(config, upstream, Source::Encoded(&DESCRIPTORS), None).expect("an edge");
+        let edge = Edge::new(config, upstream, Source::Encoded(descriptors), None).expect("an edge");
         edge.begin().await.expect("a good schema");
         let http = serve::bind("127.0.0.1:0").await.expect("a free port");
         let admin = serve::bind("127.0.0.1:0").await.expect("a free port");

@@ -5,11 +5,12 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream::try_unfold;
 use http::{HeaderValue, Method, header};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
 use crate::deliver::BrokenOff;
 use crate::ending::Ending;
 use crate::error::{Code, Error, Result};
+use crate::identity::Standing;
 use crate::upstream::Messages;
 
 use super::super::exchange::Exchange;
@@ -30,7 +31,7 @@ pub async fn download(exchange: &Exchange) -> Result<Response> {
     let (first, messages) = begun?;
     let mut download = Download {
         exchange: exchange.clone(),
-        expires_at: exchange.caller.expires_at(),
+        standing: exchange.caller.standing(),
         pending: Bytes::new(),
         ending: Ending::default(),
         messages,
@@ -64,7 +65,7 @@ pub async fn download(exchange: &Exchange) -> Result<Response> {
 /// A download under way; dropping it cancels the call. The next message is asked for when the one before is written.
 struct Download {
     exchange: Exchange,
-    expires_at: Option<Instant>,
+    standing: Standing,
     pending: Bytes,
     /// For the access log.
     ending: Ending,
@@ -93,15 +94,8 @@ impl Download {
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>> {
-        let expires_at = self.expires_at;
-        let expired = async {
-            match expires_at {
-                Some(at) => sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
         let message = tokio::select! {
-            () = expired => return Err(Error::new(Code::Unauthenticated, "TOKEN_EXPIRED", "The token expired.")),
+            over = self.standing.over() => return Err(over.error()),
             message = self.messages.next() => message?,
         };
         message.map(|message| Ok(self.raw(&message)?.data)).transpose()

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::ending::Ending;
 use crate::error::Result;
 use crate::error_style::ErrorStyle;
+use crate::identity::Standing;
 use crate::layer::{Caller, last_words};
 use crate::schema::{Method, Schema};
 use crate::upstream::{Forward, Sending, deadline, metadata};
@@ -114,11 +115,11 @@ impl Call {
     /// A unary call is brought to its end: the caller's token does not interrupt it, a shutdown only when it cannot wait
     /// any longer.
     fn clocks(&self, fault: Fault) -> Clocks {
-        let (expires_at, drain) = match self.target.is_unary() {
-            true => (None, last_words(&self.head.extensions)),
-            false => (self.caller.expires_at(), self.front.drain.clone()),
+        let (standing, drain) = match self.target.is_unary() {
+            true => (Standing::default(), last_words(&self.head.extensions)),
+            false => (self.caller.standing(), self.front.drain.clone()),
         };
-        Clocks { deadline: self.deadline, expires_at, drain, fault }
+        Clocks { deadline: self.deadline, standing, drain, fault }
     }
 
     /// The request headers of these names, which a face passes on as they are.

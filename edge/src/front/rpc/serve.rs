@@ -71,7 +71,7 @@ async fn begin(front: Shared, schema: Arc<Schema>, kind: Kind, name: &str, head:
     let target = target(&front, &schema, name).ok_or_else(|| unknown(name))?;
     check_form(kind, &target, &head)?;
     let caller = match &target {
-        Target::Method(method) => admit(&front, &schema, method, &head).await?,
+        Target::Method(method) => admit(&front, &schema, method, &head, None).await?,
         Target::Common(_) => Caller::default(),
     };
     Call::new(front, schema, target, head, caller)
