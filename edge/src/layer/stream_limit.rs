@@ -115,7 +115,9 @@ mod tests {
 
     fn caller(sub: &str) -> Caller {
         let claims = Claims { iss: "issuer".into(), sub: sub.into(), ..Claims::default() };
-        Caller { claims: Some(claims.into()), ..Caller::default() }
+        let mut caller = Caller::default();
+        caller.claims = Some(claims.into());
+        caller
     }
 
     fn from(address: &str) -> Extensions {

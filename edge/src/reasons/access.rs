@@ -128,4 +128,43 @@ pub(super) const ERRORS: &[Reason] = &[
         "Wait as `Retry-After` says.",
     )
     .again(),
+    reason(
+        "CONNECTIONS_EXHAUSTED",
+        EXHAUSTED,
+        "One address has more open connections than `limits.connections_per_address`.",
+        "429, and the connection is closed.",
+        "Use one connection for several streams (HTTP/2, or several topics in one stream), or raise the limit.",
+    )
+    .again(),
+    reason(
+        "STREAMS_EXHAUSTED",
+        EXHAUSTED,
+        "One caller or address has more open streams than `limits.streams_per_caller` or `limits.streams_per_address`.",
+        "429. A native EventSource gets `lm-close` with `overload`.",
+        "Close streams that nobody reads, ask for several topics in one, or raise the limit.",
+    )
+    .again(),
+    reason(
+        "OVERLOAD",
+        UNAVAILABLE,
+        "More streams are being opened than `streams.opens_per_second` lets in; those that are open are not hurt.",
+        "503 with a `Retry-After` of this caller's own. A native EventSource gets `lm-close` with `overload`.",
+        "Wait as `Retry-After` says; EventSource does by itself.",
+    )
+    .again(),
+    reason(
+        "ACCESS_LOST",
+        DENIED,
+        "The right to read a stream was taken away while it was read.",
+        "`lm-close` with `access_lost`; coming back is refused as the backend says.",
+        "Ask for the right; coming back later with the cursor misses nothing.",
+    ),
+    reason(
+        "SLOW_CONSUMER",
+        EXHAUSTED,
+        "A stream without a cursor was read so slowly that the edge does not hold what is next.",
+        "`lm-close` with `slow_consumer`.",
+        "Read faster; have the backend declare a cursor.",
+    )
+    .again(),
 ];

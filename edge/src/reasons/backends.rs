@@ -6,6 +6,7 @@ use super::reason::{Place, Reason, error, error_as, reason};
 
 const UNAVAILABLE: &[Place] = &[error(Code::Unavailable)];
 const UNIMPLEMENTED: &[Place] = &[error(Code::Unimplemented)];
+const DATA_LOSS: &[Place] = &[error(Code::DataLoss)];
 const INTERNAL: &[Place] = &[error(Code::Internal)];
 const BAD_GATEWAY: &[Place] = &[error_as(Code::Internal, 502)];
 
@@ -40,6 +41,21 @@ pub(super) const ERRORS: &[Reason] = &[
         "The backend left out an event: `previous` of one is not the cursor of the one before.",
         "`lm-close` with `upstream_unavailable`, then the stream resumes without a hole.",
         "Nothing; when it comes often, the backend breaks its promise of order.",
+    )
+    .again(),
+    reason(
+        "EVENT_LOST",
+        DATA_LOSS,
+        "The backend left out the same event five times: it has lost it.",
+        "`lm-error`; the stream cannot go on from its cursor.",
+        "Open it without a cursor and read the state anew; see what became of the backend's log.",
+    ),
+    reason(
+        "UPSTREAM_BREAKER_OPEN",
+        UNAVAILABLE,
+        "Too many calls to the backend failed of late, and it is left alone for a moment.",
+        "503 with `Retry-After`. A native EventSource gets `lm-close` with `upstream_unavailable`.",
+        "Wait as `Retry-After` says; the edge's log says when that began.",
     )
     .again(),
     reason(

@@ -163,7 +163,7 @@ async fn an_event_that_the_backend_has_lost_is_told() {
         vec![position(after), event(after + 2)]
     });
     let told = transcript(&backend, &watch("a")).await;
-    assert_eq!(told, ["a FRESH", "at 0", "failed DATA_LOSS UPSTREAM_BREAK at 0"]);
+    assert_eq!(told, ["a FRESH", "at 0", "failed DATA_LOSS EVENT_LOST at 0"]);
     assert_eq!(backend.calls().len(), 5);
 }
 

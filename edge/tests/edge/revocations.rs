@@ -35,8 +35,9 @@ fn cookie(token: &str) -> String {
     format!("lm_access={token}")
 }
 
-async fn watch(site: &Site, header: (&str, &str)) -> Answer {
-    site.get("/v1/watch?topic=a", &[SSE, header]).await
+/// Each topic is a stream of its own.
+async fn watch(site: &Site, topic: &str, header: (&str, &str)) -> Answer {
+    site.get(&format!("/v1/watch?topic={topic}"), &[SSE, header]).await
 }
 
 fn reason(answer: &Answer) -> String {
@@ -51,9 +52,12 @@ async fn a_stream_ends_with_its_token_and_is_refused_afterwards() {
     let (by_header, by_cookie) = (bearer(&revoked), cookie(&revoked));
     let other = bearer(&kept);
     let both = async {
-        tokio::join!(watch(&site, ("authorization", &by_header)), watch(&site, ("cookie", &by_cookie)))
+        tokio::join!(
+            watch(&site, "a", ("authorization", &by_header)),
+            watch(&site, "b", ("cookie", &by_cookie))
+        )
     };
-    let others = watch(&site, ("authorization", &other));
+    let others = watch(&site, "c", ("authorization", &other));
     tokio::pin!(both, others);
     let opened = async {
         until("three streams", || backend.open_calls() == 3).await;
@@ -75,7 +79,7 @@ async fn a_stream_ends_with_its_token_and_is_refused_afterwards() {
         );
     }
     for header in [("authorization", &by_header), ("cookie", &by_cookie)] {
-        let again = watch(&site, (header.0, header.1)).await;
+        let again = watch(&site, "a", (header.0, header.1)).await;
         assert_eq!(reason(&again), "401 TOKEN_REVOKED");
         assert!(again.header("www-authenticate").contains("invalid_token"), "{again:?}");
         assert_eq!(again.header("set-cookie"), "", "without it the next stream would be anonymous");
