@@ -36,8 +36,7 @@ impl Clock {
     ) -> Self {
         let written = Instant::now();
         let max_age = max_age.and_then(|age| written.checked_add(age));
-        let ends =
-            [(max_age, Due::MaxAge), (expires_at, Due::TokenExpired), (deadline, Due::Deadline)];
+        let ends = [(max_age, Due::MaxAge), (expires_at, Due::TokenExpired), (deadline, Due::Deadline)];
         let mut clock =
             Self { timer: Box::pin(sleep_until(written)), heartbeat: jittered(heartbeat), written, ends };
         clock.arm();

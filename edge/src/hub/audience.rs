@@ -64,9 +64,8 @@ impl Audience {
     /// What of a call's metadata reaches the backend: what is of one request is left out where several share the call.
     pub fn metadata(&self, metadata: &HeaderMap, shared: &[http::HeaderName]) -> HeaderMap {
         let is_shared = |name: &http::HeaderName| shared.contains(name);
-        let is_of_caller = |name: &http::HeaderName| {
-            !matches!(name.as_str(), "x-request-id" | "idempotency-key")
-        };
+        let is_of_caller =
+            |name: &http::HeaderName| !matches!(name.as_str(), "x-request-id" | "idempotency-key");
         let passes = |name: &http::HeaderName| match self {
             Self::Everyone => is_shared(name) && *name != header::AUTHORIZATION,
             Self::One(_) => is_of_caller(name),

@@ -133,7 +133,12 @@ impl Hub {
     }
 
     /// Admits the subscriber where the stream is shared among those whom the backend admits.
-    async fn admission(&self, ask: &Ask, subject: &Subject, audience: &Audience) -> Result<Option<Admission>> {
+    async fn admission(
+        &self,
+        ask: &Ask,
+        subject: &Subject,
+        audience: &Audience,
+    ) -> Result<Option<Admission>> {
         let share = &subject.rule().share;
         let (Audience::Everyone, Scope::Authorized, Some(path)) = (audience, share.scope, &share.authorize)
         else {
@@ -179,13 +184,7 @@ impl Hub {
         }
     }
 
-    fn make(
-        &self,
-        key: &Key,
-        call: &Arc<Call>,
-        subscription: &Subscription,
-        epoch: &Arc<str>,
-    ) -> Arc<Feed> {
+    fn make(&self, key: &Key, call: &Arc<Call>, subscription: &Subscription, epoch: &Arc<str>) -> Arc<Feed> {
         let Inner { upstream, manner, registry, budget, .. } = &*self.0;
         let rule = subscription.subject.rule();
         let is_by_edge = key.is_for_everyone() && rule.share.scope == Scope::Authorized;
@@ -215,8 +214,7 @@ impl Hub {
         if let Resume::After { cursor, .. } = &subscription.resume {
             let place = Place::After(cursor.clone());
             if let Some(follow) = seat.join(&place) {
-                let opening =
-                    opening(subscription, Outcome::Resumed, Some(follow), Some(place.clone()));
+                let opening = opening(subscription, Outcome::Resumed, Some(follow), Some(place.clone()));
                 return Ok((opening, Part::seated(&subscription.key, seat, Some(place))));
             }
         }
@@ -225,7 +223,10 @@ impl Hub {
         if begins_now && feed.is_live() {
             let place = seat.join_end();
             let outcome = subscription.resume.outcome(&subscription.subject);
-            return Ok((opening(subscription, outcome, None, place.clone()), Part::seated(&subscription.key, seat, place)));
+            return Ok((
+                opening(subscription, outcome, None, place.clone()),
+                Part::seated(&subscription.key, seat, place),
+            ));
         }
         seat.step_aside();
         let (supply, outcome) = Supply::open(feed.line.clone(), start, &subscription.resume).await?;
@@ -234,11 +235,7 @@ impl Hub {
     }
 
     /// The feed whose numbers a cursor holds, where the backend has none: it lives for a while after its reader is cut off.
-    async fn find_numbered(
-        &self,
-        ask: &Ask,
-        subscription: &Subscription,
-    ) -> Option<(Option<Opening>, Part)> {
+    async fn find_numbered(&self, ask: &Ask, subscription: &Subscription) -> Option<(Option<Opening>, Part)> {
         let subject = &subscription.subject;
         let Resume::After { cursor, .. } = &subscription.resume else { return None };
         if subject.rule().durable.is_some() {
@@ -267,4 +264,3 @@ fn opening(
 ) -> Opening {
     Opening { key: subscription.key.clone(), outcome, replayed, place }
 }
-

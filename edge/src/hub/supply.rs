@@ -57,7 +57,8 @@ impl Supply {
             Ok(source) => (source, resume.outcome(&line.subject)),
             Err(error) => {
                 let is_forgiving = matches!(resume, Resume::After { forgiving: true, .. });
-                let gap = matches!(start, Start::After(_)).then(|| gap_reason(&error, is_forgiving)).flatten();
+                let gap =
+                    matches!(start, Start::After(_)).then(|| gap_reason(&error, is_forgiving)).flatten();
                 let Some(gap) = gap else { return Err(error) };
                 (line.open(&call, &Start::Now).await?, Outcome::Gap(gap))
             }

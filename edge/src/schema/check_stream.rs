@@ -166,7 +166,8 @@ impl Check<'_> {
                 && !method.is_client_streaming()
                 && !method.is_server_streaming()
         };
-        if !share.authorize.is_empty() && !self.other_method(&share.authorize).is_some_and(|it| is_unary(&it)) {
+        if !share.authorize.is_empty() && !self.other_method(&share.authorize).is_some_and(|it| is_unary(&it))
+        {
             self.mistake(format!(
                 "stream: authorize `{}` is not a unary method with the same request type",
                 share.authorize

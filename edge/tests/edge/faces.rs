@@ -180,7 +180,10 @@ async fn a_gap_in_the_middle_is_told_in_every_face() {
                 "{SSE_OPEN}event: tick\ndata: {one}\nid: <1>\n\nevent: lm-open\ndata: {{{streams}\nid: <7>\n\nevent: lm-end\ndata: {{}}\nid: <$end>\n\n"
             ),
         ),
-        (lines(), format!("{LINES_OPEN}{one}\n{{\"@open\":{{\"cursor\":\"<7>\",{streams}}}\n{{\"@end\":{{}}}}\n")),
+        (
+            lines(),
+            format!("{LINES_OPEN}{one}\n{{\"@open\":{{\"cursor\":\"<7>\",{streams}}}\n{{\"@end\":{{}}}}\n"),
+        ),
         (array(), format!("[{one},{{\"@open\":{{{streams}}}]")),
     ] {
         assert_eq!(read(open(&calls(), framing, pace()).await).await, expected);

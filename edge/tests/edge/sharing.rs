@@ -17,7 +17,8 @@ use crate::subscriber::{Ask, SILENCE, caller, hub, hub_with, join, told, watch};
 async fn numbers(reader: &mut Reader, count: usize) -> Vec<u64> {
     let mut numbers = Vec::new();
     while numbers.len() < count {
-        let entry = timeout(SILENCE, reader.next()).await.expect("an event").expect("no failure").expect("more");
+        let entry =
+            timeout(SILENCE, reader.next()).await.expect("an event").expect("no failure").expect("more");
         if let Item::Event(event) = &entry.item {
             let json: serde_json::Value = serde_json::from_slice(&event.json()).expect("JSON");
             numbers.push(json["number"].as_u64().expect("a number"));
@@ -272,7 +273,8 @@ async fn a_stream_without_cursors_resumes_within_what_is_kept() {
         let sent = (1..=count).map(|number| response(json!({ "number": number })));
         sent.chain([Act::Hang]).collect::<Vec<_>>()
     };
-    let backend = Backend::script([(json!({}), numbers_of(5)), (json!({}), numbers_of(1)), (json!({}), numbers_of(1))]);
+    let backend =
+        Backend::script([(json!({}), numbers_of(5)), (json!({}), numbers_of(1)), (json!({}), numbers_of(1))]);
     let hub = hub(&backend);
     let tick = Ask::new("Streams/Tick", json!({}));
     let mut reader = join(&hub, caller("alice"), &tick).await.expect("a stream");
@@ -313,18 +315,18 @@ async fn what_is_not_kept_of_a_stream_without_cursors_is_a_gap() {
 #[tokio::test(start_paused = true)]
 async fn a_failure_of_one_opening_is_not_the_failure_of_another() {
     let backend = Backend::script([
-        (json!({ "topic": "a", "after": "x" }), vec![pause(1), failure(Code::InvalidArgument, "CURSOR_INVALID")]),
+        (
+            json!({ "topic": "a", "after": "x" }),
+            vec![pause(1), failure(Code::InvalidArgument, "CURSOR_INVALID")],
+        ),
         (json!({ "topic": "a" }), vec![position(3), event(4), Act::End]),
     ]);
     let hub = hub(&backend);
     let typed_by_hand = Ask { by_browser: false, ..listen().after("x".to_owned()) };
-    let (wrong, right) = (
-        join(&hub, Reading::Anonymous, &typed_by_hand),
-        async {
-            tokio::task::yield_now().await;
-            join(&hub, Reading::Anonymous, &listen()).await
-        },
-    );
+    let (wrong, right) = (join(&hub, Reading::Anonymous, &typed_by_hand), async {
+        tokio::task::yield_now().await;
+        join(&hub, Reading::Anonymous, &listen()).await
+    });
     let (wrong, right) = futures_util::join!(wrong, right);
     assert_eq!(wrong.expect_err("a refusal").reason_text(), "CURSOR_INVALID");
     let lines = told(right.expect("a stream")).await;

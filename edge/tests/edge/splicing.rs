@@ -67,7 +67,9 @@ impl Seen {
 }
 
 fn cursor(reader: &Reader) -> Option<u32> {
-    reader.token().map(|token| token.rsplit('.').next().and_then(|number| number.parse().ok()).expect("a number"))
+    reader
+        .token()
+        .map(|token| token.rsplit('.').next().and_then(|number| number.parse().ok()).expect("a number"))
 }
 
 async fn play(steps: Vec<Step>, breaks: Vec<u32>, kept: usize) -> Result<(), TestCaseError> {
@@ -114,7 +116,12 @@ async fn play(steps: Vec<Step>, breaks: Vec<u32>, kept: usize) -> Result<(), Tes
                 if let Some(seen) = come(cursor).await {
                     prop_assert!(expected.is_none_or(|expected| seen.next == Some(expected)));
                     // Who comes without a cursor begins now, and not with what is old.
-                    prop_assert!(expected.is_some() || seen.next >= Some(now + 1), "{:?} at {}", seen.next, now);
+                    prop_assert!(
+                        expected.is_some() || seen.next >= Some(now + 1),
+                        "{:?} at {}",
+                        seen.next,
+                        now
+                    );
                     readers.push(seen);
                 }
             }
