@@ -11,9 +11,10 @@ use crate::core_client::CoreClient;
 use crate::history::topics;
 use crate::plan::{Blow, Loss, Plan, Step};
 use crate::recorder::{Known, Recorder};
-use crate::stage::{Stage, Victim};
+use crate::stage::Stage;
 use crate::tally::Tally;
 use crate::truth::{Denial, Restore, Who};
+use crate::victim::Victim;
 
 /// A run in progress.
 #[derive(Debug, Clone)]

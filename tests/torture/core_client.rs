@@ -25,6 +25,15 @@ const BRIEF_BYTES: u64 = 64 * 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct CoreClient(InterceptedService<Channel, Credential>);
 
+/// Tokens that last for a whole run.
+#[derive(Debug, Clone)]
+pub(crate) struct Tokens {
+    /// Of another backend, which publishes and reads.
+    pub(crate) service: String,
+    /// Of the edges, which open streams that callers share.
+    pub(crate) edge: String,
+}
+
 /// Adds a token to each call.
 #[derive(Debug, Clone)]
 struct Credential(String);
@@ -63,8 +72,8 @@ impl CoreClient {
         Self(InterceptedService::new(channel(core), Credential(token.to_owned())))
     }
 
-    /// Makes the topics and users of a run; returns the token of another backend, which publishes and reads.
-    pub(crate) async fn furnish(&self) -> Result<String, Status> {
+    /// Makes the topics and users of a run, and tokens for those who are no people.
+    pub(crate) async fn furnish(&self) -> Result<Tokens, Status> {
         for topic in OPEN.into_iter().chain(BRIEF).chain(MEMBERS).chain(GUARDED).chain(STAFF) {
             let brief = v1::Retention { max_bytes: BRIEF_BYTES, ..v1::Retention::default() };
             let topic = v1::Topic {
@@ -84,9 +93,13 @@ impl CoreClient {
             let request = v1::CreateUserRequest { user: Some(user), password: PASSWORD.into() };
             UserServiceClient::new(self.0.clone()).create_user(request).await?;
         }
+        Ok(Tokens { service: self.create_token("service").await?, edge: self.create_token("edge").await? })
+    }
+
+    async fn create_token(&self, role: &str) -> Result<String, Status> {
         let request = v1::CreateServiceTokenRequest {
-            name: "torture".into(),
-            role: "service".into(),
+            name: format!("torture {role}"),
+            role: role.into(),
             ..v1::CreateServiceTokenRequest::default()
         };
         let answer = AuthServiceClient::new(self.0.clone()).create_service_token(request).await?;

@@ -22,6 +22,7 @@ mod proxy;
 mod prank;
 mod core_client;
 mod kills;
+mod victim;
 mod stage;
 mod recorder;
 mod publisher;

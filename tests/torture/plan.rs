@@ -102,7 +102,8 @@ fn losses(mut random: StdRng, length: Duration) -> Vec<Step<Loss>> {
     let (mut steps, mut at) = (Vec::new(), Duration::ZERO);
     loop {
         let pause = millis(&mut random, 1500..6000);
-        let away = millis(&mut random, 300..4000);
+        // Now and then for longer than an admission lasts.
+        let away = millis(&mut random, 300..10_000);
         let act = if random.random_bool(0.6) {
             Loss::Rules { topic: random.random_range(0..2), away }
         } else {

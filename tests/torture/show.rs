@@ -49,10 +49,8 @@ impl Show {
     pub(crate) async fn begin(seed: Seed, edges: usize, tally: &Tally) -> Self {
         let clock = Clock::start();
         let stage = Arc::new(Stage::start(edges, seed, tally).await);
-        let admin = CoreClient::admin(stage.grpc).await.expect("an administrator");
-        let token = admin.furnish().await.expect("topics and users");
         let known = Known::new();
-        let recorder = Recorder::new(stage.grpc, &token, known.clone(), clock);
+        let recorder = Recorder::new(stage.grpc, &stage.token, known.clone(), clock);
         let recorder = Arc::new(Mutex::new(recorder));
         let mut show = Self {
             recording: tokio::spawn(keep_looking(Arc::clone(&recorder))),
@@ -68,12 +66,12 @@ impl Show {
             clock,
             recorder,
         };
-        show.publish(seed, &token).await;
+        show.publish(seed).await;
         show
     }
 
-    async fn publish(&mut self, seed: Seed, token: &str) {
-        let caller = CoreClient::service(self.stage.publish, token);
+    async fn publish(&mut self, seed: Seed) {
+        let caller = CoreClient::service(self.stage.publish, &self.stage.token);
         for topic in 0..topics::all().len() {
             let publisher = Publisher {
                 core: caller.clone(),

@@ -2,15 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
-use lastmile_tests::{LogLine, Process, binary, edge_token};
+use lastmile_tests::{Process, binary};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
+use crate::core_client::CoreClient;
 use crate::proxy::FaultProxy;
 use crate::seed::Seed;
 use crate::tally::Tally;
+use crate::victim::{Victim, address};
 
 /// Tokens that are over soon, and retention that does not wait.
 const CORE: [(&str, &str); 2] =
@@ -22,20 +23,13 @@ const EDGE: [(&str, &str); 3] = [
     ("LASTMILE_LIMITS__TRUSTED_PROXIES", "[\"127.0.0.1\"]"),
 ];
 
+/// What edges are told of streams, instead of what the core says.
+const RULES: &str = include_str!("rules.yaml");
+
 /// Bytes between two faults: few where each connection has one subscriber, many where all share one.
 const FRONT_BYTES: u64 = 9000;
 const BACK_BYTES: u64 = 400_000;
 const PUBLISH_BYTES: u64 = 4000;
-
-/// One process that can be hurt; its ports stay the same.
-#[derive(Debug)]
-pub(crate) struct Victim {
-    program: &'static str,
-    arguments: Vec<String>,
-    process: Process,
-    /// What it printed of panics, in all its lives.
-    panics: Vec<String>,
-}
 
 /// A running core with its edges.
 #[derive(Debug)]
@@ -49,6 +43,8 @@ pub(crate) struct Stage {
     pub(crate) publish: SocketAddr,
     /// Where browsers go: one way to each edge.
     pub(crate) fronts: Vec<SocketAddr>,
+    /// Of another backend, which publishes and reads.
+    pub(crate) token: String,
     proxies: Vec<FaultProxy>,
     folder: TempDir,
 }
@@ -58,44 +54,51 @@ impl Stage {
     pub(crate) async fn start(edges: usize, seed: Seed, tally: &Tally) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().join("data").display().to_string();
-        let program = if edges == 0 { "lastmile" } else { "lastmile-server" };
-        let mut arguments = vec!["--dev", "--admin", "127.0.0.1:0", "--data", &data];
-        if edges == 0 {
-            arguments.extend(["--http", "127.0.0.1:0"]);
-        }
-        let (core, line) = Victim::start(program, &arguments, &["--grpc", "--http"]).await;
+        let arguments = ["--dev", "--admin", "127.0.0.1:0", "--data", &data];
+        let (core, line) = match edges {
+            0 => Victim::start("lastmile", &arguments, &["http", "grpc"], &[&CORE[..], &EDGE].concat()).await,
+            _ => Victim::start("lastmile-server", &arguments, &["grpc"], &CORE).await,
+        };
         let grpc = address(&line, "grpc");
+        let admin = CoreClient::admin(grpc).await.expect("an administrator");
+        let tokens = admin.furnish().await.expect("topics and users");
         let mut stage = Self {
             core: Mutex::new(core),
             edges: Vec::new(),
             grpc,
             publish: grpc,
             fronts: Vec::new(),
+            token: tokens.service,
             proxies: Vec::new(),
             folder,
         };
         stage.publish = stage.through("publish", grpc, seed, PUBLISH_BYTES, tally).await;
         if edges == 0 {
-            let front = address(&line, "http");
-            let front = stage.through("front 0", front, seed, FRONT_BYTES, tally).await;
+            let front = stage.through("front 0", address(&line, "http"), seed, FRONT_BYTES, tally).await;
             stage.fronts.push(front);
         }
         for number in 0..edges {
             let back = stage.through(&format!("back {number}"), grpc, seed, BACK_BYTES, tally).await;
-            let upstream = format!("http://{back}");
-            let mut arguments = vec!["--dev", "--admin", "127.0.0.1:0", "--upstream", &upstream];
-            // The first shares streams among its callers, the second cannot.
-            let token = edge_token(grpc).await;
-            if number == 0 {
-                arguments.extend(["--credential", &token]);
-            }
-            let (edge, line) = Victim::start("lastmile-edge", &arguments, &["--http"]).await;
-            stage.edges.push(Mutex::new(edge));
-            let name = format!("front {number}");
-            let front = stage.through(&name, address(&line, "http"), seed, FRONT_BYTES, tally).await;
+            let http = stage.start_edge(number, back, &tokens.edge).await;
+            let front = stage.through(&format!("front {number}"), http, seed, FRONT_BYTES, tally).await;
             stage.fronts.push(front);
         }
         stage
+    }
+
+    /// Starts an edge in front of `back`; returns where browsers reach it.
+    async fn start_edge(&mut self, number: usize, back: SocketAddr, token: &str) -> SocketAddr {
+        let (config, rules) =
+            (self.folder.path().join(format!("edge-{number}.toml")), self.folder.path().join("rules.yaml"));
+        let upstream = format!("[[upstream]]\nurl = \"http://{back}\"\ncredential = \"${{EDGE_TOKEN}}\"\n");
+        std::fs::write(&config, upstream).expect("a file that can be written");
+        std::fs::write(&rules, RULES).expect("a file that can be written");
+        let (config, rules) = (config.display().to_string(), rules.display().to_string());
+        let arguments = ["--dev", "--admin", "127.0.0.1:0", "--config", &config, "--rules", &rules];
+        let variables = [&EDGE[..], &[("EDGE_TOKEN", token)]].concat();
+        let (edge, line) = Victim::start("lastmile-edge", &arguments, &["http"], &variables).await;
+        self.edges.push(Mutex::new(edge));
+        address(&line, "http")
     }
 
     async fn through(
@@ -152,73 +155,4 @@ impl Stage {
         let mut process = Process::start(binary("lastmile-server"), arguments, &[]);
         assert!(process.ended().await.success(), "{command}: {:?}", process.lines());
     }
-}
-
-impl Victim {
-    /// Starts on free ports, and remembers those that it is told to keep.
-    async fn start(program: &'static str, arguments: &[&str], kept: &[&str]) -> (Self, LogLine) {
-        let mut arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        for flag in kept {
-            if !arguments.iter().any(|argument| argument == flag)
-                && (*flag != "--http" || program != "lastmile-server")
-            {
-                arguments.extend([(*flag).to_owned(), "127.0.0.1:0".to_owned()]);
-            }
-        }
-        let (process, line) = start(program, &arguments).await;
-        for pair in 1..arguments.len() {
-            if kept.contains(&arguments[pair - 1].as_str()) {
-                arguments[pair] = address(&line, &arguments[pair - 1][2..]).to_string();
-            }
-        }
-        (Self { program, arguments, process, panics: Vec::new() }, line)
-    }
-
-    /// Kills it as a power cut would.
-    pub(crate) async fn kill(&mut self) {
-        self.process.kill().await;
-    }
-
-    /// Ends it in good order.
-    pub(crate) async fn terminate(&mut self) {
-        self.process.terminate();
-        self.process.ended().await;
-    }
-
-    /// Starts it again, on the same ports and data.
-    pub(crate) async fn start_again(&mut self) {
-        self.panics = self.panics();
-        self.process = start(self.program, &self.arguments).await.0;
-    }
-
-    /// Lets it do nothing for a while.
-    pub(crate) async fn stop_for(&self, time: Duration) {
-        self.process.signal("STOP");
-        tokio::time::sleep(time).await;
-        self.process.signal("CONT");
-    }
-
-    /// What it printed of panics, in this life and before.
-    pub(crate) fn panics(&self) -> Vec<String> {
-        let lines = self.process.lines().into_iter().map(|line| line.to_string());
-        let panics = lines.filter(|line| line.contains("panicked"));
-        self.panics.iter().cloned().chain(panics.map(|line| format!("{}: {line}", self.program))).collect()
-    }
-}
-
-async fn start(program: &str, arguments: &[String]) -> (Process, LogLine) {
-    let variables = [&CORE[..], &EDGE].concat();
-    let variables: &[_] = match program {
-        "lastmile-server" => &CORE,
-        "lastmile-edge" => &EDGE,
-        _ => &variables,
-    };
-    let mut process = Process::start(binary(program), arguments, variables);
-    let line = process.log("listening").await;
-    (process, line)
-}
-
-fn address(line: &LogLine, name: &str) -> SocketAddr {
-    let found = line[name].as_str().or(line["fields"][name].as_str());
-    found.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no address {name} in {line}"))
 }

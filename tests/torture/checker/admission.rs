@@ -9,8 +9,9 @@ use crate::violation::Kind;
 
 use super::Faults;
 
-/// How long an event may still arrive after the right to read it is gone.
-const ADMISSION: Duration = Duration::from_secs(2);
+/// How long what is published may still arrive after the right to read it is gone: the `ttl` of `rules.yaml`, and the
+/// time to ask.
+const ADMISSION: Duration = Duration::from_secs(5);
 
 /// An edge or a core that was away may be missed for so long after it is back.
 const RECOVERY: Duration = Duration::from_secs(10);
@@ -56,6 +57,7 @@ pub(super) fn ended(history: &History, truth: &Truth, asked: Moment, entry: &Ent
         Seen::Closed { reason } => match reason.as_str() {
             "upstream_unavailable" | "drain" => in_trouble,
             "token_expired" => signed,
+            "access_lost" => denied(),
             "max_age" => true,
             _ => false,
         },
@@ -85,7 +87,7 @@ fn lingers(truth: &Truth, denial: &Denial) -> Duration {
 fn may_be_refused(reason: &str, signed: bool, denied: impl Fn() -> bool) -> bool {
     match reason {
         "TOKEN_EXPIRED" | "TOKEN_REVOKED" => signed,
-        "FORBIDDEN" | "LOGIN_REQUIRED" => denied(),
+        "FORBIDDEN" | "LOGIN_REQUIRED" | "ACCESS_LOST" => denied(),
         _ => false,
     }
 }

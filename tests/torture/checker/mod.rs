@@ -19,6 +19,7 @@ pub(crate) fn check(history: &History, truth: &Truth) -> Vec<Violation> {
         positions: Positions::new(history, truth),
         asked: 0,
         sent_cursor: false,
+        is_new: true,
         violations: Vec::new(),
     };
     for (index, entry) in history.entries.iter().enumerate() {
@@ -39,6 +40,8 @@ struct Checker<'a> {
     /// Index of the last question.
     asked: usize,
     sent_cursor: bool,
+    /// Nothing was said yet of what became of the cursors.
+    is_new: bool,
     violations: Vec<Violation>,
 }
 
@@ -46,7 +49,7 @@ impl Checker<'_> {
     fn entry(&mut self, index: usize, entry: &Entry) {
         let faults = match &entry.seen {
             Seen::Asked { cursor, .. } => {
-                (self.asked, self.sent_cursor) = (index, cursor.is_some());
+                (self.asked, self.sent_cursor, self.is_new) = (index, cursor.is_some(), true);
                 if cursor.is_none() {
                     self.positions.forget();
                 }
@@ -75,6 +78,7 @@ impl Checker<'_> {
 
     fn opened(&mut self, entry: &Entry, streams: &[Told]) -> Faults {
         let mut faults = Vec::new();
+        let is_new = std::mem::take(&mut self.is_new);
         if self.history.merged {
             for stream in streams {
                 faults.extend(self.outcome(entry, &self.history.topics.clone(), &stream.outcome));
@@ -86,6 +90,8 @@ impl Checker<'_> {
             let alone = self.history.topics.len() == 1 && streams.len() == 1;
             match streams.iter().find(|stream| alone || stream.key == name) {
                 Some(stream) => faults.extend(self.outcome(entry, &[*topic], &stream.outcome)),
+                // A stream that is under way tells only what has changed.
+                None if !is_new => {}
                 None => faults.push((Kind::Malformed, format!("nothing is said of what became of {name}"))),
             }
         }

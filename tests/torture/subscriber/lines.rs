@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::history::Seen;
 
-use super::reader::{Reader, WATCHDOG};
+use super::reader::Reader;
 
 /// Connects, again and again, for ever.
 pub(super) async fn attend(reader: &mut Reader) {
@@ -45,7 +45,7 @@ async fn connect(reader: &mut Reader) {
 /// Reads whole lines to the end; returns why it ended, if that was said.
 async fn read(reader: &mut Reader, mut response: Response) -> Option<String> {
     let (mut pending, mut reason) = (Vec::new(), None);
-    while let Ok(Ok(Some(bytes))) = timeout(WATCHDOG, response.chunk()).await {
+    while let Ok(Ok(Some(bytes))) = timeout(reader.watchdog(), response.chunk()).await {
         pending.extend_from_slice(&bytes);
         while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = pending.drain(..=end).collect();

@@ -11,6 +11,7 @@ mod poll;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use reqwest::Client;
 use tokio::sync::watch;
@@ -112,6 +113,7 @@ impl Part {
             address: format!("10.0.0.{}", number + 1),
             cursor: None,
             reached,
+            heartbeat: Duration::from_secs(15),
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use crate::history::Seen;
 
-use super::reader::{Reader, WATCHDOG};
+use super::reader::{PATIENCE, Reader};
 
 /// Asks, again and again, for ever.
 pub(super) async fn attend(reader: &mut Reader) {
@@ -43,7 +43,7 @@ async fn ask(reader: &mut Reader, link: Option<&str>) -> Option<String> {
         }
         return None;
     }
-    let Ok(Ok(body)) = timeout(WATCHDOG, response.text()).await else {
+    let Ok(Ok(body)) = timeout(PATIENCE, response.text()).await else {
         // Half an array is none: the same question is asked again.
         reader.see(Seen::Cut);
         return None;

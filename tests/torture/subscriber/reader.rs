@@ -16,8 +16,8 @@ use crate::history::{Entry, History, Outcome, Seen, Told, topics};
 
 use super::credential::Credential;
 
-/// Silence for longer than this means that the connection is dead: heartbeats come every 15 s.
-pub(super) const WATCHDOG: Duration = Duration::from_secs(20);
+/// An answer that takes longer than this is none.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Number of the last event of each topic that a subscriber has.
 pub(crate) type Reached = Arc<Vec<AtomicU64>>;
@@ -36,6 +36,8 @@ pub(crate) struct Reader {
     /// Where it stands, as it would tell an edge.
     pub(crate) cursor: Option<String>,
     pub(crate) reached: Reached,
+    /// How often streams say that they are alive, as the last one said.
+    pub(crate) heartbeat: Duration,
 }
 
 /// An event, as far as it matters here.
@@ -50,6 +52,8 @@ struct Delivered {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Open {
+    /// Absent where a stream that is under way tells of a gap.
+    heartbeat_ms: Option<u64>,
     streams: Vec<Stream>,
 }
 
@@ -93,7 +97,7 @@ impl Reader {
 
     /// Sends it; what goes wrong on the way is remembered as a cut.
     pub(super) async fn send(&mut self, request: RequestBuilder) -> Option<Response> {
-        let sent = tokio::time::timeout(WATCHDOG + Duration::from_secs(10), request.send()).await;
+        let sent = tokio::time::timeout(PATIENCE + Duration::from_secs(10), request.send()).await;
         if let Ok(Ok(response)) = sent {
             return Some(response);
         }
@@ -101,10 +105,15 @@ impl Reader {
         None
     }
 
+    /// Silence for longer than this means that the connection is dead.
+    pub(super) fn watchdog(&self) -> Duration {
+        self.heartbeat.mul_f64(1.3) + Duration::from_secs(2)
+    }
+
     /// Remembers that the answer is no stream.
     pub(super) async fn refused(&mut self, response: Response) -> (u16, String) {
         let status = response.status().as_u16();
-        let problem: Value = tokio::time::timeout(WATCHDOG, response.json())
+        let problem: Value = tokio::time::timeout(PATIENCE, response.json())
             .await
             .ok()
             .and_then(Result::ok)
@@ -168,7 +177,10 @@ impl Reader {
     /// Remembers what became of the cursors.
     pub(super) fn opened(&mut self, json: &str) {
         let seen = match serde_json::from_str::<Open>(json) {
-            Ok(open) => Seen::Opened(open.streams.into_iter().map(told).collect()),
+            Ok(open) => {
+                self.heartbeat = open.heartbeat_ms.map_or(self.heartbeat, Duration::from_millis);
+                Seen::Opened(open.streams.into_iter().map(told).collect())
+            }
             Err(error) => Seen::Malformed { what: format!("{error} in {json}") },
         };
         self.see(seen);

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::history::Seen;
 
-use super::reader::{Reader, WATCHDOG};
+use super::reader::Reader;
 
 /// What a finished answer leaves behind.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(super) struct Finished {
 /// Reads until the end, or until nothing comes any more.
 pub(super) async fn read(reader: &mut Reader, mut response: Response) -> Finished {
     let (mut parser, mut finished) = (SseParser::default(), Finished::default());
-    while let Ok(Ok(Some(bytes))) = timeout(WATCHDOG, response.chunk()).await {
+    while let Ok(Ok(Some(bytes))) = timeout(reader.watchdog(), response.chunk()).await {
         for block in parser.push(&bytes) {
             take(reader, &block, &mut finished);
         }
