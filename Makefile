@@ -55,6 +55,7 @@ bench: $(CONSOLE) ## What the log, JSON, a call and a delivered event cost
 	cargo build --locked --release -p lastmile-tests --examples
 	cargo bench --locked -p lastmile-tests --bench unary
 	cargo bench --locked -p lastmile-tests --bench calls
+	cargo bench --locked -p lastmile-tests --bench fanout
 
 torture: ## Kills the core 30 times under writers, and looks whether all that was answered is there once
 	cargo build --locked -p lastmile-server --bins
