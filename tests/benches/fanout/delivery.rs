@@ -132,9 +132,9 @@ async fn heartbeats(edge: &mut Rival, bare: &[f64]) {
     let reads = edge.crowd.tally().await.reads as f64;
     edge.crowd.sleep().await;
     let used = after[0].since(&before[0]);
-    alone("heartbeats of 18,000: per second", reads / QUIET.as_secs_f64(), "");
+    alone("18,000 idle: heartbeats and positions per second", reads / QUIET.as_secs_f64(), "");
     compare(
-        "heartbeats of 18,000: edge, µs CPU each",
+        "18,000 idle: edge, µs CPU for each of them",
         &[used / reads],
         ("bare send()", &[median(bare.to_vec())]),
         "",
