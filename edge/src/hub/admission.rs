@@ -1,5 +1,7 @@
 //! Whether a subscriber may read a shared stream: asked before it joins, and again and again while it reads.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,16 +42,21 @@ impl Admission {
         self.upstream.unary(call, self.request.clone()).await.map(|_| ())
     }
 
-    /// Completes when the subscriber may not read any more, with the reason.
-    pub async fn lost(mut self) -> Error {
+    /// Completes when the subscriber may not read any more, with the reason. `doubt` is set while it may be so: then
+    /// nothing is to be delivered.
+    pub async fn lost(mut self, doubt: Arc<AtomicBool>) -> Error {
         loop {
+            doubt.store(false, Ordering::Relaxed);
             let ttl = self.ttl.mul_f64(rand::rng().random_range(0.8..=1.0));
             let mut is_urgent = true;
             tokio::select! {
                 () = sleep(ttl) => is_urgent = false,
                 // Spread a little: all readers hear of it at once.
                 changed = self.changes.changed() => match changed {
-                    Ok(()) => sleep(SPREAD.mul_f64(rand::random())).await,
+                    Ok(()) => {
+                        doubt.store(true, Ordering::Relaxed);
+                        sleep(SPREAD.mul_f64(rand::random())).await;
+                    }
                     Err(_) => sleep(ttl).await,
                 },
             }

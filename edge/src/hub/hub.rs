@@ -126,12 +126,8 @@ impl Hub {
         let key = Key::new(subject, audience, &call.metadata);
         let call = Arc::new(call);
         let (opening, part) = self.seat(&key, Arc::clone(&call), &subscription, &epoch).await?;
-        let part = part.by((!key.is_for_everyone()).then_some(call));
-        let part = match admission {
-            Some(admission) => part.as_long_as_not(admission.lost().boxed()),
-            None => part,
-        };
-        Ok((Some(opening), part))
+        let own = (!key.is_for_everyone()).then_some(call);
+        Ok((Some(opening), part.by(own).admitted(admission)))
     }
 
     /// Admits the subscriber where the stream is shared among those whom the backend admits.

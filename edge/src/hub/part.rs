@@ -4,16 +4,18 @@
 //! have brought next is dropped.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
 use futures_util::stream::{BoxStream, iter, once, unfold};
 
 use crate::cursor::{self, Place, Tag};
 use crate::error::{Code, Error, Result};
 use crate::upstream::Call;
 
+use super::admission::Admission;
 use super::feed::{Next, Seat};
 use super::item::Entry;
 use super::supply::{Line, Supply};
@@ -30,8 +32,15 @@ pub struct Part {
     way: Way,
     /// The reader's own call; none where the edge calls for all.
     own: Option<Arc<Call>>,
-    /// Completes when the reader may not read this stream any more.
-    lost: Option<BoxFuture<'static, Error>>,
+    admitted: Option<Admitted>,
+}
+
+/// How long a reader may read a stream that it was admitted to.
+struct Admitted {
+    /// Completes when it may not any more.
+    lost: BoxFuture<'static, Error>,
+    /// Set while that is being asked.
+    doubt: Arc<AtomicBool>,
 }
 
 enum Way {
@@ -45,13 +54,13 @@ enum Way {
 impl Part {
     /// A stream that had ended.
     pub fn over(key: &str, tag: Tag) -> Self {
-        Self { key: key.into(), tag, place: Some(Place::End), way: Way::Over, own: None, lost: None }
+        Self { key: key.into(), tag, place: Some(Place::End), way: Way::Over, own: None, admitted: None }
     }
 
     /// In the ring, where the seat is.
     pub fn seated(key: &str, seat: Seat, place: Option<Place>) -> Self {
         let tag = seat.feed().line.subject.tag.clone();
-        Self { key: key.into(), tag, place, way: Way::Ring(seat), own: None, lost: None }
+        Self { key: key.into(), tag, place, way: Way::Ring(seat), own: None, admitted: None }
     }
 
     /// By a call of its own, until it meets the ring.
@@ -62,7 +71,7 @@ impl Part {
         let place = supply.place().cloned();
         let tag = seat.feed().line.subject.tag.clone();
         let way = Way::Private { seat, private: supplied(supply), begins_now };
-        Self { key: key.into(), tag, place, way, own: None, lost: None }
+        Self { key: key.into(), tag, place, way, own: None, admitted: None }
     }
 
     /// Was opened with this call.
@@ -71,9 +80,12 @@ impl Part {
         self
     }
 
-    /// Ends as soon as `lost` completes.
-    pub fn as_long_as_not(mut self, lost: BoxFuture<'static, Error>) -> Self {
-        self.lost = Some(lost);
+    /// Ends when the reader may not read the stream any more.
+    pub fn admitted(mut self, admission: Option<Admission>) -> Self {
+        self.admitted = admission.map(|admission| {
+            let doubt = Arc::default();
+            Admitted { lost: admission.lost(Arc::clone(&doubt)).boxed(), doubt }
+        });
         self
     }
 
@@ -89,10 +101,13 @@ impl Part {
 
     /// The next item; `None` is a clean end.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Arc<Entry>>>> {
-        if let Some(lost) = &mut self.lost
-            && let Poll::Ready(error) = lost.as_mut().poll(cx)
-        {
-            return Poll::Ready(Err(error));
+        if let Some(Admitted { lost, doubt }) = &mut self.admitted {
+            if let Poll::Ready(error) = lost.as_mut().poll(cx) {
+                return Poll::Ready(Err(error));
+            }
+            if doubt.load(Ordering::Relaxed) {
+                return Poll::Pending;
+            }
         }
         loop {
             let entry = match std::mem::replace(&mut self.way, Way::Over) {
