@@ -15,7 +15,7 @@ use prost::Message;
 use rand::Rng;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::identity::Revocations;
 use crate::upstream::{Call, Messages, Upstream};
 
@@ -26,42 +26,44 @@ const TELL_PAUSE: Duration = Duration::from_millis(250);
 const SHORTEST_BACKOFF: Duration = Duration::from_millis(250);
 /// Short: until it is heard again, what is revoked goes on.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+/// When a backend that issues tokens is asked again that cannot tell what it revokes.
+const NOT_OFFERED: Duration = Duration::from_secs(60);
 
 /// Follows until the stream breaks, and begins again. Never ends.
 pub async fn follow(upstream: &Upstream, revocations: &Revocations) {
     let mut backoff = Backoff::default();
     let mut is_lost = false;
     loop {
-        // It belongs to no request.
-        let followed = follow_once(upstream, revocations, |is_first| {
-            backoff = Backoff::default();
-            if is_first && std::mem::take(&mut is_lost) {
-                tracing::info!("revocations are followed again");
+        let begun = Instant::now();
+        let followed = follow_once(upstream, revocations, || {
+            if std::mem::take(&mut is_lost) {
+                tracing::info!("revocations are heard again");
             }
         });
+        // It belongs to no request.
         let broken = followed.with_context(Context::new()).await;
+        let is_offered = !broken.as_ref().is_err_and(|error| error.code() == Code::Unimplemented);
         if !std::mem::replace(&mut is_lost, true) {
             let error = broken.err().map(|error| error.to_string()).unwrap_or_default();
             tracing::warn!(error, "revocations are not heard just now; those heard before go on to count");
         }
-        sleep(backoff.next()).await;
+        if begun.elapsed() > LONGEST_BACKOFF {
+            backoff = Backoff::default();
+        }
+        sleep(if is_offered { backoff.next() } else { NOT_OFFERED }).await;
     }
 }
 
-/// Follows one stream to its end; `heard` is called for each message, and told whether it is the first.
-async fn follow_once(
-    upstream: &Upstream,
-    revocations: &Revocations,
-    mut heard: impl FnMut(bool),
-) -> Result<()> {
+/// Follows one stream to its end; `heard` is called for each message.
+async fn follow_once(upstream: &Upstream, revocations: &Revocations, mut heard: impl FnMut()) -> Result<()> {
     let mut messages = open(upstream).await?;
-    let (mut tell_at, mut is_news, mut is_first) = (Instant::now(), false, true);
+    let (mut tell_at, mut is_news) = (Instant::now(), false);
     // Nobody told of what was changed while nobody listened.
-    let mut is_access_changed = true;
+    let (mut is_access_changed, mut is_first) = (false, true);
     let broken = loop {
         let message = tokio::select! {
             message = messages.next() => message,
-            () = sleep_until(tell_at), if is_news || is_access_changed && !is_first => {
+            () = sleep_until(tell_at), if is_news || is_access_changed => {
                 if std::mem::take(&mut is_news) {
                     revocations.tell();
                 }
@@ -74,9 +76,9 @@ async fn follow_once(
         };
         match message.and_then(|message| message.map(read).transpose()) {
             Ok(Some(revocation)) => {
-                is_access_changed |= revocation.access_changed;
+                is_access_changed |= revocation.access_changed | std::mem::take(&mut is_first);
                 is_news |= revocations.add(revocation);
-                heard(std::mem::take(&mut is_first));
+                heard();
             }
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),

@@ -57,7 +57,7 @@ pub(super) fn ended(history: &History, truth: &Truth, asked: Moment, entry: &Ent
         Seen::Closed { reason } => match reason.as_str() {
             "upstream_unavailable" | "drain" => in_trouble,
             "token_expired" => signed,
-            "access_lost" => denied(),
+            "access_lost" | "token_revoked" => denied(),
             "max_age" => true,
             _ => false,
         },
