@@ -55,6 +55,7 @@ bench: $(CONSOLE) ## What the log, JSON, a call and a delivered event cost
 	cargo build --locked --release -p lastmile-tests --examples
 	cargo bench --locked -p lastmile-tests --bench unary
 	cargo bench --locked -p lastmile-tests --bench calls
+	cargo bench --locked -p lastmile-tests --bench fanout
 
 torture: ## Kills, cuts and restores for 600 s or LASTMILE_TORTURE_SECONDS, and checks what every subscriber saw
 	cargo build --locked --workspace --bins --test torture

@@ -16,11 +16,12 @@ use crate::front::openapi::describe;
 use crate::front::{Document, Front, Shared, ops, own};
 use crate::guards::Guards;
 use crate::hub::{Hub, Manner};
-use crate::layer::{AddressLimit, CallerLimit, Keys};
+use crate::layer::{AddressLimit, CallerLimit, Keys, StreamLimit, Tickets};
 use crate::learn::{Learner, LoadError};
 use crate::openapi;
 use crate::reload;
 use crate::schema::{Schema, Source};
+use crate::shutdown::Shutdown;
 use crate::upstream::Upstream;
 
 /// An edge in front of its backends. Cheap to clone.
@@ -29,6 +30,7 @@ pub struct Edge {
     front: Shared,
     freshness: Arc<Freshness>,
     addresses: Arc<AddressLimit>,
+    time_is_up: CancellationToken,
 }
 
 impl Edge {
@@ -56,8 +58,10 @@ impl Edge {
             document: Document::default(),
             keys: Keys::new(config.auth.clone(), upstream.clone())?,
             hub: Hub::new(upstream.clone(), manner(&config)?),
+            tickets: Tickets::new(config.auth.ticket_key.as_ref())?,
             upstream,
             caller_limit: CallerLimit::default(),
+            stream_limit: StreamLimit::new(&config.limits, &config.streams),
             request_headers: header_names("calls.request_headers", &config.calls.request_headers)?,
             response_headers: header_names("calls.response_headers", &config.calls.response_headers)?,
             drain: CancellationToken::new(),
@@ -66,7 +70,7 @@ impl Edge {
         };
         let front = Arc::new(front);
         let freshness = Arc::new(Freshness::new(learner, Arc::clone(&front)));
-        Ok(Self { front, freshness, addresses: Arc::new(addresses) })
+        Ok(Self { front, freshness, addresses: Arc::new(addresses), time_is_up: CancellationToken::new() })
     }
 
     pub fn config(&self) -> &EdgeConfig {
@@ -76,6 +80,15 @@ impl Edge {
     /// Cancelled when the edge is to shut down.
     pub fn drain(&self) -> &CancellationToken {
         &self.front.drain
+    }
+
+    /// How the listener for browsers ends: open calls are answered before it cuts them.
+    pub fn shutdown(&self) -> Shutdown {
+        Shutdown {
+            drain: self.front.drain.clone(),
+            grace: self.front.config.drain.grace,
+            time_is_up: self.time_is_up.clone(),
+        }
     }
 
     /// Fetches descriptors and compiles them with the rules.
@@ -105,7 +118,7 @@ impl Edge {
     }
 
     /// Waits for backends that were not there at the start, then takes over changed descriptors; the last good schema
-    /// stays when the new one is wrong.
+    /// stays when the new one is wrong. Meanwhile hears which tokens are revoked.
     ///
     /// # Errors
     /// What is wrong with the first schema.
@@ -113,13 +126,27 @@ impl Edge {
         let tidy = || {
             self.addresses.tidy();
             self.front.caller_limit.tidy();
+            self.front.keys.revocations().tidy();
         };
-        self.freshness.keep(tidy).await
+        tokio::select! {
+            outcome = self.freshness.keep(tidy) => outcome,
+            () = self.front.keys.follow_revocations() => Ok(()),
+            () = self.pass_on_access_changes() => Ok(()),
+        }
+    }
+
+    /// Has whoever reads a shared stream admitted again when somebody may have lost a right. Never ends.
+    async fn pass_on_access_changes(&self) {
+        let mut changes = self.front.keys.revocations().access_changes();
+        while changes.changed().await.is_ok() {
+            self.front.hub.ask_again();
+        }
+        std::future::pending().await
     }
 
     /// What browsers reach.
     pub fn router(&self) -> Router {
-        let guards = Arc::new(Guards::new(&self.front, Arc::clone(&self.addresses)));
+        let guards = Arc::new(Guards::new(&self.front, Arc::clone(&self.addresses), self.time_is_up.clone()));
         let guarded = service_fn(move |request| {
             let guards = Arc::clone(&guards);
             // Boxed: what a request needs is not kept between the requests of a connection.

@@ -1,7 +1,7 @@
 //! The accept loop: bounded connections, tuned buffers, one token that drains them all.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,9 +21,12 @@ use tower::{ServiceExt, service_fn};
 
 use crate::app::Edge;
 use crate::config::LimitsConfig;
-use crate::layer::Peer;
+use crate::layer::{Crowded, Peer, Place, Places, network};
 use crate::learn::LoadError;
+use crate::shutdown::Shutdown;
 
+/// Connections of one address above its limit that are told so, instead of being closed.
+const TOLD: usize = 16;
 /// Tries to find a port that is free for both families.
 const ATTEMPTS: usize = 16;
 
@@ -73,12 +76,12 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), LoadError> {
     let config = edge.config();
-    let (drain, grace) = (edge.drain().clone(), config.drain.grace);
+    let drain = edge.drain().clone();
     // The admin listener outlives the drain, so that operators can watch it.
     let stop_admin = CancellationToken::new();
-    let admin =
-        tokio::spawn(serve(admin, edge.admin(), config.limits.clone(), stop_admin.clone(), Duration::ZERO));
-    let http = tokio::spawn(serve(http, edge.router(), config.limits.clone(), drain.clone(), grace));
+    let at_once = Shutdown::new(stop_admin.clone(), Duration::ZERO);
+    let admin = tokio::spawn(serve(admin, edge.admin(), config.limits.clone(), at_once));
+    let http = tokio::spawn(serve(http, edge.router(), config.limits.clone(), edge.shutdown()));
     let outcome = tokio::select! {
         outcome = edge.keep_fresh() => outcome,
         () = shutdown => Ok(()),
@@ -106,17 +109,12 @@ async fn reload_on_hangup(edge: &Edge) {
     std::future::pending::<()>().await;
 }
 
-/// Serves until `drain` is cancelled, then lets what is open end, at most for `grace`.
-pub async fn serve(
-    listeners: Listeners,
-    router: Router,
-    limits: LimitsConfig,
-    drain: CancellationToken,
-    grace: Duration,
-) {
+/// Serves until the shutdown begins, then lets what is open end, at most for its grace.
+pub async fn serve(listeners: Listeners, router: Router, limits: LimitsConfig, shutdown: Shutdown) {
     let connections = TaskTracker::new();
     let permits = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
-    let server = Arc::new(Server { router, limits, drain: drain.clone() });
+    let server =
+        Arc::new(Server { router, limits, drain: shutdown.drain.clone(), addresses: Arc::default() });
     let accepting = TaskTracker::new();
     for listener in listeners.0 {
         accepting.spawn(accept(listener, Arc::clone(&server), Arc::clone(&permits), connections.clone()));
@@ -124,7 +122,7 @@ pub async fn serve(
     accepting.close();
     accepting.wait().await;
     connections.close();
-    if timeout(grace, connections.wait()).await.is_err() {
+    if !shutdown.ends(connections.wait()).await {
         tracing::warn!(open = connections.len(), "connections were still open and are cut");
     }
 }
@@ -133,6 +131,7 @@ struct Server {
     router: Router,
     limits: LimitsConfig,
     drain: CancellationToken,
+    addresses: Arc<Places>,
 }
 
 async fn accept(
@@ -155,20 +154,47 @@ async fn accept(
                 continue;
             }
         };
+        let Some(room) = server.room(peer.ip()) else {
+            tracing::warn!("too many connections of one address; one was refused");
+            continue;
+        };
         let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
             tracing::warn!(limit = server.limits.connections, "too many connections; one was refused");
             continue;
         };
         let server = Arc::clone(&server);
         connections.spawn(async move {
-            server.connection(stream, peer).await;
-            drop(permit);
+            match room.is_crowded {
+                // Only to be told so.
+                true => _ = timeout(server.limits.head_timeout, server.connection(stream, peer, true)).await,
+                false => server.connection(stream, peer, false).await,
+            }
+            drop((permit, room));
         });
     }
 }
 
+/// A connection's place among those of its address.
+struct Room {
+    _place: Option<Place>,
+    /// It is one too many, and let in to be told so.
+    is_crowded: bool,
+}
+
 impl Server {
-    async fn connection(&self, stream: TcpStream, peer: SocketAddr) {
+    /// None when there is not even room for an answer.
+    fn room(&self, address: IpAddr) -> Option<Room> {
+        if self.limits.trusted_proxies.contains(&address.to_canonical()) {
+            return Some(Room { _place: None, is_crowded: false });
+        }
+        let (holder, most) = (network(address), self.limits.connections_per_address);
+        let free = self.addresses.take(&holder, most);
+        let is_crowded = free.is_none();
+        let place = free.or_else(|| self.addresses.take(&holder, most.saturating_add(TOLD)))?;
+        Some(Room { _place: Some(place), is_crowded })
+    }
+
+    async fn connection(&self, stream: TcpStream, peer: SocketAddr, is_crowded: bool) {
         let limits = &self.limits;
         // Events are small and must not wait for each other.
         let _ = stream.set_nodelay(true);
@@ -198,6 +224,9 @@ impl Server {
         let router = self.router.clone();
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
+            if is_crowded {
+                request.extensions_mut().insert(Crowded);
+            }
             router.clone().oneshot(request.map(Body::new))
         });
         let connection =

@@ -57,6 +57,10 @@ pub struct StreamsConfig {
     /// Request headers that reach the backend on streams that several callers share; each of their values has a stream of
     /// its own.
     pub shared_headers: Vec<String>,
+    /// Streams that are opened a second on average, on all connections together.
+    pub opens_per_second: u32,
+    /// Streams that are opened at once after a quiet time.
+    pub opens_burst: u32,
 }
 
 impl Default for StreamsConfig {
@@ -70,6 +74,8 @@ impl Default for StreamsConfig {
             memory: 256 << 20,
             linger: Duration::from_secs(5),
             shared_headers: Vec::new(),
+            opens_per_second: 2000,
+            opens_burst: 10_000,
         }
     }
 }

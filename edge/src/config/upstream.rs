@@ -35,6 +35,7 @@ pub struct UpstreamConfig {
     /// Calls that one connection carries at once; more of them open a further one.
     pub max_streams: usize,
     pub tls: TlsConfig,
+    pub breaker: BreakerConfig,
 }
 
 impl Default for UpstreamConfig {
@@ -52,6 +53,7 @@ impl Default for UpstreamConfig {
             // streams that never end.
             max_streams: 100,
             tls: TlsConfig::default(),
+            breaker: BreakerConfig::default(),
         }
     }
 }
@@ -75,6 +77,37 @@ pub struct TlsConfig {
     pub key: Option<PathBuf>,
     /// The name in the backend's certificate; the URL's host when left out.
     pub server_name: Option<String>,
+}
+
+/// When calls are kept from a process that fails them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BreakerConfig {
+    pub enabled: bool,
+    /// Of all calls in the window, the share that fails, from 0 to 1.
+    pub failure_rate: f64,
+    /// Fewer calls than this in the window say nothing.
+    pub minimum_calls: u32,
+    #[serde(with = "humantime_serde")]
+    pub window: Duration,
+    /// How long no call is let through, at first; doubled when the trials fail, up to 16 times this.
+    #[serde(with = "humantime_serde")]
+    pub pause: Duration,
+    /// Calls that then have to go well.
+    pub trials: u32,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            failure_rate: 0.5,
+            minimum_calls: 20,
+            window: Duration::from_secs(10),
+            pause: Duration::from_secs(5),
+            trials: 3,
+        }
+    }
 }
 
 /// The text of a header, which may be a secret: only the names of variables in it are ever shown.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::hub::outcome::Outcome;
 use crate::hub::{Item, Opening, Reader};
+use crate::reasons::CloseReason;
 use crate::transcode::line::control;
 
 use super::chunk::Chunk;
@@ -62,7 +63,7 @@ impl Framing for Array {
 
     fn fail(&mut self, _: &Value, _: &mut Chunk) {}
 
-    fn close(&mut self, _: &str, _: Option<&str>, _: Duration, _: &mut Chunk) {}
+    fn close(&mut self, _: CloseReason, _: Option<&str>, _: Duration, _: &mut Chunk) {}
 
     fn breaks_on_failure(&self) -> bool {
         true

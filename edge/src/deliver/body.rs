@@ -12,11 +12,14 @@ use bytes::Bytes;
 use http_body::Frame;
 use rand::Rng;
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
+use crate::ending::Ending;
 use crate::error::{Code, Error, Result};
 use crate::error_style::ErrorStyle;
 use crate::hub::{Entry, Reader};
+use crate::identity::{Over, Standing};
+use crate::reasons::CloseReason;
 use crate::upstream::late;
 
 use super::chunk::Chunk;
@@ -32,8 +35,8 @@ const COALESCED: usize = 16 * 1024;
 pub struct Pace {
     pub heartbeat: Duration,
     pub max_age: Option<Duration>,
-    /// When the caller's token is over.
-    pub expires_at: Option<Instant>,
+    /// Whether the caller's token is still good.
+    pub standing: Standing,
     /// When the caller's own time limit is over.
     pub deadline: Option<Instant>,
     pub retry: Duration,
@@ -41,6 +44,8 @@ pub struct Pace {
     /// Browsers come back spread over this time after a drain.
     pub drain_window: Duration,
     pub errors: ErrorStyle,
+    /// For the access log.
+    pub ending: Ending,
 }
 
 /// The body is broken off on purpose: what was sent is not the whole.
@@ -52,8 +57,8 @@ pub struct BrokenOff;
 pub fn body(reader: Reader, framing: Box<dyn Framing>, pace: Pace) -> Body {
     Body::new(Writer {
         phase: Phase::Opening,
-        clock: Clock::new(pace.heartbeat, pace.max_age.map(jittered), pace.expires_at, pace.deadline),
-        drained: Box::pin(pace.drain.clone().cancelled_owned()),
+        clock: Clock::new(pace.heartbeat, pace.max_age.map(jittered), pace.deadline),
+        over: Box::pin(over(pace.drain.clone(), pace.standing.clone())),
         reader,
         framing,
         pace,
@@ -66,7 +71,7 @@ struct Writer {
     framing: Box<dyn Framing>,
     pace: Pace,
     clock: Clock,
-    drained: Pin<Box<WaitForCancellationFutureOwned>>,
+    over: Pin<Box<dyn Future<Output = CloseReason> + Send>>,
 }
 
 #[derive(Clone, Copy)]
@@ -116,15 +121,17 @@ impl Writer {
     }
 
     fn poll_live(&mut self, cx: &mut Context<'_>, out: &mut Chunk) -> Poll<()> {
-        if self.drained.as_mut().poll(cx).is_ready() {
-            let slot = self.pace.drain_window.mul_f64(rand::rng().random_range(0.0..=1.0));
-            self.close("drain", slot, out);
+        if let Poll::Ready(reason) = self.over.as_mut().poll(cx) {
+            let retry = match reason {
+                CloseReason::Drain => self.pace.drain_window.mul_f64(rand::rng().random_range(0.0..=1.0)),
+                _ => self.pace.retry,
+            };
+            self.close(reason, retry, out);
             return Poll::Ready(());
         }
         let due = self.clock.poll(cx);
         match due {
-            Poll::Ready(Due::MaxAge) => self.close("max_age", self.pace.retry, out),
-            Poll::Ready(Due::TokenExpired) => self.close("token_expired", self.pace.retry, out),
+            Poll::Ready(Due::MaxAge) => self.close(CloseReason::MaxAge, self.pace.retry, out),
             Poll::Ready(Due::Deadline) => self.fail(&late(), out),
             Poll::Ready(Due::Heartbeat) | Poll::Pending => {
                 self.poll_items(cx, out);
@@ -155,6 +162,7 @@ impl Writer {
             Ok(None) => {
                 let token = self.reader.token();
                 self.framing.end(token.as_deref(), out);
+                self.pace.ending.tell("OK");
                 self.phase = Phase::Ended;
             }
             Err(error) => self.fail(&error, out),
@@ -167,11 +175,13 @@ impl Writer {
             // Something else failed than the stream: the browser continues where it is.
             return self.close(reason, self.pace.retry, out);
         }
+        self.pace.ending.tell(error.code().name());
         self.phase = if self.framing.breaks_on_failure() { Phase::Breaking } else { Phase::Ended };
         self.framing.fail(&self.pace.errors.json(error), out);
     }
 
-    fn close(&mut self, reason: &str, retry: Duration, out: &mut Chunk) {
+    fn close(&mut self, reason: CloseReason, retry: Duration, out: &mut Chunk) {
+        self.pace.ending.tell(reason.name());
         let before = out.len();
         let token = self.reader.token();
         self.framing.close(reason, token.as_deref(), retry, out);
@@ -181,11 +191,21 @@ impl Writer {
 }
 
 /// Why it is worth coming back; `None` when it is not.
-fn close_reason(error: &Error) -> Option<&'static str> {
+fn close_reason(error: &Error) -> Option<CloseReason> {
     match (error.code(), error.reason_text()) {
-        (Code::Unavailable, _) => Some("upstream_unavailable"),
-        (Code::PermissionDenied, "ACCESS_LOST") => Some("access_lost"),
-        (Code::ResourceExhausted, "SLOW_CONSUMER") => Some("slow_consumer"),
-        _ => None,
+        (Code::Unavailable, _) => Some(CloseReason::UpstreamUnavailable),
+        (Code::PermissionDenied, "ACCESS_LOST") => Some(CloseReason::AccessLost),
+        (Code::ResourceExhausted, "SLOW_CONSUMER") => Some(CloseReason::SlowConsumer),
+        // The backend may notice first.
+        _ => Over::of(error).map(Over::reason),
+    }
+}
+
+/// Completes when the edge or the caller's token is over.
+async fn over(drain: CancellationToken, standing: Standing) -> CloseReason {
+    tokio::select! {
+        biased;
+        () = drain.cancelled() => CloseReason::Drain,
+        over = standing.over() => over.reason(),
     }
 }

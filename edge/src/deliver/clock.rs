@@ -13,7 +13,6 @@ use super::jitter::jittered;
 pub enum Due {
     Heartbeat,
     MaxAge,
-    TokenExpired,
     Deadline,
 }
 
@@ -24,19 +23,14 @@ pub struct Clock {
     /// Jittered once for each connection, so that not all of them beat together.
     heartbeat: Duration,
     written: Instant,
-    ends: [(Option<Instant>, Due); 3],
+    ends: [(Option<Instant>, Due); 2],
 }
 
 impl Clock {
-    pub fn new(
-        heartbeat: Duration,
-        max_age: Option<Duration>,
-        expires_at: Option<Instant>,
-        deadline: Option<Instant>,
-    ) -> Self {
+    pub fn new(heartbeat: Duration, max_age: Option<Duration>, deadline: Option<Instant>) -> Self {
         let written = Instant::now();
         let max_age = max_age.and_then(|age| written.checked_add(age));
-        let ends = [(max_age, Due::MaxAge), (expires_at, Due::TokenExpired), (deadline, Due::Deadline)];
+        let ends = [(max_age, Due::MaxAge), (deadline, Due::Deadline)];
         let mut clock =
             Self { timer: Box::pin(sleep_until(written)), heartbeat: jittered(heartbeat), written, ends };
         clock.arm();

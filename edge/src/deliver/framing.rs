@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::hub::outcome::GapReason;
 use crate::hub::{Item, Opening, Reader};
+use crate::reasons::CloseReason;
 
 use super::chunk::Chunk;
 
@@ -22,7 +23,7 @@ pub trait Framing: Send {
     /// The stream failed, with this error.
     fn fail(&mut self, error: &Value, out: &mut Chunk);
     /// The edge ends the stream, which can be continued after `retry`.
-    fn close(&mut self, reason: &str, token: Option<&str>, retry: Duration, out: &mut Chunk);
+    fn close(&mut self, reason: CloseReason, token: Option<&str>, retry: Duration, out: &mut Chunk);
     /// Whether a failure also breaks off the body, so that no client takes it for complete.
     fn breaks_on_failure(&self) -> bool;
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Code, Error};
 use crate::hub::{Item, Opening, Reader};
+use crate::reasons::CloseReason;
 use crate::rpc_status;
 use crate::transcode::line::line;
 
@@ -43,8 +44,8 @@ impl Framing for GatewayLines {
         out.write(&line(json!({ "error": error }).to_string().as_bytes()));
     }
 
-    fn close(&mut self, reason: &str, _: Option<&str>, _: Duration, out: &mut Chunk) {
-        let message = format!("The edge ends this stream ({reason}). Open it again.");
+    fn close(&mut self, reason: CloseReason, _: Option<&str>, _: Duration, out: &mut Chunk) {
+        let message = format!("The edge ends this stream ({}). Open it again.", reason.name());
         error_line(&Error::new(Code::Unavailable, "STREAM_CLOSED", message), out);
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::hub::{Item, Opening, Outcome, Reader};
+use crate::reasons::CloseReason;
 use crate::transcode::line::control;
 
 use super::chunk::Chunk;
@@ -56,9 +57,9 @@ impl Framing for Lines {
         out.write(&control("error", error));
     }
 
-    fn close(&mut self, reason: &str, token: Option<&str>, retry: Duration, out: &mut Chunk) {
+    fn close(&mut self, reason: CloseReason, token: Option<&str>, retry: Duration, out: &mut Chunk) {
         let retry = retry.as_millis() as u64;
-        out.write(&control("close", &json!({ "reason": reason, "cursor": token, "retryMs": retry })));
+        out.write(&control("close", &json!({ "reason": reason.name(), "cursor": token, "retryMs": retry })));
     }
 
     fn breaks_on_failure(&self) -> bool {

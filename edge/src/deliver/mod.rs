@@ -2,6 +2,7 @@
 
 pub mod headers;
 pub mod chunk;
+pub mod held;
 pub mod framing;
 pub mod sse;
 pub mod lines;
@@ -17,6 +18,7 @@ pub use chunk::Chunk;
 pub use framing::Framing;
 pub use gateway::GatewayLines;
 pub use headers::stream_headers;
+pub use held::held;
 pub use jitter::jittered;
 pub use lines::Lines;
 pub use sse::Sse;

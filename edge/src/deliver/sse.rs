@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::hub::{Item, Opening, Reader};
+use crate::reasons::CloseReason;
 use crate::transcode::sse::{HEARTBEAT, block, field, retry};
 
 use super::chunk::Chunk;
@@ -69,9 +70,9 @@ impl Framing for Sse {
         control("lm-error", None, error, out);
     }
 
-    fn close(&mut self, reason: &str, _: Option<&str>, after: Duration, out: &mut Chunk) {
+    fn close(&mut self, reason: CloseReason, _: Option<&str>, after: Duration, out: &mut Chunk) {
         out.write(&retry(after.as_millis() as u64));
-        control("lm-close", None, &json!({ "reason": reason }), out);
+        control("lm-close", None, &json!({ "reason": reason.name() }), out);
     }
 
     fn breaks_on_failure(&self) -> bool {

@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::hub::{Item, Reader};
 use crate::schema::method::Stream;
 
-use super::envelope;
 use super::exchange::Exchange;
+use super::rest::envelope;
 use super::stream::{Opened, heartbeat_events, open};
 
 /// One answer holds about this much; the rest is for the next.
@@ -28,8 +28,8 @@ pub async fn poll(exchange: &Exchange, rule: &Stream, wait: Duration) -> Result<
     let parameters = exchange.parameters()?;
     // Here they would change nothing, but a misspelt one must not pass unnoticed.
     heartbeat_events(exchange, &parameters)?;
-    let mut reader = match open(exchange, rule, &parameters).await? {
-        Opened::Reader(reader) => reader,
+    let (mut reader, _place) = match open(exchange, rule, &parameters).await? {
+        Opened::Reader(reader, place) => (reader, place),
         Opened::Ended => return Ok((StatusCode::NO_CONTENT, applied(wait)).into_response()),
     };
     let mut array = Array::default();
@@ -71,9 +71,11 @@ async fn collect(
     mut until: Instant,
 ) -> Result<usize> {
     let mut events = 0;
+    let standing = exchange.caller.standing();
     while json.len() < ENOUGH_BYTES {
         let item = tokio::select! {
             item = timeout_at(until, reader.next()) => item,
+            over = standing.over() => Ok(Err(over.error())),
             () = exchange.front.drain.cancelled() => break,
         };
         let Ok(item) = item else { break };

@@ -8,10 +8,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::error::{Code, Error, Result};
+use crate::identity::Over;
 use crate::upstream::{Call, Upstream};
 
 /// How long an admission outlives a backend that does not answer whether it still holds.
 const PATIENCE: Duration = Duration::from_secs(30);
+const SPREAD: Duration = Duration::from_millis(300);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// How to ask whether one subscriber may read.
@@ -42,12 +44,20 @@ impl Admission {
     pub async fn lost(mut self) -> Error {
         loop {
             let ttl = self.ttl.mul_f64(rand::rng().random_range(0.8..=1.0));
+            let mut is_urgent = true;
             tokio::select! {
-                () = sleep(ttl) => {}
-                changed = self.changes.changed() => if changed.is_err() { sleep(ttl).await },
+                () = sleep(ttl) => is_urgent = false,
+                // Spread a little: all readers hear of it at once.
+                changed = self.changes.changed() => match changed {
+                    Ok(()) => sleep(SPREAD.mul_f64(rand::random())).await,
+                    Err(_) => sleep(ttl).await,
+                },
             }
-            if let Err(error) = self.ask_patiently().await {
-                return error;
+            match self.ask_patiently().await {
+                Ok(()) => {}
+                // Nobody can be asked by it any more. The stream outlives it for a while, unless a right may be gone.
+                Err(error) if Over::of(&error) == Some(Over::Expired) && !is_urgent => {}
+                Err(error) => return error,
             }
         }
     }
@@ -59,7 +69,7 @@ impl Admission {
                 Err(error) if is_passing(&error) && Instant::now() < until => {
                     sleep(PAUSE.mul_f64(0.5 + rand::random::<f64>())).await;
                 }
-                Err(error) if is_passing(&error) => return Err(error),
+                Err(error) if is_passing(&error) || Over::of(&error).is_some() => return Err(error),
                 Err(error) => {
                     tracing::info!(%error, "a subscriber may not read a stream any more");
                     let message = "You may not read this stream any more.";

@@ -140,7 +140,7 @@ impl Feed {
             state.ring.rebase(opened.place.clone());
             state.is_live = is_live;
         }
-        // It is begun once.
+        // It begins once; a failure afterwards is its end.
         let _ = self.opened.set(opened);
     }
 

@@ -124,7 +124,9 @@ impl Hub {
         let mut call = ask.call.clone();
         call.metadata = audience.metadata(&call.metadata, &self.0.manner.shared_headers);
         let key = Key::new(subject, audience, &call.metadata);
-        let (opening, part) = self.seat(&key, Arc::new(call), &subscription, &epoch).await?;
+        let call = Arc::new(call);
+        let (opening, part) = self.seat(&key, Arc::clone(&call), &subscription, &epoch).await?;
+        let part = part.by((!key.is_for_everyone()).then_some(call));
         let part = match admission {
             Some(admission) => part.as_long_as_not(admission.lost().boxed()),
             None => part,
@@ -229,9 +231,10 @@ impl Hub {
             ));
         }
         seat.step_aside();
+        let is_of_now = !matches!(start, Start::After(_));
         let (supply, outcome) = Supply::open(feed.line.clone(), start, &subscription.resume).await?;
         let place = supply.place().cloned();
-        Ok((opening(subscription, outcome, None, place), Part::behind(&subscription.key, seat, supply)))
+        Ok((opening(subscription, outcome, None, place), Part::behind(&subscription.key, seat, supply, is_of_now)))
     }
 
     /// The feed whose numbers a cursor holds, where the backend has none: it lives for a while after its reader is cut off.

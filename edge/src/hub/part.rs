@@ -12,6 +12,7 @@ use futures_util::stream::{BoxStream, iter, once, unfold};
 
 use crate::cursor::{self, Place, Tag};
 use crate::error::{Code, Error, Result};
+use crate::upstream::Call;
 
 use super::feed::{Next, Seat};
 use super::item::Entry;
@@ -27,6 +28,8 @@ pub struct Part {
     tag: Tag,
     place: Option<Place>,
     way: Way,
+    /// The reader's own call; none where the edge calls for all.
+    own: Option<Arc<Call>>,
     /// Completes when the reader may not read this stream any more.
     lost: Option<BoxFuture<'static, Error>>,
 }
@@ -35,28 +38,37 @@ enum Way {
     /// In the ring.
     Ring(Seat),
     /// By a call of its own; the seat keeps the feed.
-    Private(Seat, Private),
+    Private { seat: Seat, private: Private, begins_now: bool },
     Over,
 }
 
 impl Part {
     /// A stream that had ended.
     pub fn over(key: &str, tag: Tag) -> Self {
-        Self { key: key.into(), tag, place: Some(Place::End), way: Way::Over, lost: None }
+        Self { key: key.into(), tag, place: Some(Place::End), way: Way::Over, own: None, lost: None }
     }
 
     /// In the ring, where the seat is.
     pub fn seated(key: &str, seat: Seat, place: Option<Place>) -> Self {
         let tag = seat.feed().line.subject.tag.clone();
-        Self { key: key.into(), tag, place, way: Way::Ring(seat), lost: None }
+        Self { key: key.into(), tag, place, way: Way::Ring(seat), own: None, lost: None }
     }
 
     /// By a call of its own, until it meets the ring.
-    pub fn behind(key: &str, seat: Seat, supply: Supply) -> Self {
+    ///
+    /// `begins_now`: the call brings only what happens from now on.
+    pub fn behind(key: &str, seat: Seat, supply: Supply, begins_now: bool) -> Self {
         seat.step_aside();
         let place = supply.place().cloned();
         let tag = seat.feed().line.subject.tag.clone();
-        Self { key: key.into(), tag, place, way: Way::Private(seat, supplied(supply)), lost: None }
+        let way = Way::Private { seat, private: supplied(supply), begins_now };
+        Self { key: key.into(), tag, place, way, own: None, lost: None }
+    }
+
+    /// Was opened with this call.
+    pub fn by(mut self, own: Option<Arc<Call>>) -> Self {
+        self.own = own;
+        self
     }
 
     /// Ends as soon as `lost` completes.
@@ -94,19 +106,19 @@ impl Part {
                         continue;
                     }
                     Poll::Ready(Next::End) => return self.end(),
-                    Poll::Ready(Next::Failed(error)) => return Poll::Ready(Err(error)),
+                    Poll::Ready(Next::Failed(error)) => return Poll::Ready(Err(self.blame(error, &seat))),
                     Poll::Pending => {
                         self.way = Way::Ring(seat);
                         return Poll::Pending;
                     }
                 },
-                Way::Private(seat, mut private) => {
-                    if self.meets_ring(&seat) {
+                Way::Private { seat, mut private, begins_now } => {
+                    if self.meets_ring(&seat, begins_now) {
                         self.way = Way::Ring(seat);
                         continue;
                     }
                     let polled = private.poll_next_unpin(cx);
-                    self.way = Way::Private(seat, private);
+                    self.way = Way::Private { seat, private, begins_now };
                     match ready!(polled) {
                         Some(Ok(Some(entry))) => Arc::new(entry),
                         Some(Ok(None)) => return self.end(),
@@ -126,13 +138,22 @@ impl Part {
         Poll::Ready(Ok(None))
     }
 
-    fn meets_ring(&self, seat: &Seat) -> bool {
+    fn meets_ring(&self, seat: &Seat, begins_now: bool) -> bool {
         let met = self.place.as_ref().is_some_and(|place| seat.join_safely(place).is_some());
-        if met {
-            // A call that began later than the feed has met it.
+        if met && begins_now {
             seat.feed().set_live();
         }
         met
+    }
+
+    /// A credential that the backend refused may be another's: whoever has a good one comes back with it.
+    fn blame(&self, error: Error, seat: &Seat) -> Error {
+        let is_own = |own: &Arc<Call>| Arc::ptr_eq(own, &seat.feed().line.call.load());
+        if error.code() != Code::Unauthenticated || self.own.as_ref().is_some_and(is_own) {
+            return error;
+        }
+        let message = "The credential with which the stream was read is over. Open it again.";
+        Error::new(Code::Unavailable, "UPSTREAM_UNAVAILABLE", message)
     }
 
     /// What the ring has dropped is asked for again; without a cursor it cannot be.
@@ -144,7 +165,7 @@ impl Part {
         };
         let private = caught_up(line.clone(), cursor.clone());
         seat.step_aside();
-        Ok(Way::Private(seat, private))
+        Ok(Way::Private { seat, private, begins_now: false })
     }
 }
 

@@ -29,11 +29,13 @@ pub async fn pump(
             () = feed.abandoned(linger) => if registry.close(&key, &feed) { return },
         }
     };
-    let has_failed = ended.is_err();
+    let failed = ended.as_ref().err().cloned();
     feed.end(ended);
-    if has_failed {
-        // Who comes next may have more luck with a feed of its own.
-        return registry.forget(&key, &feed);
+    if let Some(error) = failed {
+        // Who comes next may have more luck with a feed of its own. Before anybody hears of the failure, so that nobody
+        // finds this one again.
+        registry.forget(&key, &feed);
+        return feed.begin(Err(error), false);
     }
     // Who was cut off before the end may still come for what is left.
     loop {
@@ -45,17 +47,9 @@ pub async fn pump(
 }
 
 async fn fill(feed: &Feed, start: &Start, resume: &Resume) -> Result<()> {
-    let mut supply = match Supply::open(feed.line.clone(), start.clone(), resume).await {
-        Ok((supply, outcome)) => {
-            let is_live = *start == Start::Now || matches!(outcome, Outcome::Gap(_));
-            feed.begin(Ok(Opened { outcome, place: supply.place().cloned() }), is_live);
-            supply
-        }
-        Err(error) => {
-            feed.begin(Err(error.clone()), false);
-            return Err(error);
-        }
-    };
+    let (mut supply, outcome) = Supply::open(feed.line.clone(), start.clone(), resume).await?;
+    let is_live = *start == Start::Now || matches!(outcome, Outcome::Gap(_));
+    feed.begin(Ok(Opened { outcome, place: supply.place().cloned() }), is_live);
     while let Some(entry) = supply.next().await? {
         feed.push(entry);
         feed.room().await;

@@ -114,7 +114,7 @@ impl Supply {
             self.breaks += 1;
             if self.breaks == BREAKS {
                 let message = "The backend has lost an event of this stream.";
-                return Err(Error::new(Code::DataLoss, "UPSTREAM_BREAK", message));
+                return Err(Error::new(Code::DataLoss, "EVENT_LOST", message));
             }
         }
         let mut attempts = Attempts::new(cursor.clone());
@@ -186,7 +186,7 @@ fn told(reason: GapReason, source: &Source) -> Result<Entry> {
     // Without a position it would be told that the stream stands where it cannot go on.
     let Some(place) = source.place() else {
         let message = "The backend owes a position message first.";
-        return Err(Error::new(Code::Internal, "POSITION_MISSING", message));
+        return Err(Error::new(Code::Unavailable, "POSITION_MISSING", message));
     };
     Ok(Entry { item: Item::Gap(reason), place })
 }

@@ -76,7 +76,6 @@ impl Upstream {
     where
         S: Stream<Item = Bytes> + Send + 'static,
     {
-        let call = self.limited(call);
         let request = call.request(()).map(|()| messages);
         let answer = call.within(async {
             let mut grpc = self.grpc().await.map_err(|status| call.error(&status))?;

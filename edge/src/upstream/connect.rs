@@ -157,6 +157,7 @@ fn backend(config: &UpstreamConfig, names: &Names, news: &News) -> Result<Arc<Ba
         headers: headers(config)?,
         credential: credential(config)?,
         max_streams: config.max_streams.max(1),
+        breaker: config.breaker,
         news: news.clone(),
     };
     Backend::start(manner, config.timeout, targets, names.clone())

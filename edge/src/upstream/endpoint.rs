@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,16 +11,20 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body::Frame;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::transport::Channel;
 use tower::{Service, ServiceExt};
 
+use crate::config::BreakerConfig;
+
+use super::breaker::{Breaker, BreakerState, Change, Pass};
 use super::details;
-use super::failure::Failure;
+use super::failure::{Failure, Shed};
 use super::news::News;
 use super::target::Target;
+use super::verdict::Verdict;
 
 const FIRST_PROBE: Duration = Duration::from_millis(100);
 const SLOWEST_PROBE: Duration = Duration::from_secs(5);
@@ -42,6 +46,7 @@ pub(super) struct Manner {
     pub(super) credential: Option<HeaderValue>,
     /// Calls that one connection carries at once.
     pub(super) max_streams: usize,
+    pub(super) breaker: BreakerConfig,
     pub(super) news: News,
 }
 
@@ -56,6 +61,10 @@ pub(super) struct Endpoint {
     connections: ArcSwap<Vec<Arc<Connection>>>,
     changing: Mutex<()>,
     calls: AtomicUsize,
+    /// Held for a moment only.
+    breaker: Mutex<Breaker>,
+    /// Whether it is closed, without the lock.
+    is_trusted: AtomicBool,
     aside: AtomicBool,
     /// How often it was set aside, so that a probe knows whether it is still about its own time.
     asides: AtomicU64,
@@ -68,6 +77,7 @@ pub struct EndpointState {
     pub endpoint: String,
     /// False while it cannot be reached and is only probed.
     pub is_up: bool,
+    pub breaker: BreakerState,
     /// Calls under way.
     pub calls: usize,
     pub connections: usize,
@@ -84,6 +94,8 @@ struct Connection {
 struct Place {
     endpoint: Arc<Endpoint>,
     connection: Arc<Connection>,
+    /// Until the breaker has its verdict.
+    pass: Option<Pass>,
 }
 
 impl Endpoint {
@@ -93,6 +105,7 @@ impl Endpoint {
         address: Option<SocketAddr>,
     ) -> Result<Self, tonic::transport::Error> {
         let channel = target.connect(address, Some(manner.news.clone()))?;
+        let breaker = Breaker::new(manner.breaker, Instant::now());
         let first = Connection { channel, calls: AtomicUsize::new(0) };
         Ok(Self {
             manner,
@@ -101,6 +114,8 @@ impl Endpoint {
             connections: ArcSwap::from_pointee(vec![Arc::new(first)]),
             changing: Mutex::new(()),
             calls: AtomicUsize::new(0),
+            breaker: Mutex::new(breaker),
+            is_trusted: AtomicBool::new(true),
             aside: AtomicBool::new(false),
             asides: AtomicU64::new(0),
         })
@@ -116,6 +131,40 @@ impl Endpoint {
         self.aside.load(Ordering::Relaxed)
     }
 
+    /// Whether its breaker lets calls through.
+    pub(super) fn is_open_to_calls(&self) -> bool {
+        self.is_trusted.load(Ordering::Relaxed) || self.breaker().would_admit(Instant::now())
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn settle(&self, pass: Pass, verdict: Verdict) {
+        let change = self.breaker().settle(pass, verdict, Instant::now());
+        let (upstream, endpoint) = (&self.manner.name, || self.describe());
+        match change {
+            None => {}
+            Some(Change::Opened { pause }) => {
+                self.is_trusted.store(false, Ordering::Relaxed);
+                tracing::warn!(
+                    upstream,
+                    endpoint = endpoint(),
+                    ?pause,
+                    "an endpoint fails most calls and gets none"
+                );
+            }
+            Some(Change::Closed) => {
+                self.is_trusted.store(true, Ordering::Relaxed);
+                tracing::info!(
+                    upstream,
+                    endpoint = endpoint(),
+                    "an endpoint is well again and gets all calls"
+                );
+            }
+        }
+    }
+
     pub(super) fn is_at(&self, target: &Target) -> bool {
         self.target.is(target)
     }
@@ -129,6 +178,7 @@ impl Endpoint {
             upstream: self.manner.name.clone(),
             endpoint: self.describe(),
             is_up: !self.is_aside(),
+            breaker: self.breaker().state(),
             calls: self.load(),
             connections: self.connections.load().len(),
         }
@@ -142,7 +192,9 @@ impl Endpoint {
         if let (Some(_), Some(credential)) = (request.extensions().get::<ByEdge>(), &self.manner.credential) {
             request.headers_mut().insert(header::AUTHORIZATION, credential.clone());
         }
-        let place = self.place();
+        let admitted = self.breaker().admit(Instant::now());
+        let pass = admitted.map_err(|wait| Status::from_error(Box::new(Shed { wait })))?;
+        let mut place = self.place(pass);
         let mut channel = place.connection.channel.clone();
         let outcome = match channel.ready().await {
             Ok(channel) => channel.call(request).await,
@@ -152,10 +204,15 @@ impl Endpoint {
             Ok(mut response) => {
                 self.reached();
                 details::drop_unreadable(response.headers_mut());
+                if let Some(verdict) = Verdict::of_head(response.status(), response.headers()) {
+                    place.settle(verdict);
+                }
                 Ok(response.map(|body| Body::new(Counted { body, place: Some(place) })))
             }
             Err(error) => {
-                if Failure::of_transport(&error).is_of_endpoint() {
+                let failure = Failure::of_transport(&error);
+                place.settle(Verdict::of_failure(failure));
+                if failure.is_of_endpoint() {
                     self.set_aside(&error);
                 }
                 Err(Status::from_error(error.into()))
@@ -164,10 +221,10 @@ impl Endpoint {
     }
 
     /// A place on the first connection that has one, or on a new connection.
-    fn place(self: &Arc<Self>) -> Place {
+    fn place(self: &Arc<Self>, pass: Pass) -> Place {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let connection = self.free_connection().unwrap_or_else(|| self.grow());
-        Place { endpoint: Arc::clone(self), connection }
+        Place { endpoint: Arc::clone(self), connection, pass: Some(pass) }
     }
 
     fn free_connection(&self) -> Option<Arc<Connection>> {
@@ -267,8 +324,18 @@ impl Connection {
     }
 }
 
+impl Place {
+    /// The first verdict counts.
+    fn settle(&mut self, verdict: Verdict) {
+        if let Some(pass) = self.pass.take() {
+            self.endpoint.settle(pass, verdict);
+        }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
+        self.settle(Verdict::Unknown);
         self.endpoint.calls.fetch_sub(1, Ordering::Relaxed);
         let was = self.connection.calls.fetch_sub(1, Ordering::Relaxed);
         if was == 1 && self.endpoint.connections.load().len() > 1 {
@@ -283,6 +350,14 @@ struct Counted {
     place: Option<Place>,
 }
 
+impl Counted {
+    fn settle(&mut self, verdict: Verdict) {
+        if let Some(place) = &mut self.place {
+            place.settle(verdict);
+        }
+    }
+}
+
 impl http_body::Body for Counted {
     type Data = Bytes;
     type Error = Status;
@@ -293,11 +368,23 @@ impl http_body::Body for Counted {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let mut polled = Pin::new(&mut self.body).poll_frame(cx);
         match &mut polled {
-            Poll::Ready(Some(Ok(frame))) if frame.is_data() => return polled,
-            Poll::Ready(Some(Ok(frame))) => {
-                frame.trailers_mut().into_iter().for_each(details::drop_unreadable);
+            Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
+                // A message: how a stream of many ends later, is another matter.
+                self.settle(Verdict::Works);
+                return polled;
             }
-            Poll::Ready(_) => {}
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    details::drop_unreadable(trailers);
+                    let verdict = Verdict::of_trailers(trailers);
+                    self.settle(verdict);
+                }
+            }
+            Poll::Ready(Some(Err(status))) => {
+                let verdict = Verdict::of_failure(Failure::of_status(status));
+                self.settle(verdict);
+            }
+            Poll::Ready(None) => {}
             Poll::Pending => return polled,
         }
         self.place = None;

@@ -1,6 +1,7 @@
 //! What a failed call says of its connection, and whether the backend may have seen it.
 
 use std::error::Error;
+use std::time::Duration;
 
 use tonic::{Code, ConnectError, Status, TimeoutExpired};
 
@@ -15,6 +16,8 @@ pub(super) enum Failure {
     Broken,
     /// The backend itself says that it is unavailable.
     Unavailable,
+    /// The breaker of the endpoint is open: the backend saw nothing.
+    Shed,
     /// Anything else: a matter of this call alone.
     Other,
 }
@@ -37,6 +40,9 @@ impl Failure {
     fn of_cause(error: &(dyn Error + 'static)) -> Option<Self> {
         if error.is::<ConnectError>() {
             return Some(Self::Unreached);
+        }
+        if error.is::<Shed>() {
+            return Some(Self::Shed);
         }
         if error.is::<TimeoutExpired>() || error.is::<NoAddress>() {
             return Some(Self::Other);
@@ -69,6 +75,21 @@ fn of_http2(text: &str) -> Option<Failure> {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct NoAddress(pub(super) String);
+
+/// The breaker of the endpoint that was chosen is open.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("too many calls to this endpoint fail")]
+pub(super) struct Shed {
+    /// When it may be tried again.
+    pub(super) wait: Duration,
+}
+
+impl Shed {
+    pub(super) fn of(status: &Status) -> Option<Self> {
+        let mut chain = std::iter::successors(status.source(), |error| (*error).source());
+        chain.find_map(|error| error.downcast_ref::<Self>().copied())
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -15,6 +15,7 @@ use crate::schema::plan::Form;
 use crate::transcode::write_json;
 
 use super::discreet::{discreet, type_name};
+use super::failure::Shed;
 
 /// `plan` gives the types of details; a detail of unknown type is kept as base64.
 pub fn to_error(status: &tonic::Status, plan: Option<&Plan>) -> Error {
@@ -25,6 +26,13 @@ pub fn to_error(status: &tonic::Status, plan: Option<&Plan>) -> Error {
             "DEADLINE_EXCEEDED",
             "The call took longer than its time limit.",
         );
+    }
+    if let Some(Shed { wait }) = Shed::of(status) {
+        let message = "Too many calls to the backend fail, and it is left alone for a moment. Try again as `Retry-After` \
+             says.";
+        // Not all callers at once.
+        let delay = wait.mul_f64(1.0 + rand::random::<f64>() / 2.0);
+        return Error::new(Code::Unavailable, "UPSTREAM_BREAKER_OPEN", message).retry_after(delay);
     }
     if is_cut(status) {
         return Error::new(Code::Unavailable, "UPSTREAM_CUT", "The backend cut the stream short.");

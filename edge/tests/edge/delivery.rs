@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use lastmile_edge::deliver::{Pace, Sse, body};
+use lastmile_edge::ending::Ending;
 use lastmile_edge::error_style::ErrorStyle;
-use lastmile_edge::hub::Hub;
+use lastmile_edge::identity::Standing;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ use tonic::Code;
 
 use crate::arbitrary::unrecorded;
 use crate::backend::{Act, Backend, event, failure, pause, position};
-use crate::subscriber::{Ask, caller, hub_with, join};
+use crate::subscriber::{Ask, subscribe};
 
 /// How one call of the backend goes.
 #[derive(Debug, Clone)]
@@ -185,24 +186,25 @@ fn cursors(id: &str) -> Vec<u32> {
 }
 
 async fn connect(
-    hub: &Hub,
+    backend: &Backend,
     browser: &mut Browser,
     names: &[&str],
     patience: usize,
 ) -> Result<(), TestCaseError> {
     let ask = Ask::new("Streams/Watch", json!({ "topics": names })).after(browser.last_id.clone());
     // A failure before the first byte is a refused connection: the browser tries again.
-    let Ok(reader) = join(hub, caller("alice"), &ask).await else { return Ok(()) };
+    let Ok(reader) = subscribe(backend, &ask).await else { return Ok(()) };
     let sse = Sse { retry: Duration::ZERO, heartbeat_events: false };
     let pace = Pace {
         heartbeat: Duration::from_secs(60),
         max_age: None,
-        expires_at: None,
+        standing: Standing::default(),
         deadline: None,
         retry: Duration::ZERO,
         drain: CancellationToken::new(),
         drain_window: Duration::ZERO,
         errors: ErrorStyle::default(),
+        ending: Ending::default(),
     };
     let mut body = body(reader, Box::new(sse), pace);
     let mut blocks = 0;
@@ -236,17 +238,17 @@ async fn play(names: &[&str], trips: Vec<Vec<Trip>>, patience: Vec<usize>) -> Re
         let after = request["after"].as_str().map(|after| after.parse().expect("a number"));
         model.lock().expect("no panic").get_mut(name).expect("a known topic").answer(after)
     });
-    // Little is kept, so that some come back behind what is kept.
-    let hub = hub_with(&backend, 1000);
     let mut browser = Browser { topics: Arc::clone(&topics), last_id: None, next: HashMap::new() };
     for patience in patience {
-        connect(&hub, &mut browser, names, patience).await?;
+        connect(&backend, &mut browser, names, patience).await?;
     }
     // By now the scripts are over: everything arrives.
     while topics.lock().expect("no panic").values().any(|topic| topic.trips.len() > 0) {
-        connect(&hub, &mut browser, names, usize::MAX).await?;
+        connect(&backend, &mut browser, names, usize::MAX).await?;
     }
-    connect(&hub, &mut browser, names, usize::MAX).await?;
+    // What goes on for those who have left comes to its end.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    connect(&backend, &mut browser, names, usize::MAX).await?;
     for (name, topic) in &*topics.lock().expect("no panic") {
         prop_assert_eq!(browser.next.get(name), Some(&Some(topic.last + 1)), "{}", name);
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use axum::body::Body;
 use http_body_util::BodyExt;
 use lastmile_edge::deliver::{Array, Framing, Lines, Pace, Sse, body};
+use lastmile_edge::ending::Ending;
 use lastmile_edge::error_style::ErrorStyle;
+use lastmile_edge::identity::Standing;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -32,12 +34,13 @@ fn pace() -> Pace {
     Pace {
         heartbeat: HEARTBEAT,
         max_age: None,
-        expires_at: None,
+        standing: Standing::default(),
         deadline: None,
         retry: Duration::from_secs(2),
         drain: CancellationToken::new(),
         drain_window: Duration::ZERO,
         errors: ErrorStyle::default(),
+        ending: Ending::default(),
     }
 }
 
@@ -133,7 +136,7 @@ async fn the_edge_says_why_it_stops_a_stream_that_goes_on() {
     let drained = pace();
     drained.drain.cancel();
     let aged = Pace { max_age: Some(Duration::from_secs(60)), ..pace() };
-    let expired = Pace { expires_at: Some(Instant::now() + Duration::from_secs(40)), ..pace() };
+    let expired = Pace { standing: Standing::until(Instant::now() + Duration::from_secs(40)), ..pace() };
     let hang = vec![position(0), Act::Hang];
     for (pace, acts, reason, retry) in [
         (drained, hang.clone(), "drain", 0),
@@ -160,6 +163,13 @@ async fn a_break_that_nobody_can_mend_is_something_to_come_back_from() {
     let text = read(body(reader, sse(), pace())).await;
     let expected = "retry: 2000\n\nevent: lm-close\ndata: {\"reason\":\"upstream_unavailable\"}\n\n";
     assert!(text.ends_with(expected), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_the_backend_refuses_first_is_told_alike() {
+    let revoked = vec![position(0), failure(Code::Unauthenticated, "TOKEN_REVOKED")];
+    let expected = "retry: 2000\n\nevent: lm-close\ndata: {\"reason\":\"token_revoked\"}\n\n";
+    assert_eq!(closing(sse(), pace(), revoked).await, expected);
 }
 
 #[tokio::test(start_paused = true)]

@@ -172,6 +172,7 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         drain: settings.drain,
         // The backend is in this process.
         upstream: Upstreams::default(),
+        credential: None,
         descriptors: None,
         rules: None,
     };

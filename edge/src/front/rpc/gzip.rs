@@ -1,14 +1,15 @@
 //! Compressed messages of Connect: gzip, bounded.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use bytes::Bytes;
 use flate2::Compression;
-use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderName};
 
 use crate::error::{Code, Error, Result};
+use crate::front::body::Gunzip;
+use crate::layer::weighted;
 
 /// Smaller messages grow rather than shrink.
 const WORTHWHILE: usize = 1024;
@@ -44,13 +45,7 @@ impl Encoding {
 
     /// The best of those that the header of this name accepts.
     pub fn accepted(headers: &HeaderMap, name: &HeaderName) -> Self {
-        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        let accepts = values.flat_map(|value| value.split(',')).any(|one| {
-            let mut parts = one.split(';').map(str::trim);
-            let is_gzip = parts.next() == Some("gzip");
-            let quality = parts.find_map(|part| part.strip_prefix("q="));
-            is_gzip && quality.is_none_or(|quality| quality.parse::<f32>().is_ok_and(|quality| quality > 0.0))
-        });
+        let accepts = weighted(headers, name).iter().any(|coding| coding.is("gzip") && coding.weight > 0);
         if accepts { Self::Gzip } else { Self::Identity }
     }
 
@@ -70,18 +65,26 @@ impl Encoding {
         if self == Self::Identity {
             return Ok(message);
         }
-        let mut plain = Vec::new();
-        let mut bounded = MultiGzDecoder::new(message.as_ref()).take(limit as u64 + 1);
-        bounded
-            .read_to_end(&mut plain)
-            .map_err(|_| Error::new(Code::InvalidArgument, "GZIP_INVALID", "A message is not valid gzip."))?;
-        if plain.len() > limit {
-            let text = format!("A message is larger than {limit} bytes when it is decompressed.");
-            return Err(Error::new(Code::ResourceExhausted, "BODY_TOO_LARGE", text)
-                .status(http::StatusCode::PAYLOAD_TOO_LARGE));
+        if message.is_empty() {
+            return Err(broken());
         }
+        let (mut gunzip, mut plain) = (Gunzip::default(), Vec::new());
+        gunzip.push(message);
+        while let Some(part) = gunzip.plain().map_err(|_| broken())? {
+            if part.len() > limit - plain.len() {
+                let text = format!("A message is larger than {limit} bytes when it is decompressed.");
+                return Err(Error::new(Code::ResourceExhausted, "BODY_TOO_LARGE", text)
+                    .status(http::StatusCode::PAYLOAD_TOO_LARGE));
+            }
+            plain.extend_from_slice(&part);
+        }
+        gunzip.finish().map_err(|_| broken())?;
         Ok(plain.into())
     }
+}
+
+fn broken() -> Error {
+    Error::new(Code::InvalidArgument, "GZIP_INVALID", "A message is not valid gzip.")
 }
 
 #[cfg(test)]

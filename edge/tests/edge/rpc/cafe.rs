@@ -107,7 +107,7 @@ impl Cafe {
         if let Some(answer) = unusual(&first.text, is_first) {
             return answer;
         }
-        let encoded = first.text == "bombs";
+        let encoded = matches!(first.text.as_str(), "bombs" | "compressed");
         let (frames, received) = mpsc::channel(1);
         tokio::spawn(async move {
             // Whoever is no longer listened to stops.

@@ -1,8 +1,8 @@
 //! gRPC, gRPC-Web and Connect from a client's socket to a backend's.
 
-mod cafe;
-mod client;
-mod stack;
+pub(crate) mod cafe;
+pub(crate) mod client;
+pub(crate) mod stack;
 mod grpc;
 mod grpc_web;
 mod connect_unary;
@@ -11,3 +11,5 @@ mod guards;
 mod discreet;
 mod again;
 mod bombs;
+mod bounds;
+mod ends;

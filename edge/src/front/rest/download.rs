@@ -5,13 +5,15 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream::try_unfold;
 use http::{HeaderValue, Method, header};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
 use crate::deliver::BrokenOff;
+use crate::ending::Ending;
 use crate::error::{Code, Error, Result};
+use crate::identity::Standing;
 use crate::upstream::Messages;
 
-use super::exchange::Exchange;
+use super::super::exchange::Exchange;
 use super::http_body::{NO_SNIFFING, Raw, raw};
 
 /// Answers with the content type of the first message; a failure before it has its own status, a later one breaks the body
@@ -29,8 +31,9 @@ pub async fn download(exchange: &Exchange) -> Result<Response> {
     let (first, messages) = begun?;
     let mut download = Download {
         exchange: exchange.clone(),
-        expires_at: exchange.caller.expires_at(),
+        standing: exchange.caller.standing(),
         pending: Bytes::new(),
+        ending: Ending::default(),
         messages,
     };
     let is_empty = first.is_none();
@@ -42,6 +45,7 @@ pub async fn download(exchange: &Exchange) -> Result<Response> {
         }
         None => HeaderValue::from_static("application/octet-stream"),
     };
+    let ending = download.ending.clone();
     let body = match is_empty || exchange.head.method == Method::HEAD {
         true => Body::empty(),
         false => Body::from_stream(try_unfold(download, Download::step)),
@@ -53,14 +57,18 @@ pub async fn download(exchange: &Exchange) -> Result<Response> {
         (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
         NO_SNIFFING,
     ];
-    Ok((headers, body).into_response())
+    let mut response = (headers, body).into_response();
+    response.extensions_mut().insert(ending);
+    Ok(response)
 }
 
 /// A download under way; dropping it cancels the call. The next message is asked for when the one before is written.
 struct Download {
     exchange: Exchange,
-    expires_at: Option<Instant>,
+    standing: Standing,
     pending: Bytes,
+    /// For the access log.
+    ending: Ending,
     messages: Messages,
 }
 
@@ -69,8 +77,12 @@ impl Download {
         while self.pending.is_empty() {
             match self.next().await {
                 Ok(Some(data)) => self.pending = data,
-                Ok(None) => return Ok(None),
+                Ok(None) => {
+                    self.ending.tell("OK");
+                    return Ok(None);
+                }
                 Err(error) => {
+                    self.ending.tell(error.code().name());
                     tracing::info!(%error, "a download failed");
                     // hyper drops what it has not flushed when a body fails: let it write first.
                     tokio::task::yield_now().await;
@@ -82,15 +94,8 @@ impl Download {
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>> {
-        let expires_at = self.expires_at;
-        let expired = async {
-            match expires_at {
-                Some(at) => sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
         let message = tokio::select! {
-            () = expired => return Err(Error::new(Code::Unauthenticated, "TOKEN_EXPIRED", "The token expired.")),
+            over = self.standing.over() => return Err(over.error()),
             message = self.messages.next() => message?,
         };
         message.map(|message| Ok(self.raw(&message)?.data)).transpose()

@@ -1,22 +1,15 @@
 //! Connect's unary calls by GET: the message is in the query.
 
 use base64::Engine;
-use base64::alphabet::URL_SAFE;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 
+use crate::base64_forms::URL_SAFE;
 use crate::error::{Code, Error, Result};
 
-use super::gzip::Encoding;
-use super::kind::Codec;
-
-/// Padded or not.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &URL_SAFE,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+use super::super::gzip::Encoding;
+use super::super::kind::Codec;
 
 /// The codec and the message that a query holds; the message is at most `limit` bytes.
 ///
@@ -30,7 +23,7 @@ pub fn parse(query: &str, limit: usize) -> Result<(Codec, Bytes)> {
     let message = parameter(query, "message").ok_or_else(|| missing("message"))?;
     let message = match parameter(query, "base64").as_deref() {
         Some(b"1") => {
-            BASE64.decode(&message).map_err(|_| Error::field("message", "is not URL-safe base64"))?
+            URL_SAFE.decode(&message).map_err(|_| Error::field("message", "is not URL-safe base64"))?
         }
         _ => message,
     };

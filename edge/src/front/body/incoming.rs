@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::LimitsConfig;
 use crate::error::{Code, Error, Result};
@@ -28,6 +28,8 @@ pub struct Incoming {
     limit: usize,
     taken: usize,
     timeout: Duration,
+    /// When all of it must have come.
+    until: Option<Instant>,
     /// Its sender waits for `100 Continue`, so there is nothing to drain before the first read.
     is_withheld: bool,
 }
@@ -38,13 +40,20 @@ impl Incoming {
     pub fn new(limits: &LimitsConfig, limit: usize, headers: &HeaderMap, body: Body) -> Result<Self> {
         let gunzip = is_gzip(headers)?.then(Gunzip::default);
         let is_withheld = headers.get(header::EXPECT).is_some_and(|expect| expect == "100-continue");
-        let incoming = Self { body, gunzip, limit, taken: 0, timeout: limits.body_timeout, is_withheld };
+        let incoming =
+            Self { body, gunzip, limit, taken: 0, timeout: limits.body_timeout, until: None, is_withheld };
         let announced = headers.get(header::CONTENT_LENGTH);
         let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if announced.is_some_and(|length| length > limit as u64) {
             return Err(too_large(limit));
         }
         Ok(incoming)
+    }
+
+    /// Also limits the time for the whole body.
+    pub fn in_all(mut self, time: Option<Duration>) -> Self {
+        self.until = time.and_then(|time| Instant::now().checked_add(time));
+        self
     }
 
     /// The next bytes, never empty; `None` at the end.
@@ -68,7 +77,9 @@ impl Incoming {
             {
                 return Ok(Some(data));
             }
-            let frame = timeout(self.timeout, self.body.frame()).await.map_err(|_| too_slow())?;
+            let next = Instant::now() + self.timeout;
+            let until = self.until.map_or(next, |until| until.min(next));
+            let frame = timeout_at(until, self.body.frame()).await.map_err(|_| too_slow())?;
             let Some(frame) = frame else {
                 self.gunzip.take().map_or(Ok(()), Gunzip::finish)?;
                 return Ok(None);
@@ -147,7 +158,8 @@ pub fn too_large(limit: usize) -> Error {
         .header(header::CONNECTION, HeaderValue::from_static("close"))
 }
 
-fn too_slow() -> Error {
+/// A body whose time is over.
+pub fn too_slow() -> Error {
     Error::new(Code::DeadlineExceeded, "BODY_TIMEOUT", "The body took too long to arrive.")
         .status(StatusCode::REQUEST_TIMEOUT)
 }

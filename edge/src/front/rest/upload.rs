@@ -9,11 +9,11 @@ use tokio::time::timeout;
 
 use crate::error::{Code, Error, Result};
 
-use super::accept::face;
+use super::super::body::Incoming;
+use super::super::body::content::content;
+use super::super::exchange::Exchange;
+use super::super::head::face;
 use super::answer::answer;
-use super::body::Incoming;
-use super::content::content;
-use super::exchange::Exchange;
 use super::outgoing::Outgoing;
 
 /// Sends the messages of the body and answers with what the call gives.
@@ -27,7 +27,8 @@ pub async fn upload(exchange: &Exchange, body: Body) -> Result<Response> {
     let face = face(binding, exchange.front.config.rest.compat, headers)?;
     let (config, upstream) = (&exchange.front.config, &exchange.front.upstream);
     let content = content(binding, headers)?;
-    let incoming = Incoming::new(&config.limits, config.limits.upload_bytes, headers, body)?;
+    let limits = &config.limits;
+    let incoming = Incoming::new(limits, limits.upload_bytes, headers, body)?.in_all(limits.upload_timeout);
     let (sent, outcome) = oneshot::channel();
     let outgoing = Outgoing::new(exchange.clone(), content, incoming)?;
     let reply = upstream.client_streaming(exchange.call(false)?, messages(outgoing, sent));
@@ -39,7 +40,10 @@ pub async fn upload(exchange: &Exchange, body: Body) -> Result<Response> {
     if let Ok(Err(error)) = outcome {
         return Err(error);
     }
-    let reply = timeout(config.calls.timeout, reply).await.unwrap_or_else(|_| Err(late()));
+    // Each limit is for a call whose request is there: how long that takes, is its sender's matter.
+    let limit = upstream.limit(binding.method.path.path());
+    let limit = limit.map_or(config.calls.timeout, |limit| limit.min(config.calls.timeout));
+    let reply = timeout(limit, reply).await.unwrap_or_else(|_| Err(late()));
     answer(exchange, &reply?, face)
 }
 

@@ -12,8 +12,8 @@ use crate::schema::Plan;
 use crate::transcode::write_json;
 use crate::upstream::type_name;
 
-use super::envelope::{END_STREAM, envelope};
-use super::trailers::{DETAILS, MESSAGE, STATUS, is_ok, status};
+use super::super::envelope::{END_STREAM, envelope};
+use super::super::trailers::{DETAILS, MESSAGE, STATUS, is_ok, status};
 
 /// The code that trailers tell of a call that failed.
 pub fn code(trailers: &HeaderMap) -> Code {
@@ -78,7 +78,7 @@ fn detail_json(detail: &Any, plan: Option<&Plan>) -> Value {
 mod tests {
     use http::HeaderName;
 
-    use super::super::trailers::of_error;
+    use super::super::super::trailers::of_error;
     use super::*;
     use crate::error::Error;
     use lastmile_proto::google::rpc::Status;

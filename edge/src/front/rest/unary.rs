@@ -4,9 +4,9 @@ use axum::response::Response;
 
 use crate::error::Result;
 
-use super::accept::Face;
+use super::super::exchange::Exchange;
+use super::super::head::Face;
 use super::answer::answer;
-use super::exchange::Exchange;
 
 /// Makes the call and answers with what it gives.
 pub async fn unary(exchange: &Exchange, face: Face) -> Result<Response> {

@@ -6,9 +6,9 @@ use crate::error::Result;
 use crate::schema::method::Body;
 use crate::transcode::{Parameter, Payload, Pieces};
 
-use super::body::{Incoming, too_large};
-use super::content::{Content, content_type};
-use super::exchange::Exchange;
+use super::super::body::content::{Content, content_type};
+use super::super::body::{Incoming, too_large};
+use super::super::exchange::Exchange;
 
 /// Largest part of a raw body in one message; backends often take no more than 4 MiB.
 const CHUNK: usize = 1024 * 1024;

@@ -11,11 +11,11 @@ use crate::schema::FieldPath;
 use crate::transcode::{pick, write_field_json, write_json};
 use crate::upstream::{Reply, metadata};
 
-use super::accept::Face;
-use super::cookie_rules;
+use super::super::cookie_rules;
+use super::super::exchange::Exchange;
+use super::super::head::Face;
+use super::super::head::{Tags, etag};
 use super::envelope;
-use super::etag::{Tags, etag};
-use super::exchange::Exchange;
 use super::http_body::{NO_SNIFFING, raw};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");

@@ -8,7 +8,7 @@ use crate::schema::Binding;
 use crate::schema::method::Body;
 use crate::transcode::Payload;
 
-use super::body::Incoming;
+use super::incoming::Incoming;
 
 /// What a request body holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,18 +10,18 @@ use crate::schema::Plan;
 use crate::transcode::ReadOptions;
 use crate::upstream::{Sending, metadata};
 
-use super::super::body::Incoming;
-use super::super::cookie_rules;
-use super::call::Call;
-use super::connect_error::{code, error_json};
-use super::connect_get;
-use super::envelope::envelope;
-use super::fault::Fault;
-use super::gzip::Encoding;
-use super::kind::Codec;
-use super::messages::Messages;
-use super::trailers;
-use super::unary::collect;
+use super::super::call::Call;
+use super::super::envelope::envelope;
+use super::super::fault::Fault;
+use super::super::gzip::Encoding;
+use super::super::kind::Codec;
+use super::super::messages::Messages;
+use super::super::trailers;
+use super::super::unary::collect;
+use super::error::{code, error_json};
+use super::get;
+use crate::front::body::Incoming;
+use crate::front::cookie_rules;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROTO: HeaderValue = HeaderValue::from_static("application/proto");
@@ -30,14 +30,15 @@ const PROTO: HeaderValue = HeaderValue::from_static("application/proto");
 pub async fn answer(call: &Call, body: Body, codec: Codec) -> Result<Response> {
     let (limits, headers) = (&call.front.config.limits, &call.head.headers);
     Encoding::of(headers, &header::CONTENT_ENCODING)?;
-    let message = Incoming::new(limits, limits.body_bytes, headers, body)?.collect().await?;
+    let body = Incoming::new(limits, limits.body_bytes, headers, body)?;
+    let message = call.in_time(body.collect()).await?;
     exchange(call, codec, message).await
 }
 
 /// Makes the call with the message in the query.
 pub async fn answer_get(call: &Call) -> Result<Response> {
     let query = call.head.uri.query().unwrap_or_default();
-    let (codec, message) = connect_get::parse(query, call.front.config.limits.body_bytes)?;
+    let (codec, message) = get::parse(query, call.front.config.limits.body_bytes)?;
     let mut response = exchange(call, codec, message).await?;
     // What a GET gives may depend on a cookie, which caches do not look at.
     let private = HeaderValue::from_static("private, no-cache");

@@ -14,16 +14,16 @@ use crate::schema::Plan;
 use crate::transcode::ReadOptions;
 use crate::upstream::{Sending, metadata};
 
-use super::call::Call;
-use super::connect_error::end_stream;
-use super::envelope::{COMPRESSED, Envelope, Envelopes, write};
-use super::fault::Fault;
-use super::framing::{AT_ONCE, Failed, Inbound, Outbound, answer_cut, answer_too_large, cut, too_large};
-use super::gzip::Encoding;
-use super::kind::Codec;
-use super::messages::Messages;
-use super::trailers;
-use super::upload::upload;
+use super::super::call::Call;
+use super::super::envelope::{COMPRESSED, Envelope, Envelopes, write};
+use super::super::fault::Fault;
+use super::super::framing::{AT_ONCE, Failed, Inbound, Outbound, answer_too_large, cut, too_large};
+use super::super::gzip::Encoding;
+use super::super::kind::Codec;
+use super::super::messages::Messages;
+use super::super::trailers;
+use super::super::upload::{Bounds, upload};
+use super::error::end_stream;
 
 const ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
 const ACCEPTED: HeaderName = HeaderName::from_static("connect-accept-encoding");
@@ -41,7 +41,8 @@ pub async fn answer(call: &Call, body: Body, codec: Codec) -> Result<Response> {
     };
     let own = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"))]);
     let fault = Fault::default();
-    let sending = Sending::stream(upload(body, Box::new(inbound), fault.clone()));
+    let bounds = Bounds::of(limits);
+    let sending = Sending::stream(upload(body, Box::new(inbound), fault.clone(), bounds));
     let download = call.forward(own, sending, fault).await?;
 
     let plan = Some(Arc::clone(&call.schema.plan));
@@ -59,7 +60,7 @@ pub async fn answer(call: &Call, body: Body, codec: Codec) -> Result<Response> {
         plan,
     };
     let headers = metadata::show(given, &download.allowed);
-    let mut response = Response::new(download.into_body(Box::new(outbound)));
+    let mut response = download.into_response(Box::new(outbound));
     *response.headers_mut() = headers;
     add_headers(response.headers_mut(), codec);
     if wanted == Encoding::Gzip {
@@ -71,6 +72,7 @@ pub async fn answer(call: &Call, body: Body, codec: Codec) -> Result<Response> {
 /// A stream that is over before its first message.
 pub fn ended(trailers: &HeaderMap, codec: Codec, plan: Option<&Plan>) -> Response {
     let mut response = Response::new(Body::from(end_stream(trailers, plan)));
+    response.extensions_mut().insert(trailers::ending(trailers));
     add_headers(response.headers_mut(), codec);
     response
 }
@@ -171,11 +173,11 @@ impl Outbound for Answers {
         Ok((!written.is_empty()).then(|| written.freeze()))
     }
 
+    fn is_between(&self) -> bool {
+        self.envelopes.is_between()
+    }
+
     fn end(&mut self, trailers: &HeaderMap) -> Frame<Bytes> {
-        let is_cut = trailers::is_ok(trailers) && !self.envelopes.is_between();
-        Frame::data(match is_cut {
-            true => end_stream(&trailers::of_error(&answer_cut()), self.plan.as_deref()),
-            false => end_stream(trailers, self.plan.as_deref()),
-        })
+        Frame::data(end_stream(trailers, self.plan.as_deref()))
     }
 }

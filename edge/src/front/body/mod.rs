@@ -1,0 +1,8 @@
+//! The body of a request: its bytes as they arrive, and what they hold.
+
+pub mod gunzip;
+pub mod incoming;
+pub mod content;
+
+pub use gunzip::Gunzip;
+pub use incoming::{Incoming, too_large, too_slow};

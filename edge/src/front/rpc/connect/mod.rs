@@ -1,0 +1,6 @@
+//! Connect: its unary calls and its streams.
+
+pub mod error;
+pub mod get;
+pub mod stream;
+pub mod unary;
