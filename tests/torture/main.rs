@@ -41,6 +41,7 @@ use run::run;
 use seed::{Seed, setting};
 use table::table;
 use tally::Tally;
+use violation::tell;
 
 /// One at a time: each takes the whole machine.
 static MACHINE: Mutex<()> = Mutex::const_new(());
@@ -76,10 +77,10 @@ async fn every_event_arrives_once_and_in_order_or_a_gap_is_told() {
         faults.extend(run(seed.child(&format!("{edges} edges")), edges, length, &tally).await);
     }
     println!("{}", table(&tally));
-    let told = faults.iter().take(TOLD).map(String::as_str).collect::<Vec<_>>().join("\n");
     assert!(
         faults.is_empty(),
-        "{seed} LASTMILE_TORTURE_SECONDS={seconds}, {} violations\n{told}",
-        faults.len()
+        "{seed} LASTMILE_TORTURE_SECONDS={seconds}: {} violations\n{}",
+        faults.len(),
+        tell(&faults, TOLD)
     );
 }

@@ -13,8 +13,9 @@ use crate::subscriber::cast;
 use crate::tally::Tally;
 use crate::violation::story;
 
-/// Runs with this many edges in front of a core (none: in one process) for a while; tells of what was wrong.
-pub(crate) async fn run(seed: Seed, edges: usize, length: Duration, tally: &Tally) -> Vec<String> {
+/// Runs with this many edges in front of a core (none: in one process) for a while; tells of each thing that was wrong its
+/// sort and its story.
+pub(crate) async fn run(seed: Seed, edges: usize, length: Duration, tally: &Tally) -> Vec<(String, String)> {
     let mut show = Show::begin(seed, edges, tally).await;
     for (number, part) in cast().into_iter().enumerate() {
         tally.count(&format!("{} subscribers", part.face.name()));
@@ -33,15 +34,18 @@ pub(crate) async fn run(seed: Seed, edges: usize, length: Duration, tally: &Tall
     chaos.carry_out(Plan::new(seed, length, edges)).await;
     tokio::time::sleep((begun + length).saturating_sub(show.clock.now())).await;
 
-    let (histories, truth, mut faults) = show.end().await;
+    let (histories, truth, faults) = show.end().await;
+    let mut told: Vec<_> = faults.into_iter().map(|fault| (fault, String::new())).collect();
     for history in &histories {
-        let violations = check(history, &truth);
-        faults.extend(violations.iter().map(|violation| story(violation, history, &truth.acts)));
+        for violation in check(history, &truth) {
+            let sort = format!("{:?}: {}", violation.kind, violation.text);
+            told.push((sort, story(&violation, history, &truth.acts)));
+        }
         history.entries.iter().for_each(|entry| count(&entry.seen, history, tally));
     }
     tally.add("events published", truth.published() as u64);
-    tally.add("violations", faults.len() as u64);
-    faults
+    tally.add("violations", told.len() as u64);
+    told
 }
 
 fn count(seen: &Seen, history: &History, tally: &Tally) {

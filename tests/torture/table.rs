@@ -21,7 +21,7 @@ const ROWS: [(&str, &[&str]); 17] = [
     ("rights taken and given back: by rules, by role", &["rule changes", "role changes"]),
     (
         "streams ended or refused: token expired, token revoked, not allowed",
-        &["@expired", "told: TOKEN_REVOKED", "@denied"],
+        &["@expired", "@revoked", "@denied"],
     ),
     ("gaps told: expired, epoch changed, others", &["gaps: expired", "gaps: epoch_changed", "@others"]),
     ("violations", &["violations"]),
@@ -44,14 +44,16 @@ pub(crate) fn table(tally: &Tally) -> String {
 
 fn number(tally: &Tally, count: &str) -> u64 {
     match count {
-        "@expired" => tally.of("told: token_expired") + tally.of("told: TOKEN_EXPIRED"),
-        "@denied" => ["FORBIDDEN", "ACCESS_LOST", "access_lost"]
-            .map(|reason| tally.of(&format!("told: {reason}")))
-            .iter()
-            .sum(),
+        "@expired" => told(tally, &["token_expired", "TOKEN_EXPIRED"]),
+        "@revoked" => told(tally, &["token_revoked", "TOKEN_REVOKED"]),
+        "@denied" => told(tally, &["FORBIDDEN", "ACCESS_LOST", "access_lost"]),
         "@others" => tally.of("gaps: overflow") + tally.of("gaps: cursor_mismatch"),
         count => tally.of(count),
     }
+}
+
+fn told(tally: &Tally, reasons: &[&str]) -> u64 {
+    reasons.iter().map(|reason| tally.of(&format!("told: {reason}"))).sum()
 }
 
 /// `1234567` as `1,234,567`.

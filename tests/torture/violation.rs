@@ -1,5 +1,7 @@
 //! A broken promise, and where in whose history it was broken.
 
+use std::collections::BTreeMap;
+
 use crate::clock::Moment;
 use crate::history::History;
 
@@ -44,6 +46,17 @@ const AROUND: (usize, usize) = (12, 4);
 
 /// Acts shown before a violation.
 const ACTS: usize = 8;
+
+/// Tells violations: how many there are of each sort, and of each sort the first at length.
+pub(crate) fn tell(told: &[(String, String)], most: usize) -> String {
+    let mut sorts: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+    for (sort, story) in told {
+        sorts.entry(sort).or_insert((0, story)).0 += 1;
+    }
+    let counts = sorts.iter().map(|(sort, (count, _))| format!("{count} times {sort}"));
+    let stories = sorts.values().map(|(_, story)| (*story).to_owned());
+    counts.take(4 * most).chain(stories.take(most)).collect::<Vec<_>>().join("\n")
+}
 
 /// Tells a violation with the history around it, and what was done before it.
 pub(crate) fn story(violation: &Violation, history: &History, acts: &[(Moment, String)]) -> String {

@@ -56,8 +56,8 @@ pub(super) fn ended(history: &History, truth: &Truth, asked: Moment, entry: &Ent
     let is_so = match &entry.seen {
         Seen::Closed { reason } => match reason.as_str() {
             "upstream_unavailable" | "drain" => in_trouble,
-            "token_expired" => signed,
-            "access_lost" | "token_revoked" => denied(),
+            "token_expired" | "token_revoked" => signed,
+            "access_lost" => denied(),
             "max_age" => true,
             _ => false,
         },

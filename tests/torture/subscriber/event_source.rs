@@ -6,7 +6,7 @@ use rand::Rng;
 
 use crate::history::Seen;
 
-use super::reader::Reader;
+use super::reader::{Reader, is_of_token};
 use super::sse;
 
 /// What a browser waits before a server tells it otherwise.
@@ -51,8 +51,7 @@ async fn live(reader: &mut Reader, path: &str) {
             let finished = sse::read(reader, response).await;
             retry = finished.retry.unwrap_or(retry);
             // The page hears of it, and the cookie is renewed while the EventSource waits.
-            if finished.reason.is_some_and(|reason| reason.starts_with("TOKEN_") || reason == "token_expired")
-            {
+            if finished.reason.is_some_and(|reason| is_of_token(&reason)) {
                 reader.renew().await;
             }
         }

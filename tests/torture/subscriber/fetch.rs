@@ -6,7 +6,7 @@ use rand::Rng;
 
 use crate::history::Seen;
 
-use super::reader::Reader;
+use super::reader::{Reader, is_of_token};
 use super::sse;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(150);
@@ -49,7 +49,7 @@ async fn connect(reader: &mut Reader) -> bool {
         return false;
     }
     let finished = sse::read(reader, response).await;
-    if finished.reason.is_some_and(|reason| reason.starts_with("TOKEN_") || reason == "token_expired") {
+    if finished.reason.is_some_and(|reason| is_of_token(&reason)) {
         reader.renew().await;
     }
     true

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::history::Seen;
 
-use super::reader::Reader;
+use super::reader::{Reader, is_of_token};
 
 /// Connects, again and again, for ever.
 pub(super) async fn attend(reader: &mut Reader) {
@@ -37,7 +37,7 @@ async fn connect(reader: &mut Reader) {
         return;
     }
     let reason = read(reader, response).await;
-    if reason.is_some_and(|reason| reason.starts_with("TOKEN_") || reason == "token_expired") {
+    if reason.is_some_and(|reason| is_of_token(&reason)) {
         reader.renew().await;
     }
 }

@@ -187,6 +187,11 @@ impl Reader {
     }
 }
 
+/// Whether a stream ended for a reason that a new token cures.
+pub(super) fn is_of_token(reason: &str) -> bool {
+    reason.to_ascii_uppercase().starts_with("TOKEN_")
+}
+
 fn told(stream: Stream) -> Told {
     let outcome = match stream.outcome.as_str() {
         "FRESH" => Outcome::Fresh,
