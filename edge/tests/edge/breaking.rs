@@ -160,10 +160,10 @@ async fn a_restart_closes_no_door() {
     assert!(!reasons(&upstream, 40).await.contains(&"OK".to_owned()));
     assert_eq!(states(&upstream), [BreakerState::Closed]);
     let _again = Host::at(address, saying(b"")).await;
-    soon("the backend", async {
+    let back = async {
         while reasons(&upstream, 1).await != ["OK"] {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-    })
-    .await;
+    };
+    soon("the backend", Box::pin(back)).await;
 }

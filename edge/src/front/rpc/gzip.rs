@@ -11,6 +11,8 @@ use crate::error::{Code, Error, Result};
 use crate::front::body::Gunzip;
 use crate::layer::weighted;
 
+use super::envelope::COMPRESSED;
+
 /// Smaller messages grow rather than shrink.
 const WORTHWHILE: usize = 1024;
 
@@ -47,6 +49,22 @@ impl Encoding {
     pub fn accepted(headers: &HeaderMap, name: &HeaderName) -> Self {
         let accepts = weighted(headers, name).iter().any(|coding| coding.is("gzip") && coding.weight > 0);
         if accepts { Self::Gzip } else { Self::Identity }
+    }
+
+    /// What one message of the backend is compressed by, as its flags say.
+    ///
+    /// # Errors
+    /// When it is compressed and nothing says how: taken as it is, it would be another message.
+    pub fn of_message(self, flags: u8) -> Result<Self> {
+        match (flags & COMPRESSED != 0, self) {
+            (false, _) => Ok(Self::Identity),
+            (true, Self::Gzip) => Ok(Self::Gzip),
+            (true, Self::Identity) => {
+                let message = "The backend sent a compressed message and did not say by `grpc-encoding` how.";
+                Err(Error::new(Code::Internal, "UPSTREAM_MESSAGE_INVALID", message)
+                    .status(http::StatusCode::BAD_GATEWAY))
+            }
+        }
     }
 
     /// The compressed message, where that is worth while.

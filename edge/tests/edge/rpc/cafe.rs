@@ -232,7 +232,7 @@ async fn act(name: &str, first: Word, headers: &HeaderMap, requests: &mut Reques
             let both = [framed(0, &word("one", 1).encode_to_vec()), framed(0, b"\x0a\x7f")].concat();
             let _ = frames.send(Frame::data(both.into())).await;
         }
-        (_, "compressed") => {
+        (_, "compressed" | "compressed somehow") => {
             let message = framed(1, &gzip(&word("plain", 1).encode_to_vec()));
             let _ = frames.send(Frame::data(message)).await;
         }

@@ -146,7 +146,7 @@ impl Answers {
     /// Adds the next message that is whole, if there is one.
     fn write_next(&mut self, written: &mut BytesMut) -> Result<bool> {
         let Some(next) = self.envelopes.take().map_err(answer_too_large)? else { return Ok(false) };
-        let encoding = if next.flags & COMPRESSED == 0 { Encoding::Identity } else { self.encoding };
+        let encoding = self.encoding.of_message(next.flags)?;
         let message = self.messages.write(encoding.decompress(next.message, self.limit)?)?;
         match self.wanted.compress(&message) {
             Some(compressed) => write(written, COMPRESSED, &compressed),
