@@ -1,5 +1,6 @@
 //! Whether a subscriber may read a shared stream: asked before it joins, and again and again while it reads.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::Rng;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::{Code, Error, Result};
 use crate::identity::Over;
@@ -16,6 +17,8 @@ use crate::upstream::{Call, Upstream};
 /// How long an admission outlives a backend that does not answer whether it still holds.
 const PATIENCE: Duration = Duration::from_secs(30);
 const SPREAD: Duration = Duration::from_millis(300);
+/// An answer that takes longer is not waited for before the delivery stops.
+const PROMPT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// How to ask whether one subscriber may read.
@@ -60,7 +63,7 @@ impl Admission {
                     Err(_) => sleep(ttl).await,
                 },
             }
-            match self.ask_patiently().await {
+            match self.ask_patiently(&doubt).await {
                 Ok(()) => {}
                 // Nobody can be asked by it any more. The stream outlives it for a while, unless a right may be gone.
                 Err(error) if Over::of(&error) == Some(Over::Expired) && !is_urgent => {}
@@ -69,11 +72,21 @@ impl Admission {
         }
     }
 
-    async fn ask_patiently(&self) -> Result<()> {
+    async fn ask_patiently(&self, doubt: &AtomicBool) -> Result<()> {
         let until = Instant::now() + PATIENCE;
         loop {
-            match self.ask().await {
+            let mut asking = pin!(self.ask());
+            let answer = match timeout(PROMPT, &mut asking).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    // The admission is over, and nobody says that it is renewed.
+                    doubt.store(true, Ordering::Relaxed);
+                    asking.await
+                }
+            };
+            match answer {
                 Err(error) if is_passing(&error) && Instant::now() < until => {
+                    doubt.store(true, Ordering::Relaxed);
                     sleep(PAUSE.mul_f64(0.5 + rand::random::<f64>())).await;
                 }
                 Err(error) if is_passing(&error) || Over::of(&error).is_some() => return Err(error),

@@ -66,9 +66,11 @@ impl<'a> Positions<'a> {
         if is_so { Vec::new() } else { vec![(Kind::FalseReason, text)] }
     }
 
-    /// Whether it holds for a place of one of the topics; a place that is not known proves nothing.
+    /// Whether it holds for a place of one of the topics; a place that is not known proves nothing, and neither does that
+    /// of before a gap whose end is not known.
     fn any(&self, topics: &[usize], holds: impl Fn(usize, Place) -> bool) -> bool {
-        let places = topics.iter().map(|topic| (*topic, self.topics.get(topic).and_then(|one| one.place)));
+        let known = |topic| self.topics.get(topic).filter(|one| !one.in_gap).and_then(|one| one.place);
+        let places = topics.iter().map(|topic| (*topic, known(topic)));
         places.into_iter().any(|(topic, place)| place.is_none_or(|place| holds(topic, place)))
     }
 
