@@ -55,10 +55,12 @@ bench: $(CONSOLE) ## What the log, JSON, a call and a delivered event cost
 	cargo build --locked --release -p lastmile-tests --examples
 	cargo bench --locked -p lastmile-tests --bench unary
 	cargo bench --locked -p lastmile-tests --bench calls
+	cargo bench --locked -p lastmile-tests --bench fanout
 
-torture: ## Kills the core 30 times under writers, and looks whether all that was answered is there once
-	cargo build --locked -p lastmile-server --bins
-	LASTMILE_TORTURE_ROUNDS=$${LASTMILE_TORTURE_ROUNDS:-30} cargo test --locked -p lastmile-tests --test torture -- --nocapture
+torture: ## Kills, cuts and restores for 600 s or LASTMILE_TORTURE_SECONDS, and checks what every subscriber saw
+	cargo build --locked --workspace --bins --test torture
+	LASTMILE_TORTURE_ROUNDS=$${LASTMILE_TORTURE_ROUNDS:-30} LASTMILE_TORTURE_SECONDS=$${LASTMILE_TORTURE_SECONDS:-600} \
+	cargo test --locked --workspace --test torture -- --nocapture
 
 fuzz: ## Feeds mutated bytes to what reads bytes from outside, for 60 s a target or LASTMILE_FUZZ_SECONDS
 	LASTMILE_FUZZ_SECONDS=$${LASTMILE_FUZZ_SECONDS:-60} cargo test --locked -p lastmile-edge --test fuzz -- --nocapture

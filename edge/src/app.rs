@@ -18,11 +18,13 @@ use crate::fresh::Freshness;
 use crate::front::openapi::describe;
 use crate::front::{Document, Front, Shared, ops};
 use crate::guards::Guards;
-use crate::layer::{AddressLimit, CallerLimit, Keys};
+use crate::hub::{Hub, Manner};
+use crate::layer::{AddressLimit, CallerLimit, Keys, StreamLimit, Tickets};
 use crate::learn::{Learner, LoadError};
 use crate::openapi;
 use crate::reload;
 use crate::schema::{Schema, Source};
+use crate::shutdown::Shutdown;
 use crate::upstream::Upstream;
 
 /// An edge in front of its backends. Cheap to clone.
@@ -31,6 +33,7 @@ pub struct Edge {
     front: Shared,
     freshness: Arc<Freshness>,
     addresses: Arc<AddressLimit>,
+    time_is_up: CancellationToken,
 }
 
 impl Edge {
@@ -57,8 +60,11 @@ impl Edge {
             schema: ArcSwapOption::empty(),
             document: Document::default(),
             keys: Keys::new(config.auth.clone(), upstream.clone())?,
+            hub: Hub::new(upstream.clone(), manner(&config)?),
+            tickets: Tickets::new(config.auth.ticket_key.as_ref())?,
             upstream,
             caller_limit: CallerLimit::default(),
+            stream_limit: StreamLimit::new(&config.limits, &config.streams),
             request_headers: header_names("calls.request_headers", &config.calls.request_headers)?,
             response_headers: header_names("calls.response_headers", &config.calls.response_headers)?,
             drain: CancellationToken::new(),
@@ -67,7 +73,7 @@ impl Edge {
         };
         let front = Arc::new(front);
         let freshness = Arc::new(Freshness::new(learner, Arc::clone(&front)));
-        Ok(Self { front, freshness, addresses: Arc::new(addresses) })
+        Ok(Self { front, freshness, addresses: Arc::new(addresses), time_is_up: CancellationToken::new() })
     }
 
     pub fn config(&self) -> &EdgeConfig {
@@ -77,6 +83,15 @@ impl Edge {
     /// Cancelled when the edge is to shut down.
     pub fn drain(&self) -> &CancellationToken {
         &self.front.drain
+    }
+
+    /// How the listener for browsers ends: open calls are answered before it cuts them.
+    pub fn shutdown(&self) -> Shutdown {
+        Shutdown {
+            drain: self.front.drain.clone(),
+            grace: self.front.config.drain.grace,
+            time_is_up: self.time_is_up.clone(),
+        }
     }
 
     /// Fetches descriptors and compiles them with the rules.
@@ -106,7 +121,7 @@ impl Edge {
     }
 
     /// Waits for backends that were not there at the start, then takes over changed descriptors; the last good schema
-    /// stays when the new one is wrong.
+    /// stays when the new one is wrong. Meanwhile hears which tokens are revoked.
     ///
     /// # Errors
     /// What is wrong with the first schema.
@@ -114,13 +129,27 @@ impl Edge {
         let tidy = || {
             self.addresses.tidy();
             self.front.caller_limit.tidy();
+            self.front.keys.revocations().tidy();
         };
-        self.freshness.keep(tidy).await
+        tokio::select! {
+            outcome = self.freshness.keep(tidy) => outcome,
+            () = self.front.keys.follow_revocations() => Ok(()),
+            () = self.pass_on_access_changes() => Ok(()),
+        }
+    }
+
+    /// Has whoever reads a shared stream admitted again when somebody may have lost a right. Never ends.
+    async fn pass_on_access_changes(&self) {
+        let mut changes = self.front.keys.revocations().access_changes();
+        while changes.changed().await.is_ok() {
+            self.front.hub.ask_again();
+        }
+        std::future::pending().await
     }
 
     /// What browsers reach, as the accept loop calls it.
     pub fn service(&self) -> Service {
-        Service(Arc::new(Guards::new(&self.front, Arc::clone(&self.addresses))))
+        Service(Arc::new(Guards::new(&self.front, Arc::clone(&self.addresses), self.time_is_up.clone())))
     }
 
     /// The same for a router of axum.
@@ -166,6 +195,19 @@ fn check(config: &EdgeConfig) -> Result<(), String> {
         return Err("streams.heartbeat: must be at least 1s".into());
     }
     Ok(())
+}
+
+/// How streams are shared and kept.
+fn manner(config: &EdgeConfig) -> Result<Manner, String> {
+    let streams = &config.streams;
+    Ok(Manner {
+        peek: streams.peek,
+        replay_bytes: streams.replay_bytes,
+        memory: streams.memory,
+        linger: streams.linger,
+        shared_headers: header_names("streams.shared_headers", &streams.shared_headers)?,
+        timeout: config.calls.timeout,
+    })
 }
 
 fn header_names(setting: &str, names: &[String]) -> Result<Vec<HeaderName>, String> {

@@ -35,7 +35,7 @@ impl Tag {
 }
 
 /// Where one stream is: after an upstream cursor, or at its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Place {
     After(Vec<u8>),
     End,

@@ -117,6 +117,7 @@ impl Freshness {
         let change =
             Change { missing: heard.missing.clone(), ..Change::between(current.as_deref(), &schema) };
         self.front.upstream.serve(served);
+        self.front.keys.learn(&schema);
         self.front.schema.store(Some(Arc::new(schema)));
         change.tell();
         last.heard = Some(heard);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::config::EdgeConfig;
@@ -16,7 +17,7 @@ use crate::error_style::ErrorStyle;
 use crate::front::{Shared, dispatch, own, rpc};
 use crate::layer::{
     AddressLimit, Metadata, Origins, access_log, address_limit, compression, cors, error_form, host,
-    native_event_source, panics,
+    native_event_source, panics, speak_last,
 };
 use crate::telemetry::Traces;
 
@@ -28,13 +29,15 @@ pub struct Guards {
     traces: Traces,
     retry: Duration,
     addresses: Arc<AddressLimit>,
+    /// Cancelled when a shutdown can wait no longer.
+    time_is_up: CancellationToken,
     /// The edge's own paths.
     own: Router,
     front: Shared,
 }
 
 impl Guards {
-    pub fn new(front: &Shared, addresses: Arc<AddressLimit>) -> Self {
+    pub fn new(front: &Shared, addresses: Arc<AddressLimit>, time_is_up: CancellationToken) -> Self {
         let EdgeConfig { cors, dev, streams, rest, .. } = &front.config;
         let metadata = Metadata::new(&front.request_headers, &front.response_headers, rest.compat);
         Self {
@@ -43,6 +46,7 @@ impl Guards {
             traces: Traces::default(),
             retry: streams.retry,
             addresses,
+            time_is_up,
             own: own::routes(front).with_state(Arc::clone(front)),
             front: Arc::clone(front),
         }
@@ -79,7 +83,10 @@ impl Guards {
 
     async fn limited(&self, request: Request) -> Response {
         // Before the match, so that guessing paths is limited too.
-        address_limit(&self.addresses, request, |request| self.routed(request)).await
+        address_limit(&self.addresses, request, |request| {
+            speak_last(&self.time_is_up, request, |request| self.routed(request))
+        })
+        .await
     }
 
     /// Match, credentials and rates by caller follow inside `dispatch`, because they depend on the method that is matched.

@@ -17,12 +17,18 @@
 //!
 //! Modules stand in reading order, from the ground floor up; a file names only what stands above it.
 
+pub mod base64_forms;
 pub mod telemetry;
+pub mod code;
+pub mod reasons;
 pub mod error;
+pub mod ending;
+pub mod gunzip;
 pub mod rpc_status;
 pub mod config;
 pub mod error_style;
 pub mod cursor;
+pub mod identity;
 pub mod schema;
 pub mod transcode;
 pub mod upstream;
@@ -35,6 +41,7 @@ pub mod guards;
 pub mod learn;
 pub mod fresh;
 pub mod reload;
+pub mod shutdown;
 pub mod app;
 pub mod workers;
 pub mod serve;

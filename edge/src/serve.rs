@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,10 +22,13 @@ use tower::{Service, ServiceExt, service_fn};
 
 use crate::app::Edge;
 use crate::config::LimitsConfig;
-use crate::layer::Peer;
+use crate::layer::{Crowded, Peer, Place, Places, network};
 use crate::learn::LoadError;
+use crate::shutdown::Shutdown;
 use crate::workers::Workers;
 
+/// Connections of one address above its limit that are told so, instead of being closed.
+const TOLD: usize = 16;
 /// Tries to find a port that is free for both families.
 const ATTEMPTS: usize = 16;
 
@@ -108,13 +111,12 @@ pub async fn run_on(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), LoadError> {
     let config = edge.config();
-    let (drain, grace) = (edge.drain().clone(), config.drain.grace);
+    let drain = edge.drain().clone();
     // The admin listener outlives the drain, so that operators can watch it.
     let stop_admin = CancellationToken::new();
-    let admin =
-        tokio::spawn(serve(admin, edge.admin(), config.limits.clone(), stop_admin.clone(), Duration::ZERO));
-    let http =
-        tokio::spawn(serve_on(workers, http, edge.service(), config.limits.clone(), drain.clone(), grace));
+    let at_once = Shutdown::new(stop_admin.clone(), Duration::ZERO);
+    let admin = tokio::spawn(serve(admin, edge.admin(), config.limits.clone(), at_once));
+    let http = tokio::spawn(serve_on(workers, http, edge.service(), config.limits.clone(), edge.shutdown()));
     let outcome = tokio::select! {
         outcome = edge.keep_fresh() => outcome,
         () = shutdown => Ok(()),
@@ -142,15 +144,9 @@ async fn reload_on_hangup(edge: &Edge) {
     std::future::pending::<()>().await;
 }
 
-/// Serves until `drain` is cancelled, then lets what is open end, at most for `grace`.
-pub async fn serve(
-    listeners: Listeners,
-    service: impl Answering,
-    limits: LimitsConfig,
-    drain: CancellationToken,
-    grace: Duration,
-) {
-    serve_on(Workers::here(), listeners, service, limits, drain, grace).await;
+/// Serves until the shutdown begins, then lets what is open end, at most for its grace.
+pub async fn serve(listeners: Listeners, service: impl Answering, limits: LimitsConfig, shutdown: Shutdown) {
+    serve_on(Workers::here(), listeners, service, limits, shutdown).await;
 }
 
 async fn serve_on(
@@ -158,12 +154,18 @@ async fn serve_on(
     listeners: Listeners,
     service: impl Answering,
     limits: LimitsConfig,
-    drain: CancellationToken,
-    grace: Duration,
+    shutdown: Shutdown,
 ) {
     let permits = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let connections = TaskTracker::new();
-    let server = Arc::new(Server { service, limits, drain, permits, connections: connections.clone() });
+    let server = Arc::new(Server {
+        service,
+        limits,
+        drain: shutdown.drain.clone(),
+        addresses: Arc::default(),
+        permits,
+        connections: connections.clone(),
+    });
     let workers = Arc::new(workers);
     let accepting = TaskTracker::new();
     for listener in listeners.0 {
@@ -172,7 +174,7 @@ async fn serve_on(
     accepting.close();
     accepting.wait().await;
     connections.close();
-    if timeout(grace, connections.wait()).await.is_err() {
+    if !shutdown.ends(connections.wait()).await {
         tracing::warn!(open = connections.len(), "connections were still open and are cut");
     }
 }
@@ -181,6 +183,7 @@ struct Server<S> {
     service: S,
     limits: LimitsConfig,
     drain: CancellationToken,
+    addresses: Arc<Places>,
     permits: Arc<Semaphore>,
     connections: TaskTracker,
 }
@@ -201,6 +204,10 @@ async fn accept(listener: TcpListener, server: Arc<Server<impl Answering>>, work
                 continue;
             }
         };
+        let Some(room) = server.room(peer.ip()) else {
+            tracing::warn!("too many connections of one address; one was refused");
+            continue;
+        };
         let Ok(permit) = Arc::clone(&server.permits).try_acquire_owned() else {
             tracing::warn!(limit = server.limits.connections, "too many connections; one was refused");
             continue;
@@ -208,16 +215,44 @@ async fn accept(listener: TcpListener, server: Arc<Server<impl Answering>>, work
         let held = Arc::clone(&server);
         workers.run(server.connections.track_future(async move {
             match TcpStream::from_std(stream) {
-                Ok(stream) => held.connection(stream, peer).await,
+                Ok(stream) => held.answer(stream, peer, room.is_crowded).await,
                 Err(error) => tracing::warn!(%error, "a connection cannot be watched"),
             }
-            drop(permit);
+            drop((permit, room));
         }));
     }
 }
 
+/// A connection's place among those of its address.
+struct Room {
+    _place: Option<Place>,
+    /// It is one too many, and let in to be told so.
+    is_crowded: bool,
+}
+
 impl<S: Answering> Server<S> {
-    async fn connection(&self, stream: TcpStream, peer: SocketAddr) {
+    /// None when there is not even room for an answer.
+    fn room(&self, address: IpAddr) -> Option<Room> {
+        if self.limits.trusted_proxies.contains(&address.to_canonical()) {
+            return Some(Room { _place: None, is_crowded: false });
+        }
+        let (holder, most) = (network(address), self.limits.connections_per_address);
+        let free = self.addresses.take(&holder, most);
+        let is_crowded = free.is_none();
+        let place = free.or_else(|| self.addresses.take(&holder, most.saturating_add(TOLD)))?;
+        Some(Room { _place: Some(place), is_crowded })
+    }
+
+    async fn answer(&self, stream: TcpStream, peer: SocketAddr, is_crowded: bool) {
+        let connection = self.connection(stream, peer, is_crowded);
+        match is_crowded {
+            // Only to be told so.
+            true => _ = timeout(self.limits.head_timeout, connection).await,
+            false => connection.await,
+        }
+    }
+
+    async fn connection(&self, stream: TcpStream, peer: SocketAddr, is_crowded: bool) {
         let limits = &self.limits;
         // Events are small and must not wait for each other.
         let _ = stream.set_nodelay(true);
@@ -247,6 +282,9 @@ impl<S: Answering> Server<S> {
         let service = self.service.clone();
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
+            if is_crowded {
+                request.extensions_mut().insert(Crowded);
+            }
             service.clone().oneshot(request.map(Body::new))
         });
         let connection =

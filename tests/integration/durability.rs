@@ -98,7 +98,11 @@ async fn who_knows_more_than_a_restored_backup_is_told_of_the_gap() {
     let publisher = Publisher::login(app.grpc(), "bob").await;
     publisher.publish("news", 3).await.expect("published");
     let mut stream = app.browser().subscribe(NEWS, Some(&known)).await;
-    assert_eq!(stream.outcomes().await, ["GAP epoch_changed"]);
+    // The edge holds the place for the other page, and may not have heard of the new log yet: then it says so as soon as
+    // it has.
+    let first = stream.outcomes().await;
+    let told = if first == ["RESUMED"] { stream.outcomes().await } else { first };
+    assert_eq!(told, ["GAP epoch_changed"]);
     let history = app.browser().get("/api/v1/topics/news/history").await.json();
     let numbers: Vec<_> =
         history["events"].as_array().expect("events").iter().map(|event| &event["data"]).collect();

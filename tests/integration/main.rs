@@ -14,6 +14,7 @@ mod logs;
 mod openapi;
 mod shutdown;
 mod streams;
+mod tokens;
 mod tools;
 mod tracing;
 mod upstream;

@@ -4,7 +4,11 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use lastmile_proto::v1::auth_service_client::AuthServiceClient;
+use lastmile_proto::v1::{CreateServiceTokenRequest, LoginRequest};
 use tempfile::TempDir;
+use tonic::IntoRequest;
+use tonic::transport::Channel;
 
 use crate::http::Browser;
 use crate::patience::until;
@@ -25,6 +29,8 @@ pub struct App {
     topology: Topology,
     data: TempDir,
     variables: Vec<(&'static str, String)>,
+    /// The edge's own, where it is a process of its own.
+    credential: Option<String>,
     http: SocketAddr,
     grpc: SocketAddr,
     admin: SocketAddr,
@@ -49,22 +55,23 @@ impl App {
         let mut core = start_core(topology, data.path(), &variables, [free; 3]);
         let line = core.log("listening").await;
         let (grpc, admin) = (address(&line, "grpc"), address(&line, "admin"));
-        let (http, admin, edge) = match topology {
-            Topology::One => (address(&line, "http"), admin, None),
+        let (http, admin, credential, edge) = match topology {
+            Topology::One => (address(&line, "http"), admin, None, None),
             Topology::Two => {
-                let mut edge = start_edge(grpc, &variables, [free; 2]);
+                let credential = edge_token(grpc).await;
+                let mut edge = start_edge(grpc, &variables, Some(&credential), [free; 2]);
                 let line = edge.log("listening").await;
-                (address(&line, "http"), address(&line, "admin"), Some(edge))
+                (address(&line, "http"), address(&line, "admin"), Some(credential), Some(edge))
             }
         };
         ready(admin).await;
-        Self { topology, data, variables, http, grpc, admin, core, edge }
+        Self { topology, data, variables, credential, http, grpc, admin, core, edge }
     }
 
     /// Only an edge, in front of `upstream`; the core's place is taken by the edge's own process.
     pub async fn edge(upstream: SocketAddr, variables: &[(&'static str, &str)]) -> (SocketAddr, Process) {
         let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        let mut edge = start_edge(upstream, &variables, [([127, 0, 0, 1], 0).into(); 2]);
+        let mut edge = start_edge(upstream, &variables, None, [([127, 0, 0, 1], 0).into(); 2]);
         let line = edge.log("listening").await;
         ready(address(&line, "admin")).await;
         (address(&line, "http"), edge)
@@ -129,7 +136,8 @@ impl App {
         self.kill().await;
         self.restart_core().await;
         if let Some(edge) = &mut self.edge {
-            *edge = start_edge(self.grpc, &self.variables, [self.http, self.admin]);
+            let credential = self.credential.as_deref();
+            *edge = start_edge(self.grpc, &self.variables, credential, [self.http, self.admin]);
             edge.log("listening").await;
         }
         ready(self.admin).await;
@@ -183,7 +191,31 @@ fn start_core(
     }
 }
 
-fn start_edge(upstream: SocketAddr, variables: &[(&str, String)], addresses: [SocketAddr; 2]) -> Process {
+/// A token with which an edge opens the streams that its callers share.
+///
+/// # Panics
+/// When the core gives none.
+pub async fn edge_token(grpc: SocketAddr) -> String {
+    let channel = Channel::from_shared(format!("http://{grpc}")).expect("a URL").connect_lazy();
+    let mut auth = AuthServiceClient::new(channel);
+    let login = LoginRequest { username: "admin".to_owned(), password: "lastmile-dev".to_owned() };
+    let token = auth.login(login).await.expect("a login").into_inner().access_token;
+    let role = "edge".to_owned();
+    let mut request =
+        CreateServiceTokenRequest { name: "edge".to_owned(), role, ..Default::default() }.into_request();
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().expect("ASCII"));
+    auth.create_service_token(request).await.expect("a token").into_inner().token
+}
+
+fn start_edge(
+    upstream: SocketAddr,
+    variables: &[(&'static str, String)],
+    credential: Option<&str>,
+    addresses: [SocketAddr; 2],
+) -> Process {
+    let mut variables = variables.to_vec();
+    variables.extend(credential.map(|credential| ("LASTMILE_CREDENTIAL", credential.to_owned())));
+    let variables = &variables[..];
     let [http, admin] = addresses.map(|address| address.to_string());
     let upstream = format!("http://{upstream}");
     start("lastmile-edge", &["--http", &http, "--admin", &admin, "--upstream", &upstream, "--dev"], variables)

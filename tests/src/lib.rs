@@ -19,7 +19,7 @@ mod disk;
 mod core;
 mod app;
 
-pub use app::{App, Topology, both};
+pub use app::{App, Topology, both, edge_token};
 pub use collector::{Collector, ExportedSpan};
 pub use core::CoreProcess;
 pub use disk::{Fault, FaultyDisk};

@@ -94,9 +94,25 @@ impl Process {
     /// # Panics
     /// When the process has already been waited for.
     pub fn terminate(&self) {
-        let id = self.child.id().expect("still running").to_string();
-        let status = std::process::Command::new("kill").args(["-TERM", &id]).status();
+        self.signal("TERM");
+    }
+
+    /// Sends a signal, by its name without `SIG`.
+    ///
+    /// # Panics
+    /// When the process has already been waited for.
+    pub fn signal(&self, name: &str) {
+        let id = self.id().to_string();
+        let status = std::process::Command::new("kill").args([&format!("-{name}"), &id]).status();
         assert!(status.is_ok_and(|status| status.success()), "{} could not be signalled", self.name);
+    }
+
+    /// Its number in procfs.
+    ///
+    /// # Panics
+    /// When the process has already been waited for.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("still running")
     }
 
     /// CPU time used so far, from procfs.
@@ -104,7 +120,7 @@ impl Process {
     /// # Panics
     /// Where there is no procfs, or the process has ended.
     pub fn cpu_time(&self) -> Duration {
-        let id = self.child.id().expect("still running");
+        let id = self.id();
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("procfs");
         // The name, in parentheses, may hold anything; utime and stime are fields 14 and 15, in 1/100 s.
         let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();

@@ -1,61 +1,86 @@
-//! Kills the core again and again under writers, and holds what they were told against what is there.
+//! The torture harness: everything that can go wrong at once, and a checker that forgives nothing.
 //!
-//! `LASTMILE_TORTURE_ROUNDS` kills so often (default 3); `LASTMILE_TORTURE_SEED` repeats a run.
+//! Publishers write numbered events; subscribers of every face read them through proxies that cut, reset, stall,
+//! half-close, delay, split and coalesce, while processes are killed, stopped, drained and taken back to a backup, and
+//! tokens, rights and old events go. What each subscriber saw is then held against what the log really had.
+//!
+//! `LASTMILE_TORTURE_SECONDS` is how long (60), `LASTMILE_TORTURE_ROUNDS` how often the core is killed under writers (3),
+//! and `LASTMILE_TORTURE_SEED` repeats the plan of a run.
 
 #![expect(clippy::print_stdout, reason = "the seed and the table are the output")]
 
-mod ledger;
-mod writers;
+mod seed;
+mod tally;
+mod clock;
+mod fault;
+mod plan;
+mod history;
+mod truth;
+mod violation;
+mod checker;
+mod proxy;
+mod prank;
+mod core_client;
+mod kills;
+mod victim;
+mod stage;
+mod recorder;
+mod publisher;
+mod subscriber;
+mod show;
+mod planted;
+mod chaos;
+mod run;
+mod table;
 
-use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use futures_util::future::join_all;
-use lastmile_tests::{CoreProcess, binary};
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use tokio::sync::Mutex;
 
-use ledger::Totals;
-use writers::Writer;
+use run::run;
+use seed::{Seed, setting};
+use table::table;
+use tally::Tally;
+use violation::tell;
+
+/// One at a time: each takes the whole machine.
+static MACHINE: Mutex<()> = Mutex::const_new(());
+
+/// Violations told at length.
+const TOLD: usize = 12;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acknowledged_write_is_there_once_and_no_other_twice() {
-    let rounds = setting("ROUNDS").unwrap_or(3);
-    let seed = setting("SEED").unwrap_or_else(|| {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| u64::from(time.subsec_nanos()))
-    });
-    println!("LASTMILE_TORTURE_SEED={seed} LASTMILE_TORTURE_ROUNDS={rounds}");
-    let mut random = StdRng::seed_from_u64(seed);
-    let data = tempfile::tempdir().expect("a folder");
-    let mut core = CoreProcess::start(data.path(), &[]).await;
-    let mut writers = Writer::all(&core).await;
-    let begin = ledger::begin(&core).await.expect("a beginning");
-    let mut totals = Totals::default();
-    for round in 1..=rounds {
-        let lifetime = Duration::from_millis(random.random_range(50..1200));
-        let writing = join_all(writers.drain(..).map(|writer| tokio::spawn(writer.write_until_refused())));
-        tokio::time::sleep(lifetime).await;
-        core.kill_and_restart().await;
-        writers = writing.await.into_iter().map(|writer| writer.expect("no panic")).collect();
-        for writer in &mut writers {
-            writer.settle(&core).await.unwrap_or_else(|fault| panic!("seed {seed}, round {round}: {fault}"));
-        }
-        totals = ledger::compare(&core, &begin, &writers)
-            .await
-            .unwrap_or_else(|fault| panic!("seed {seed}, round {round}: {fault}"));
-        assert_sound(data.path());
+    let _machine = MACHINE.lock().await;
+    let (seed, rounds) = (Seed::choose(), setting("ROUNDS").unwrap_or(3));
+    println!("{seed} LASTMILE_TORTURE_ROUNDS={rounds}");
+    println!("{}", kills::kill_under_writers(seed, rounds).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_breaks_a_promise_on_the_wire_is_found_out() {
+    let _machine = MACHINE.lock().await;
+    let seed = Seed::choose();
+    println!("{seed}");
+    planted::every_prank_is_found_out(seed).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_event_arrives_once_and_in_order_or_a_gap_is_told() {
+    let _machine = MACHINE.lock().await;
+    let (seed, seconds) = (Seed::choose(), setting("SECONDS").unwrap_or(60));
+    println!("{seed} LASTMILE_TORTURE_SECONDS={seconds}");
+    let tally = Tally::default();
+    let whole = Duration::from_secs(seconds);
+    let mut faults = Vec::new();
+    for (edges, length) in [(2, whole * 2 / 3), (0, whole / 3)] {
+        faults.extend(run(seed.child(&format!("{edges} edges")), edges, length, &tally).await);
     }
-    println!("{rounds} kills survived: {totals}");
-    assert!(totals.acknowledged > 0, "nothing was written");
-}
-
-fn assert_sound(data: &Path) {
-    let checked = Command::new(binary("lastmile-server")).args(["check", "--data"]).arg(data).output();
-    let checked = checked.expect("the check runs");
-    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
-}
-
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(format!("LASTMILE_TORTURE_{name}")).ok()?.parse().ok()
+    println!("{}", table(&tally));
+    assert!(
+        faults.is_empty(),
+        "{seed} LASTMILE_TORTURE_SECONDS={seconds}: {} violations\n{}",
+        faults.len(),
+        tell(&faults, TOLD)
+    );
 }

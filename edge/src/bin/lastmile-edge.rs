@@ -44,6 +44,10 @@ struct Flags {
     #[arg(long, env = "LASTMILE_UPSTREAM", value_delimiter = ',', global = true)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     upstream: Vec<String>,
+    /// The edge's own token for its backend, with which it opens streams that callers share.
+    #[arg(long, env = "LASTMILE_CREDENTIAL", hide_env_values = true, global = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential: Option<String>,
     /// Encoded FileDescriptorSet, for a backend without reflection.
     #[arg(long, env = "LASTMILE_DESCRIPTORS", global = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,11 +107,12 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     if let Some(Command::Proto { dir, identity }) = &cli.command {
         return done(write_protos(dir, *identity));
     }
-    let config: EdgeConfig =
+    let mut config: EdgeConfig =
         config::load(cli.config.as_deref(), &cli.flags).map_err(|error| anyhow!(error))?;
     if let Some(Command::Config) = cli.command {
         return done(print(&toml(&serde_json::to_value(&config)?)));
     }
+    config.hand_on_credential().map_err(|error| anyhow!(error))?;
     let source = config.descriptors.clone().map_or(Source::Reflection, Source::File);
     let needs_backend = cli.command.is_none() || config.descriptors.is_none();
     let upstream = if needs_backend || !config.upstream.0.is_empty() {

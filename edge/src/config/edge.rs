@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::guards::{AuthConfig, CorsConfig, LimitsConfig};
 use super::rest::RestConfig;
 use super::traffic::{CallsConfig, DrainConfig, StreamsConfig};
-use super::upstream::Upstreams;
+use super::upstream::{HeaderText, Upstreams};
 
 /// Everything that can be set for an edge; the field names are the TOML keys.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub struct EdgeConfig {
     pub admin: String,
     /// The backends: tables, or the URLs of one.
     pub upstream: Upstreams,
+    /// The edge's own token for its only backend; with several, each has its own `credential`.
+    pub credential: Option<HeaderText>,
     /// An encoded FileDescriptorSet, instead of reflection.
     pub descriptors: Option<PathBuf>,
     /// Rules in YAML for a backend without annotations.
@@ -42,6 +44,7 @@ impl Default for EdgeConfig {
             http: "localhost:8080".into(),
             admin: "localhost:9090".into(),
             upstream: Upstreams::default(),
+            credential: None,
             descriptors: None,
             rules: None,
             dev: false,
@@ -54,6 +57,21 @@ impl Default for EdgeConfig {
             rest: RestConfig::default(),
             drain: DrainConfig::default(),
         }
+    }
+}
+
+impl EdgeConfig {
+    /// Gives the edge's own token to its only backend.
+    ///
+    /// # Errors
+    /// A sentence when there are several: a token is for one of them.
+    pub fn hand_on_credential(&mut self) -> Result<(), String> {
+        let Some(credential) = self.credential.take() else { return Ok(()) };
+        let [only] = self.upstream.0.as_mut_slice() else {
+            return Err("credential: is for a single upstream; give each `[[upstream]]` its own".into());
+        };
+        only.credential.get_or_insert(credential);
+        Ok(())
     }
 }
 

@@ -8,8 +8,8 @@ pub mod edge;
 pub mod load;
 
 pub use edge::{EdgeConfig, PathsConfig};
-pub use guards::{AuthConfig, CorsConfig, LimitsConfig};
+pub use guards::{AuthConfig, CorsConfig, LimitsConfig, Secret};
 pub use load::load;
 pub use rest::RestConfig;
 pub use traffic::{CallsConfig, DrainConfig, StreamsConfig};
-pub use upstream::{TlsConfig, UpstreamConfig, Upstreams};
+pub use upstream::{BreakerConfig, TlsConfig, UpstreamConfig, Upstreams};

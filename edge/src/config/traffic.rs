@@ -47,6 +47,20 @@ pub struct StreamsConfig {
     /// How long a long poll collects events after the first.
     #[serde(with = "humantime_serde")]
     pub coalesce: Duration,
+    /// Bytes of recent events kept of each stream, where the method's rule says nothing else.
+    pub replay_bytes: usize,
+    /// Bytes of recent events that all streams may keep together.
+    pub memory: usize,
+    /// How long a stream of the backend is kept after its last reader has left, where the method's rule says nothing else.
+    #[serde(with = "humantime_serde")]
+    pub linger: Duration,
+    /// Request headers that reach the backend on streams that several callers share; each of their values has a stream of
+    /// its own.
+    pub shared_headers: Vec<String>,
+    /// Streams that are opened a second on average, on all connections together.
+    pub opens_per_second: u32,
+    /// Streams that are opened at once after a quiet time.
+    pub opens_burst: u32,
 }
 
 impl Default for StreamsConfig {
@@ -56,6 +70,12 @@ impl Default for StreamsConfig {
             peek: Duration::from_millis(250),
             retry: Duration::from_secs(2),
             coalesce: Duration::from_millis(100),
+            replay_bytes: 1 << 20,
+            memory: 256 << 20,
+            linger: Duration::from_secs(5),
+            shared_headers: Vec::new(),
+            opens_per_second: 2000,
+            opens_burst: 10_000,
         }
     }
 }

@@ -26,12 +26,16 @@ pub struct UpstreamConfig {
     pub descriptors: Option<PathBuf>,
     /// Metadata of every call to it, in place of what the caller sends; `${NAME}` is a variable of the environment.
     pub headers: BTreeMap<String, HeaderText>,
+    /// The edge's own token for it, with which it opens the streams that callers share (`SCOPE_AUTHORIZED`); `${NAME}` is
+    /// a variable of the environment. Without it each caller has a stream of its own.
+    pub credential: Option<HeaderText>,
     /// Longest a unary call to it may take.
     #[serde(with = "humantime_serde")]
     pub timeout: Option<Duration>,
     /// Calls that one connection carries at once; more of them open a further one.
     pub max_streams: usize,
     pub tls: TlsConfig,
+    pub breaker: BreakerConfig,
 }
 
 impl Default for UpstreamConfig {
@@ -43,11 +47,13 @@ impl Default for UpstreamConfig {
             prefer: Vec::new(),
             descriptors: None,
             headers: BTreeMap::new(),
+            credential: None,
             timeout: None,
             // What every server should allow (RFC 9113, section 6.5.2). Above a server's limit calls would wait behind
             // streams that never end.
             max_streams: 100,
             tls: TlsConfig::default(),
+            breaker: BreakerConfig::default(),
         }
     }
 }
@@ -71,6 +77,37 @@ pub struct TlsConfig {
     pub key: Option<PathBuf>,
     /// The name in the backend's certificate; the URL's host when left out.
     pub server_name: Option<String>,
+}
+
+/// When calls are kept from a process that fails them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BreakerConfig {
+    pub enabled: bool,
+    /// Of all calls in the window, the share that fails, from 0 to 1.
+    pub failure_rate: f64,
+    /// Fewer calls than this in the window say nothing.
+    pub minimum_calls: u32,
+    #[serde(with = "humantime_serde")]
+    pub window: Duration,
+    /// How long no call is let through, at first; doubled when the trials fail, up to 16 times this.
+    #[serde(with = "humantime_serde")]
+    pub pause: Duration,
+    /// Calls that then have to go well.
+    pub trials: u32,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            failure_rate: 0.5,
+            minimum_calls: 20,
+            window: Duration::from_secs(10),
+            pause: Duration::from_secs(5),
+            trials: 3,
+        }
+    }
 }
 
 /// The text of a header, which may be a secret: only the names of variables in it are ever shown.

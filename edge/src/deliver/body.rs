@@ -1,22 +1,31 @@
 //! The ordinary writer: a hyper body that pulls from a reader and writes what its face makes of it.
+//!
+//! What a reader has at hand is one write; what a connection does not take costs nothing but its position.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::FutureExt;
-use futures_util::stream::try_unfold;
-use opentelemetry::Context;
-use opentelemetry::context::FutureExt as _;
+use http_body::Frame;
 use rand::Rng;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Code, Error};
+use crate::ending::Ending;
+use crate::error::{Code, Error, Result};
 use crate::error_style::ErrorStyle;
-use crate::hub::{Item, Reader};
+use crate::hub::{Entry, Reader};
+use crate::identity::{Over, Standing};
+use crate::reasons::CloseReason;
+use crate::upstream::late;
 
+use super::chunk::Chunk;
+use super::clock::{Clock, Due};
 use super::framing::Framing;
+use super::jitter::jittered;
 
 /// What is ready is written together up to this many bytes.
 const COALESCED: usize = 16 * 1024;
@@ -26,13 +35,17 @@ const COALESCED: usize = 16 * 1024;
 pub struct Pace {
     pub heartbeat: Duration,
     pub max_age: Option<Duration>,
-    /// When the caller's token is over.
-    pub expires_at: Option<Instant>,
+    /// Whether the caller's token is still good.
+    pub standing: Standing,
+    /// When the caller's own time limit is over.
+    pub deadline: Option<Instant>,
     pub retry: Duration,
     pub drain: CancellationToken,
     /// Browsers come back spread over this time after a drain.
     pub drain_window: Duration,
     pub errors: ErrorStyle,
+    /// For the access log.
+    pub ending: Ending,
 }
 
 /// The body is broken off on purpose: what was sent is not the whole.
@@ -42,29 +55,14 @@ pub struct BrokenOff;
 
 /// Makes a body of a subscriber's stream; dropping it cancels the stream.
 pub fn body(reader: Reader, framing: Box<dyn Framing>, pace: Pace) -> Body {
-    let now = Instant::now();
-    let writer = Writer {
+    Body::new(Writer {
         phase: Phase::Opening,
-        next_heartbeat: now + jittered(pace.heartbeat),
-        ends_at: pace.max_age.map(|age| now + jittered(age)),
+        clock: Clock::new(pace.heartbeat, pace.max_age.map(jittered), pace.deadline),
+        over: Box::pin(over(pace.drain.clone(), pace.standing.clone())),
         reader,
         framing,
         pace,
-    };
-    let context = Context::current();
-    Body::from_stream(try_unfold(writer, move |writer| writer.step().with_context(context.clone())))
-}
-
-/// Spreads what would else happen to all connections at once: 80-100 % of `duration`.
-pub fn jittered(duration: Duration) -> Duration {
-    duration.mul_f64(rand::rng().random_range(0.8..=1.0))
-}
-
-async fn sleep_until_some(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
-    }
+    })
 }
 
 struct Writer {
@@ -72,8 +70,8 @@ struct Writer {
     reader: Reader,
     framing: Box<dyn Framing>,
     pace: Pace,
-    next_heartbeat: Instant,
-    ends_at: Option<Instant>,
+    clock: Clock,
+    over: Pin<Box<dyn Future<Output = CloseReason> + Send>>,
 }
 
 #[derive(Clone, Copy)]
@@ -81,93 +79,133 @@ enum Phase {
     Opening,
     Live,
     Ended,
+    /// What was written is to reach the socket before the body fails.
+    Breaking,
     Broken,
 }
 
-impl Writer {
-    /// The next chunk of the body; empty chunks are never written.
-    async fn step(mut self) -> Result<Option<(Bytes, Self)>, BrokenOff> {
-        loop {
-            let chunk = match self.phase {
-                Phase::Opening => {
-                    self.phase = Phase::Live;
-                    let token = self.reader.token();
-                    self.framing.open(self.reader.openings(), token.as_deref(), self.pace.heartbeat)
-                }
-                Phase::Live => self.live().await,
-                Phase::Ended => return Ok(None),
-                Phase::Broken => {
+impl http_body::Body for Writer {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let writer = self.get_mut();
+        let mut chunk = Chunk::new();
+        while chunk.is_empty() {
+            match writer.phase {
+                Phase::Opening => writer.open(&mut chunk),
+                Phase::Live => ready!(writer.poll_live(cx, &mut chunk)),
+                Phase::Ended => return Poll::Ready(None),
+                Phase::Breaking => {
                     // hyper drops what it has not flushed when a body fails: let it write first.
-                    tokio::task::yield_now().await;
-                    return Err(BrokenOff);
+                    writer.phase = Phase::Broken;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
-            };
-            if !chunk.is_empty() {
-                self.next_heartbeat = Instant::now() + jittered(self.pace.heartbeat);
-                return Ok(Some((chunk.into(), self)));
+                Phase::Broken => return Poll::Ready(Some(Err(BrokenOff))),
             }
         }
+        writer.clock.wrote();
+        Poll::Ready(Some(Ok(Frame::data(chunk.into_bytes()))))
     }
+}
 
-    async fn live(&mut self) -> Vec<u8> {
-        let old = sleep_until_some(self.ends_at);
-        let expired = sleep_until_some(self.pace.expires_at);
-        tokio::select! {
-            biased;
-            () = self.pace.drain.cancelled() => {
-                let slot = self.pace.drain_window.mul_f64(rand::rng().random_range(0.0..=1.0));
-                self.close("drain", slot)
-            }
-            () = old => self.close("max_age", self.pace.retry),
-            () = expired => self.close("token_expired", self.pace.retry),
-            item = self.reader.next() => self.items(item),
-            () = sleep_until(self.next_heartbeat) => {
-                let chunk = self.framing.heartbeat();
-                self.next_heartbeat = Instant::now() + jittered(self.pace.heartbeat);
-                chunk
-            }
-        }
-    }
-
-    /// Writes an item, and with it what else is ready.
-    fn items(&mut self, first: Result<Option<Item>, Error>) -> Vec<u8> {
-        let mut chunk = Vec::new();
-        let mut next = Some(first);
-        while let Some(item) = next.take() {
-            match item {
-                Ok(Some(item)) => {
-                    let token = self.reader.token();
-                    chunk.extend(self.framing.item(&item, token.as_deref()));
-                    if chunk.len() < COALESCED {
-                        next = self.reader.next().now_or_never();
-                    }
-                }
-                Ok(None) => {
-                    let token = self.reader.token();
-                    chunk.extend(self.framing.end(token.as_deref()));
-                    self.phase = Phase::Ended;
-                }
-                Err(error) => chunk.extend(self.fail(&error)),
-            }
-        }
-        chunk
-    }
-
-    fn fail(&mut self, error: &Error) -> Vec<u8> {
-        tracing::info!(%error, "a stream failed");
-        if error.code() == Code::Unavailable && self.reader.token().is_some() {
-            // The backend went away, not the stream: the browser continues where it is.
-            return self.close("upstream_unavailable", self.pace.retry);
-        }
-        self.phase = if self.framing.breaks_on_failure() { Phase::Broken } else { Phase::Ended };
-        self.framing.fail(&self.pace.errors.json(error))
-    }
-
-    fn close(&mut self, reason: &str, retry: Duration) -> Vec<u8> {
+impl Writer {
+    fn open(&mut self, out: &mut Chunk) {
+        self.phase = Phase::Live;
         let token = self.reader.token();
-        let chunk = self.framing.close(reason, token.as_deref(), retry);
+        self.framing.open(self.reader.openings(), token.as_deref(), self.pace.heartbeat, out);
+    }
+
+    fn poll_live(&mut self, cx: &mut Context<'_>, out: &mut Chunk) -> Poll<()> {
+        if let Poll::Ready(reason) = self.over.as_mut().poll(cx) {
+            let retry = match reason {
+                CloseReason::Drain => self.pace.drain_window.mul_f64(rand::rng().random_range(0.0..=1.0)),
+                _ => self.pace.retry,
+            };
+            self.close(reason, retry, out);
+            return Poll::Ready(());
+        }
+        let due = self.clock.poll(cx);
+        match due {
+            Poll::Ready(Due::MaxAge) => self.close(CloseReason::MaxAge, self.pace.retry, out),
+            Poll::Ready(Due::Deadline) => self.fail(&late(), out),
+            Poll::Ready(Due::Heartbeat) | Poll::Pending => {
+                self.poll_items(cx, out);
+                if out.is_empty() && due.is_ready() {
+                    self.framing.heartbeat(out);
+                    self.clock.wrote();
+                } else if out.is_empty() && matches!(self.phase, Phase::Live) {
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Writes all that is ready, up to a limit.
+    fn poll_items(&mut self, cx: &mut Context<'_>, out: &mut Chunk) {
+        while out.len() < COALESCED && matches!(self.phase, Phase::Live) {
+            match self.reader.poll_next(cx) {
+                Poll::Pending => return,
+                Poll::Ready(item) => self.write(item, out),
+            }
+        }
+    }
+
+    fn write(&mut self, item: Result<Option<Arc<Entry>>>, out: &mut Chunk) {
+        match item {
+            Ok(Some(entry)) => self.framing.item(&entry.item, &self.reader, out),
+            Ok(None) => {
+                let token = self.reader.token();
+                self.framing.end(token.as_deref(), out);
+                self.pace.ending.tell("OK");
+                self.phase = Phase::Ended;
+            }
+            Err(error) => self.fail(&error, out),
+        }
+    }
+
+    fn fail(&mut self, error: &Error, out: &mut Chunk) {
+        tracing::info!(%error, "a stream failed");
+        if let Some(reason) = close_reason(error).filter(|_| self.reader.token().is_some()) {
+            // Something else failed than the stream: the browser continues where it is.
+            return self.close(reason, self.pace.retry, out);
+        }
+        self.pace.ending.tell(error.code().name());
+        self.phase = if self.framing.breaks_on_failure() { Phase::Breaking } else { Phase::Ended };
+        self.framing.fail(&self.pace.errors.json(error), out);
+    }
+
+    fn close(&mut self, reason: CloseReason, retry: Duration, out: &mut Chunk) {
+        self.pace.ending.tell(reason.name());
+        let before = out.len();
+        let token = self.reader.token();
+        self.framing.close(reason, token.as_deref(), retry, out);
         // A face that cannot say why it stops must not look complete.
-        self.phase = if chunk.is_empty() { Phase::Broken } else { Phase::Ended };
-        chunk
+        self.phase = if out.len() == before { Phase::Breaking } else { Phase::Ended };
+    }
+}
+
+/// Why it is worth coming back; `None` when it is not.
+fn close_reason(error: &Error) -> Option<CloseReason> {
+    match (error.code(), error.reason_text()) {
+        (Code::Unavailable, _) => Some(CloseReason::UpstreamUnavailable),
+        (Code::PermissionDenied, "ACCESS_LOST") => Some(CloseReason::AccessLost),
+        (Code::ResourceExhausted, "SLOW_CONSUMER") => Some(CloseReason::SlowConsumer),
+        // The backend may notice first.
+        _ => Over::of(error).map(Over::reason),
+    }
+}
+
+/// Completes when the edge or the caller's token is over.
+async fn over(drain: CancellationToken, standing: Standing) -> CloseReason {
+    tokio::select! {
+        biased;
+        () = drain.cancelled() => CloseReason::Drain,
+        over = standing.over() => over.reason(),
     }
 }

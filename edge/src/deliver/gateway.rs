@@ -5,10 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::error::{Code, Error};
-use crate::hub::{Item, Opening};
+use crate::hub::{Item, Opening, Reader};
+use crate::reasons::CloseReason;
 use crate::rpc_status;
 use crate::transcode::line::line;
 
+use super::chunk::Chunk;
 use super::framing::Framing;
 
 /// The lines of grpc-gateway. They have no room for cursors: positions are left out.
@@ -16,42 +18,35 @@ use super::framing::Framing;
 pub struct GatewayLines;
 
 impl Framing for GatewayLines {
-    fn open(&mut self, openings: &[Opening], _: Option<&str>, _: Duration) -> Vec<u8> {
-        let gaps = openings.iter().filter_map(|opening| opening.outcome.reason());
-        let told = gaps.map(|reason| {
-            let message = format!("Events may be missing: the cursor cannot be continued ({reason}).");
-            error_line(&Error::new(Code::OutOfRange, "GAP", message))
-        });
-        told.collect::<Vec<_>>().concat()
+    fn open(&mut self, openings: &[Opening], _: Option<&str>, _: Duration, out: &mut Chunk) {
+        openings.iter().filter_map(|opening| opening.outcome.reason()).for_each(|reason| gap(reason, out));
     }
 
-    fn item(&mut self, item: &Item, _: Option<&str>) -> Vec<u8> {
+    fn item(&mut self, item: &Item, _: &Reader, out: &mut Chunk) {
         match item {
-            Item::Event { json, .. } => line(&[b"{\"result\":", &**json, b"}"].concat()),
-            Item::Position => Vec::new(),
+            Item::Event(event) => out.write(&line(&[b"{\"result\":", &*event.json(), b"}"].concat())),
+            Item::Position => {}
             Item::Skipped(reason) => {
                 let message = format!("An event was left out: it cannot be written ({reason}).");
-                error_line(&Error::new(Code::Internal, "EVENT_SKIPPED", message))
+                error_line(&Error::new(Code::Internal, "EVENT_SKIPPED", message), out);
             }
+            Item::Gap(reason) => gap(reason.name(), out),
         }
     }
 
-    fn heartbeat(&mut self) -> Vec<u8> {
+    fn heartbeat(&mut self, _: &mut Chunk) {
         // Its clients take every line for JSON.
-        Vec::new()
     }
 
-    fn end(&mut self, _: Option<&str>) -> Vec<u8> {
-        Vec::new()
+    fn end(&mut self, _: Option<&str>, _: &mut Chunk) {}
+
+    fn fail(&mut self, error: &Value, out: &mut Chunk) {
+        out.write(&line(json!({ "error": error }).to_string().as_bytes()));
     }
 
-    fn fail(&mut self, error: &Value) -> Vec<u8> {
-        line(json!({ "error": error }).to_string().as_bytes())
-    }
-
-    fn close(&mut self, reason: &str, _: Option<&str>, _: Duration) -> Vec<u8> {
-        let message = format!("The edge ends this stream ({reason}). Open it again.");
-        error_line(&Error::new(Code::Unavailable, "STREAM_CLOSED", message))
+    fn close(&mut self, reason: CloseReason, _: Option<&str>, _: Duration, out: &mut Chunk) {
+        let message = format!("The edge ends this stream ({}). Open it again.", reason.name());
+        error_line(&Error::new(Code::Unavailable, "STREAM_CLOSED", message), out);
     }
 
     fn breaks_on_failure(&self) -> bool {
@@ -59,6 +54,11 @@ impl Framing for GatewayLines {
     }
 }
 
-fn error_line(error: &Error) -> Vec<u8> {
-    line(json!({ "error": rpc_status::json(error) }).to_string().as_bytes())
+fn gap(reason: &str, out: &mut Chunk) {
+    let message = format!("Events may be missing: the cursor cannot be continued ({reason}).");
+    error_line(&Error::new(Code::OutOfRange, "GAP", message), out);
+}
+
+fn error_line(error: &Error, out: &mut Chunk) {
+    out.write(&line(json!({ "error": rpc_status::json(error) }).to_string().as_bytes()));
 }

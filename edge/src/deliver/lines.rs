@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::hub::{Item, Opening, Outcome};
-use crate::transcode::line::{control, line};
+use crate::hub::{Item, Opening, Outcome, Reader};
+use crate::reasons::CloseReason;
+use crate::transcode::line::control;
 
-use super::framing::{Framing, outcome};
+use super::chunk::Chunk;
+use super::framing::{Framing, gap, nothing, outcome, skipped};
 
 /// The NDJSON face.
 #[derive(Debug)]
@@ -17,40 +19,47 @@ pub struct Lines {
 }
 
 impl Framing for Lines {
-    fn open(&mut self, openings: &[Opening], token: Option<&str>, heartbeat: Duration) -> Vec<u8> {
+    fn open(&mut self, openings: &[Opening], token: Option<&str>, heartbeat: Duration, out: &mut Chunk) {
         // A plain stream begins with its first line, unless there is something to tell.
         if !self.durable && !openings.iter().any(|opening| matches!(opening.outcome, Outcome::Gap(_))) {
-            return Vec::new();
+            return;
         }
         let mut opened = outcome(openings, heartbeat);
         opened["cursor"] = json!(token);
-        control("open", &opened)
+        out.write(&control("open", &opened));
     }
 
-    fn item(&mut self, item: &Item, token: Option<&str>) -> Vec<u8> {
+    fn item(&mut self, item: &Item, reader: &Reader, out: &mut Chunk) {
         match item {
-            Item::Event { json, .. } => line(json),
-            Item::Position => control("position", &json!({ "cursor": token })),
-            Item::Skipped(reason) => control("skipped", &json!({ "reason": reason, "cursor": token })),
+            Item::Event(event) => out.share(event.line()),
+            Item::Position => out.write(&control("position", &json!({ "cursor": reader.token() }))),
+            Item::Skipped(reason) => {
+                out.write(&control("skipped", &skipped(reason, reader.token().as_deref())));
+            }
+            Item::Gap(reason) => {
+                let mut opened = gap(reader.moved(), *reason);
+                opened["cursor"] = json!(reader.token());
+                out.write(&control("open", &opened));
+            }
         }
     }
 
-    fn heartbeat(&mut self) -> Vec<u8> {
+    fn heartbeat(&mut self, out: &mut Chunk) {
         // A blank line: every NDJSON reader skips it.
-        line(b"")
+        out.write(b"\n");
     }
 
-    fn end(&mut self, _: Option<&str>) -> Vec<u8> {
-        control("end", &Value::Object(serde_json::Map::new()))
+    fn end(&mut self, _: Option<&str>, out: &mut Chunk) {
+        out.write(&control("end", &nothing()));
     }
 
-    fn fail(&mut self, error: &Value) -> Vec<u8> {
-        control("error", error)
+    fn fail(&mut self, error: &Value, out: &mut Chunk) {
+        out.write(&control("error", error));
     }
 
-    fn close(&mut self, reason: &str, token: Option<&str>, retry: Duration) -> Vec<u8> {
+    fn close(&mut self, reason: CloseReason, token: Option<&str>, retry: Duration, out: &mut Chunk) {
         let retry = retry.as_millis() as u64;
-        control("close", &json!({ "reason": reason, "cursor": token, "retryMs": retry }))
+        out.write(&control("close", &json!({ "reason": reason.name(), "cursor": token, "retryMs": retry })));
     }
 
     fn breaks_on_failure(&self) -> bool {

@@ -1,17 +1,24 @@
 //! Who writes a stream to the socket, in the form of its face.
 
 pub mod headers;
+pub mod chunk;
+pub mod held;
 pub mod framing;
 pub mod sse;
 pub mod lines;
 pub mod gateway;
 pub mod array;
+pub mod jitter;
+pub mod clock;
 pub mod body;
 
 pub use array::Array;
-pub use body::{BrokenOff, Pace, body, jittered};
+pub use body::{BrokenOff, Pace, body};
+pub use chunk::Chunk;
 pub use framing::Framing;
 pub use gateway::GatewayLines;
 pub use headers::stream_headers;
+pub use held::held;
+pub use jitter::jittered;
 pub use lines::Lines;
 pub use sse::Sse;

@@ -1,13 +1,15 @@
-//! Server-sent events: `id:`, `event:` and `data:`, control events named `lm-*`.
+//! Server-sent events: `event:`, `data:` and `id:`, control events named `lm-*`.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::hub::{Item, Opening};
-use crate::transcode::sse::{HEARTBEAT, block, retry};
+use crate::hub::{Item, Opening, Reader};
+use crate::reasons::CloseReason;
+use crate::transcode::sse::{HEARTBEAT, block, field, retry};
 
-use super::framing::{Framing, outcome};
+use super::chunk::Chunk;
+use super::framing::{Framing, gap, nothing, outcome, skipped};
 
 /// The SSE face.
 #[derive(Debug)]
@@ -19,40 +21,58 @@ pub struct Sse {
 }
 
 impl Framing for Sse {
-    fn open(&mut self, openings: &[Opening], token: Option<&str>, heartbeat: Duration) -> Vec<u8> {
-        let mut out = retry(self.retry.as_millis() as u64);
-        out.extend(control("lm-open", None, &outcome(openings, heartbeat)));
+    fn open(&mut self, openings: &[Opening], token: Option<&str>, heartbeat: Duration, out: &mut Chunk) {
+        out.write(&retry(self.retry.as_millis() as u64));
+        control("lm-open", None, &outcome(openings, heartbeat), out);
         if token.is_some() {
             // An id alone fires no event, but even a client that sees no event can resume from it.
-            out.extend(block(token, None, None));
+            out.write(&block(token, None, None));
         }
-        out
     }
 
-    fn item(&mut self, item: &Item, token: Option<&str>) -> Vec<u8> {
+    fn item(&mut self, item: &Item, reader: &Reader, out: &mut Chunk) {
         match item {
-            Item::Event { name, json } => block(token, name.as_deref(), Some(json)),
-            Item::Position => block(token, None, None),
+            Item::Event(event) if reader.is_single() => out.share(event.block()),
+            Item::Event(event) => {
+                out.share(event.block_without_id());
+                let mut end = Vec::new();
+                if let Some(token) = reader.token() {
+                    field(&mut end, "id", token.as_bytes());
+                }
+                end.push(b'\n');
+                out.write(&end);
+            }
+            Item::Position => out.write(&block(reader.token().as_deref(), None, None)),
             Item::Skipped(reason) => {
-                control("lm-skipped", token, &json!({ "reason": reason, "cursor": token }))
+                let token = reader.token();
+                control("lm-skipped", token.as_deref(), &skipped(reason, token.as_deref()), out);
+            }
+            Item::Gap(reason) => {
+                let token = reader.token();
+                control("lm-open", token.as_deref(), &gap(reader.moved(), *reason), out);
             }
         }
     }
 
-    fn heartbeat(&mut self) -> Vec<u8> {
-        if self.heartbeat_events { control("lm-heartbeat", None, &json!({})) } else { HEARTBEAT.into() }
+    fn heartbeat(&mut self, out: &mut Chunk) {
+        if self.heartbeat_events {
+            control("lm-heartbeat", None, &nothing(), out);
+        } else {
+            out.write(HEARTBEAT.as_bytes());
+        }
     }
 
-    fn end(&mut self, token: Option<&str>) -> Vec<u8> {
-        control("lm-end", token, &json!({}))
+    fn end(&mut self, token: Option<&str>, out: &mut Chunk) {
+        control("lm-end", token, &nothing(), out);
     }
 
-    fn fail(&mut self, error: &Value) -> Vec<u8> {
-        control("lm-error", None, error)
+    fn fail(&mut self, error: &Value, out: &mut Chunk) {
+        control("lm-error", None, error, out);
     }
 
-    fn close(&mut self, reason: &str, _: Option<&str>, after: Duration) -> Vec<u8> {
-        [retry(after.as_millis() as u64), control("lm-close", None, &json!({ "reason": reason }))].concat()
+    fn close(&mut self, reason: CloseReason, _: Option<&str>, after: Duration, out: &mut Chunk) {
+        out.write(&retry(after.as_millis() as u64));
+        control("lm-close", None, &json!({ "reason": reason.name() }), out);
     }
 
     fn breaks_on_failure(&self) -> bool {
@@ -60,6 +80,6 @@ impl Framing for Sse {
     }
 }
 
-fn control(name: &str, id: Option<&str>, data: &serde_json::Value) -> Vec<u8> {
-    block(id, Some(name), Some(data.to_string().as_bytes()))
+fn control(name: &str, id: Option<&str>, data: &Value, out: &mut Chunk) {
+    out.write(&block(id, Some(name), Some(data.to_string().as_bytes())));
 }

@@ -14,14 +14,15 @@ use crate::schema::routes::Found;
 use crate::schema::{Binding, Schema};
 use crate::transcode::Payload;
 
-use super::accept::{Face, face};
 use super::admit::admit;
+use super::body::content::read_body;
 use super::console::console;
-use super::content::read_body;
 use super::exchange::Exchange;
+use super::head::{Face, face};
+use super::rest::{self, download, upload};
 use super::rpc::Kind;
 use super::state::Shared;
-use super::{download, own, poll, rest, rpc, stream, upload};
+use super::{own, poll, rpc, stream, tickets};
 
 /// Answers every request that is not for a path of the edge itself.
 pub async fn dispatch(front: Shared, request: Request) -> Response {
@@ -69,8 +70,9 @@ async fn answer(
     variables: Vec<String>,
     request: Request,
 ) -> Response {
-    let (head, body) = request.into_parts();
-    let caller = match admit(&front, &schema, &binding.method, &head).await {
+    let (mut head, body) = request.into_parts();
+    let ticket = tickets::take(&mut head, &binding.method);
+    let caller = match admit(&front, &schema, &binding.method, &head, ticket.as_deref()).await {
         Ok(caller) => caller,
         Err(error) => return advise(&front.config.auth, error).into_response(),
     };

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use crate::openapi::Object;
 use crate::schema::Schema;
 
-use super::etag::etag;
+use super::head::etag;
 
 /// The document of the latest schema that was asked for.
 #[derive(Debug, Default)]

@@ -13,8 +13,8 @@ use crate::schema::{Binding, Schema};
 use crate::transcode::{self, Parameter, Payload, ReadOptions, Target, query};
 use crate::upstream::{Call, deadline, metadata};
 
-use super::conditions::{self, from_headers};
 use super::cookie_rules;
+use super::head::conditions::{self, from_headers};
 use super::state::Shared;
 
 /// A matched request with its caller.
@@ -96,6 +96,7 @@ impl Exchange {
             Some(stale) if error.code() == Code::Unauthenticated && !is_session => {
                 error.reason(match stale {
                     StaleCookie::Expired => "TOKEN_EXPIRED",
+                    StaleCookie::Revoked => "TOKEN_REVOKED",
                     StaleCookie::Invalid => "TOKEN_INVALID",
                 })
             }

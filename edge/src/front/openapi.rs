@@ -9,7 +9,7 @@ use crate::layer::Cookies;
 use crate::openapi::{Object, Terms, document};
 use crate::schema::Schema;
 
-use super::etag::Tags;
+use super::head::Tags;
 use super::state::{Front, Shared};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");

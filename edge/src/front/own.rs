@@ -1,18 +1,23 @@
 //! The edge's own paths, which no binding can take.
 
+use std::sync::LazyLock;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use serde_json::{Value, json};
 
 use crate::config::PathsConfig;
 use crate::error::{Code, Error};
+use crate::reasons;
 
-use super::etag::Tags;
+use super::head::Tags;
 use super::openapi::openapi;
 use super::state::Shared;
+use super::tickets;
 
 const RESERVED: [&str; 6] = ["/ws", "/stream", "/hmr", "/tickets", "/openapi.json", "/.well-known"];
 
@@ -41,17 +46,19 @@ pub fn probe() -> Response {
     (StatusCode::NO_CONTENT, [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")]).into_response()
 }
 
-/// Info, descriptors, keys and the OpenAPI document.
+/// Info, reasons, descriptors, keys, tickets and the OpenAPI document.
 pub fn routes(front: &Shared) -> Router<Shared> {
     let prefix = &front.config.paths.prefix;
     let own = |path: &str| format!("{prefix}/.well-known/{path}");
     Router::new()
         .route(&own("lastmile/info"), get(info))
+        .route(&format!("{prefix}{}", reasons::PATH), get(reasons_table))
         .route(&own("lastmile/descriptors"), get(descriptors))
         .route(&own("lastmile/probe"), get(async || probe()))
         .route(&own("jwks.json"), get(jwks))
         .route(&format!("{prefix}/openapi.json"), get(openapi))
-        .method_not_allowed_fallback(wrong_method)
+        .route(&format!("{prefix}/tickets"), post(tickets::give).fallback(async || wrong_method("POST")))
+        .method_not_allowed_fallback(async || wrong_method("GET, HEAD"))
         .fallback(async |uri: Uri| not_found(uri.path()))
 }
 
@@ -60,15 +67,23 @@ pub fn not_found(path: &str) -> Error {
     Error::new(Code::NotFound, "ROUTE_NOT_FOUND", format!("No method is bound to `{path}`."))
 }
 
-async fn wrong_method() -> Error {
-    Error::new(Code::Unimplemented, "METHOD_NOT_ALLOWED", "This path answers GET, HEAD.")
+fn wrong_method(allowed: &'static str) -> Error {
+    Error::new(Code::Unimplemented, "METHOD_NOT_ALLOWED", format!("This path answers {allowed}."))
         .status(StatusCode::METHOD_NOT_ALLOWED)
-        .header(header::ALLOW, HeaderValue::from_static("GET, HEAD"))
+        .header(header::ALLOW, HeaderValue::from_static(allowed))
 }
 
 /// What the console needs to know.
 async fn info(State(front): State<Shared>) -> Json<Value> {
     Json(json!({ "version": env!("CARGO_PKG_VERSION"), "dev": front.config.dev, "grpc": front.grpc }))
+}
+
+/// Every reason that an edge of this version gives, for anyone: it holds nothing of the backend.
+async fn reasons_table() -> Response {
+    static TABLE: LazyLock<Bytes> = LazyLock::new(|| reasons::json().to_string().into());
+    let headers =
+        [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, max-age=3600")];
+    (headers, TABLE.clone()).into_response()
 }
 
 /// The encoded FileDescriptorSet, from which clients are generated.

@@ -7,13 +7,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::{Instant, timeout_at};
 
-use crate::deliver::{Array, Framing};
+use crate::deliver::{Array, Chunk, Framing};
 use crate::error::Result;
 use crate::hub::{Item, Reader};
 use crate::schema::method::Stream;
 
-use super::envelope;
 use super::exchange::Exchange;
+use super::rest::envelope;
 use super::stream::{Opened, heartbeat_events, open};
 
 /// One answer holds about this much; the rest is for the next.
@@ -24,18 +24,21 @@ const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b
 /// Waits for events and answers with them: 200, or 204 when none came. Both carry `Link: <…>; rel="next"`.
 pub async fn poll(exchange: &Exchange, rule: &Stream, wait: Duration) -> Result<Response> {
     let until = Instant::now() + wait;
+    let until = exchange.call(false)?.deadline.map_or(until, |deadline| until.min(deadline));
     let parameters = exchange.parameters()?;
     // Here they would change nothing, but a misspelt one must not pass unnoticed.
     heartbeat_events(exchange, &parameters)?;
-    let mut reader = match open(exchange, rule, &parameters).await? {
-        Opened::Reader(reader) => reader,
+    let (mut reader, _place) = match open(exchange, rule, &parameters).await? {
+        Opened::Reader(reader, place) => (reader, place),
         Opened::Ended => return Ok((StatusCode::NO_CONTENT, applied(wait)).into_response()),
     };
     let mut array = Array::default();
-    let mut json = array.open(reader.openings(), None, Duration::ZERO);
+    let mut json = Chunk::new();
+    array.open(reader.openings(), None, Duration::ZERO, &mut json);
     let told_gap = json.len() > 1;
     let events = collect(exchange, &mut reader, &mut array, &mut json, until).await?;
-    json.extend(array.end(None));
+    array.end(None, &mut json);
+    let json = json.into_bytes();
 
     let mut response = if events > 0 || told_gap {
         let envelope = exchange.front.config.rest.envelope;
@@ -64,13 +67,15 @@ async fn collect(
     exchange: &Exchange,
     reader: &mut Reader,
     array: &mut Array,
-    json: &mut Vec<u8>,
+    json: &mut Chunk,
     mut until: Instant,
 ) -> Result<usize> {
     let mut events = 0;
+    let standing = exchange.caller.standing();
     while json.len() < ENOUGH_BYTES {
         let item = tokio::select! {
             item = timeout_at(until, reader.next()) => item,
+            over = standing.over() => Ok(Err(over.error())),
             () = exchange.front.drain.cancelled() => break,
         };
         let Ok(item) = item else { break };
@@ -79,10 +84,9 @@ async fn collect(
             Err(_) if events > 0 => break,
             Err(error) => return Err(error),
             Ok(None) => break,
-            Ok(Some(item)) => {
-                let token = reader.token();
-                json.extend(array.item(&item, token.as_deref()));
-                if item != Item::Position {
+            Ok(Some(entry)) => {
+                array.item(&entry.item, reader, json);
+                if entry.item != Item::Position {
                     if events == 0 {
                         until = until.min(Instant::now() + exchange.front.config.streams.coalesce);
                     }

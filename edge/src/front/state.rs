@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::EdgeConfig;
 use crate::error::{Code, Error, Result};
-use crate::layer::{CallerLimit, Keys};
+use crate::hub::Hub;
+use crate::layer::{CallerLimit, Keys, StreamLimit, Tickets};
 use crate::schema::Schema;
 use crate::upstream::Upstream;
 
@@ -24,8 +25,12 @@ pub struct Front {
     /// The OpenAPI document of the schema.
     pub document: Document,
     pub upstream: Upstream,
+    /// The streams that are open.
+    pub hub: Hub,
     pub keys: Keys,
+    pub tickets: Tickets,
     pub caller_limit: CallerLimit,
+    pub stream_limit: StreamLimit,
     pub request_headers: Vec<HeaderName>,
     pub response_headers: Vec<HeaderName>,
     /// Cancelled when the edge shuts down.

@@ -4,21 +4,24 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use crate::cursor::{Cursor, Token};
-use crate::deliver::{Array, Framing, GatewayLines, Lines, Pace, Sse, body, jittered, stream_headers};
+use crate::deliver::{Array, Framing, GatewayLines, Lines, Pace, Sse, body, held, jittered, stream_headers};
+use crate::ending::Ending;
 use crate::error::{Code, Error, Result};
 use crate::error_style::ErrorStyle;
 use crate::hub::subscription::{Given, Resume};
-use crate::hub::{Reader, subscriptions};
+use crate::hub::{Ask, Reader, Reading, subscriptions};
+use crate::layer::{Caller, StreamPlace};
 use crate::schema::method::Stream;
 use crate::transcode::Parameter;
 
-use super::accept::Face;
 use super::exchange::Exchange;
+use super::head::Face;
 
 /// What is opened for a browser, or that nothing is left to open.
 #[derive(Debug)]
 pub enum Opened {
-    Reader(Reader),
+    /// Its place must be held as long as it is read.
+    Reader(Reader, StreamPlace),
     /// The cursor says that the stream had ended.
     Ended,
 }
@@ -27,8 +30,8 @@ pub enum Opened {
 pub async fn stream(exchange: &Exchange, rule: &Stream, face: Face) -> Result<Response> {
     let parameters = exchange.parameters()?;
     let heartbeat_events = heartbeat_events(exchange, &parameters)?;
-    let reader = match open(exchange, rule, &parameters).await? {
-        Opened::Reader(reader) => reader,
+    let (reader, place) = match open(exchange, rule, &parameters).await? {
+        Opened::Reader(reader, place) => (reader, place),
         Opened::Ended => return Ok(StatusCode::NO_CONTENT.into_response()),
     };
     let config = &exchange.front.config;
@@ -37,19 +40,25 @@ pub async fn stream(exchange: &Exchange, rule: &Stream, face: Face) -> Result<Re
     let pace = Pace {
         heartbeat: rule.heartbeat.unwrap_or(config.streams.heartbeat),
         max_age: rule.max_age,
-        expires_at: exchange.caller.expires_at(),
+        standing: exchange.caller.standing(),
+        deadline: exchange.call(false)?.deadline,
         retry,
         drain: exchange.front.drain.clone(),
         drain_window: config.drain.window,
         errors: ErrorStyle::of(config),
+        ending: Ending::default(),
     };
+    let ending = pace.ending.clone();
     let (framing, content_type): (Box<dyn Framing>, _) = match face {
         Face::Sse => (Box::new(Sse { retry, heartbeat_events }), "text/event-stream; charset=utf-8"),
         Face::GatewayLines => (Box::new(GatewayLines), "application/json"),
         Face::Array => (Box::new(Array::default()), "application/json; charset=utf-8"),
         _ => (Box::new(Lines { durable: rule.durable.is_some() }), "application/x-ndjson; charset=utf-8"),
     };
-    Ok((stream_headers(content_type), body(reader, framing, pace)).into_response())
+    let mut response =
+        (stream_headers(content_type), held(body(reader, framing, pace), place)).into_response();
+    response.extensions_mut().insert(ending);
+    Ok(response)
 }
 
 /// Whether heartbeats are events that page code can see.
@@ -82,9 +91,18 @@ pub async fn open(exchange: &Exchange, rule: &Stream, parameters: &[Parameter]) 
     if streams.iter().all(|stream| stream.resume == Resume::Ended) {
         return Ok(Opened::Ended);
     }
-    let peek = exchange.front.config.streams.peek;
-    let reader = Reader::open(&exchange.front.upstream, &exchange.call(false)?, streams, peek).await?;
-    Ok(Opened::Reader(reader))
+    let place = exchange.front.stream_limit.admit(&exchange.caller, &exchange.head.extensions)?;
+    let call = exchange.call(false)?;
+    let ask = Ask { subscriptions: streams, reading: reading(&exchange.caller), call };
+    Ok(Opened::Reader(exchange.front.hub.subscribe(ask).await?, place))
+}
+
+/// Who reads, as far as streams are shared by that.
+fn reading(caller: &Caller) -> Reading {
+    match &caller.claims {
+        Some(claims) => Reading::Caller { issuer: claims.iss.clone(), subject: claims.sub.clone() },
+        None => Reading::of_credential(caller.authorization.as_ref()),
+    }
 }
 
 /// The browser's cursor, and the parameters that are left for the request.

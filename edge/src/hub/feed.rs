@@ -1,280 +1,307 @@
-//! One upstream stream: opened where the subscriber left off, or with a stated gap.
+//! What readers share: the ring of one stream, and a seat for each reader.
+//!
+//! A reader is a position in the ring, and never a queue: what it has not read costs nothing more. One task writes
+//! (`pump`); whoever waits for the next item is woken by it. The lock is std and held for a few lines, never across an
+//! await.
 
-use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
+use slab::Slab;
+use tokio::sync::{Notify, SetOnce};
 use tokio::time::timeout;
-use uuid::Uuid;
 
 use crate::cursor::Place;
-use crate::error::{Code, Error, Result};
-use crate::schema::method::{Durable, Stream};
-use crate::transcode::Target;
-use crate::upstream::{Call, Messages, Upstream};
+use crate::error::{Error, Result};
 
-use super::item::{Item, render};
-use super::outcome::{GapReason, Outcome};
-use super::position::set_resume;
-use super::subscription::{Resume, Subscription};
+use super::budget::{Budget, Share};
+use super::item::Entry;
+use super::outcome::Outcome;
+use super::ring::Ring;
+use super::supply::Line;
 
-/// A resumable backend sends a position at once; one that does not is broken.
-const POSITION_TIMEOUT: Duration = Duration::from_secs(10);
+/// A stream that is read once, for all of its readers.
+#[derive(Debug)]
+pub struct Feed {
+    pub line: Line,
+    state: Mutex<State>,
+    opened: SetOnce<Result<Opened>>,
+    /// A reader came or left.
+    attended: Notify,
+    /// A reader made room.
+    freed: Notify,
+}
 
-/// How a feed began.
+/// How the feed itself began.
 #[derive(Debug, Clone)]
-pub struct Opening {
-    pub key: String,
+pub struct Opened {
+    /// What became of the cursor of its first reader.
     pub outcome: Outcome,
-    /// Where it begins, when that is known.
     pub place: Option<Place>,
 }
 
-/// One upstream stream; dropping it cancels the call.
 #[derive(Debug)]
-pub struct Feed {
-    subscription: Subscription,
-    state: State,
-    /// Read while opening, not delivered yet.
-    pending: Option<Bytes>,
-    /// The cursor of the message before, once one is known.
-    last: Option<Vec<u8>>,
-    /// The message before could not be read, so that nothing can be said of what it left out.
-    unsure: bool,
-    has_one_order: bool,
-    /// Largest message that is delivered, in bytes.
-    limit: usize,
-    numbering: Numbering,
+struct State {
+    ring: Ring,
+    share: Share,
+    seats: Slab<SeatState>,
+    phase: Phase,
+    /// What comes next has just happened: whoever wants to begin now may begin at the end of the ring.
+    is_live: bool,
 }
 
-/// The first message (or the end) and what follows.
-type Begun = Result<(Option<Bytes>, Messages)>;
-
-enum State {
-    /// Taking longer than a browser should wait for its headers.
-    Beginning(Pin<Box<dyn Future<Output = Begun> + Send>>),
-    Open(Box<Messages>),
-    Ended,
+#[derive(Debug)]
+struct SeatState {
+    /// Its position; none while its reader catches up by a call of its own.
+    at: Option<u64>,
+    waker: Option<Waker>,
 }
 
-/// Positions of a stream whose backend gives none: they hold for this feed alone.
 #[derive(Debug)]
-struct Numbering {
-    epoch: String,
-    count: u64,
+enum Phase {
+    Open,
+    /// Nothing is added any more: it ended, well or not.
+    Over(Result<()>),
+    /// Nobody may come any more.
+    Closed,
+}
+
+/// A reader's place at a feed; dropping it leaves.
+#[derive(Debug)]
+pub struct Seat {
+    feed: Arc<Feed>,
+    key: usize,
+}
+
+/// What is next for a reader.
+#[derive(Debug)]
+pub enum Next {
+    Entry(Arc<Entry>),
+    /// What comes next is not in the ring any more.
+    Behind,
+    End,
+    Failed(Error),
 }
 
 impl Feed {
-    /// Opens the stream; `peek` is how long to wait for a first message where none is promised.
-    ///
-    /// # Errors
-    /// Whatever the backend fails with before the first message, but for a cursor that is too old or of another log:
-    /// that is a gap, and the stream is opened without it.
-    pub async fn open(
-        upstream: &Upstream,
-        call: &Call,
-        subscription: Subscription,
-        peek: Duration,
-    ) -> Result<(Self, Opening)> {
-        let (begun, outcome) = match begin(upstream, call, &subscription, &subscription.resume, peek).await {
-            Err(error) => {
-                let Some(gap) = gap_reason(&error, &subscription.resume) else { return Err(error) };
-                let begun = begin(upstream, call, &subscription, &Resume::Fresh, peek).await?;
-                (begun, Outcome::Gap(gap))
-            }
-            Ok(begun) => {
-                let outcome = match &subscription.resume {
-                    Resume::Fresh => Outcome::Fresh,
-                    Resume::Mismatch => Outcome::Gap(GapReason::CursorMismatch),
-                    // Nothing numbers the messages of this stream but the feed that is gone.
-                    Resume::After { .. } if rule(&subscription).durable.is_none() => {
-                        Outcome::Gap(GapReason::EpochChanged)
-                    }
-                    Resume::After { .. } | Resume::Ended => Outcome::Resumed,
-                };
-                (begun, outcome)
-            }
+    /// A feed of at most `bytes`, and within `budget`.
+    pub fn new(line: Line, bytes: usize, budget: &Arc<Budget>) -> Arc<Self> {
+        let state = State {
+            ring: Ring::new(None),
+            share: budget.share(bytes),
+            seats: Slab::new(),
+            phase: Phase::Open,
+            is_live: false,
         };
-        let mut feed = Self {
-            pending: None,
-            state: begun,
-            last: None,
-            unsure: false,
-            has_one_order: has_one_order(&subscription),
-            limit: call.max_message,
-            numbering: Numbering { epoch: Uuid::new_v4().simple().to_string()[..8].to_owned(), count: 0 },
-            subscription,
-        };
-        let place = feed.starting_place(outcome).await?;
-        let opening = Opening { key: feed.subscription.key.clone(), outcome, place };
-        Ok((feed, opening))
+        let (state, opened) = (Mutex::new(state), SetOnce::new());
+        Arc::new(Self { line, state, opened, attended: Notify::new(), freed: Notify::new() })
     }
 
-    /// The next item and where the stream stands after it; `None` is a clean end. Cancel-safe.
-    pub async fn next(&mut self) -> Result<Option<(Item, Place)>> {
-        match self.message().await? {
-            Some(message) => self.item(&message).map(Some),
-            None => Ok(None),
+    /// Takes a seat at the beginning, so that nothing is dropped before its reader says where it wants to be; `None` when
+    /// the feed is closed.
+    pub fn sit(self: &Arc<Self>) -> Option<Seat> {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Closed) {
+            return None;
         }
+        let at = Some(state.ring.start());
+        let key = state.seats.insert(SeatState { at, waker: None });
+        drop(state);
+        self.attended.notify_one();
+        self.freed.notify_one();
+        Some(Seat { feed: Arc::clone(self), key })
     }
 
-    async fn message(&mut self) -> Result<Option<Bytes>> {
+    /// Waits until it is known how it began.
+    pub async fn opened(&self) -> &Result<Opened> {
+        self.opened.wait().await
+    }
+
+    /// Whether nothing is added any more.
+    pub fn is_over(&self) -> bool {
+        !matches!(self.lock().phase, Phase::Open)
+    }
+
+    /// Whether the end of the ring is now.
+    pub fn is_live(&self) -> bool {
+        self.lock().is_live
+    }
+
+    /// It has been seen that the end of the ring is now.
+    pub fn set_live(&self) {
+        self.lock().is_live = true;
+    }
+
+    /// Says how it began; `is_live` when what comes first is what happens next.
+    pub fn begin(&self, opened: Result<Opened>, is_live: bool) {
+        if let Ok(opened) = &opened {
+            let mut state = self.lock();
+            state.ring.rebase(opened.place.clone());
+            state.is_live = is_live;
+        }
+        // It begins once; a failure afterwards is its end.
+        let _ = self.opened.set(opened);
+    }
+
+    pub fn push(&self, entry: Entry) {
+        let mut state = self.lock();
+        state.ring.push(Arc::new(entry));
+        state.trim();
+        wake(state);
+    }
+
+    /// Waits until the ring has room: a reader who is alone sets the pace, for there is nobody whom it could hold up.
+    pub async fn room(&self) {
         loop {
-            if let Some(message) = self.pending.take() {
-                return Ok(Some(message));
-            }
-            match &mut self.state {
-                State::Beginning(begun) => {
-                    let (first, messages) = begun.await?;
-                    self.state = if first.is_some() { State::Open(Box::new(messages)) } else { State::Ended };
-                    self.pending = first;
+            let freed = self.freed.notified();
+            {
+                let mut state = self.lock();
+                if state.trim() {
+                    return;
                 }
-                State::Open(messages) => match messages.next().await? {
-                    Some(message) => return Ok(Some(message)),
-                    None => self.state = State::Ended,
-                },
-                State::Ended => return Ok(None),
+                state.is_live = false;
+            }
+            freed.await;
+        }
+    }
+
+    /// Says how it ended.
+    pub fn end(&self, outcome: Result<()>) {
+        let mut state = self.lock();
+        state.phase = Phase::Over(outcome);
+        wake(state);
+    }
+
+    /// Waits until nobody has been here for a while.
+    pub async fn abandoned(&self, linger: Duration) {
+        loop {
+            let attended = self.attended.notified();
+            if !self.lock().seats.is_empty() {
+                attended.await;
+            } else if timeout(linger, attended).await.is_err() {
+                return;
             }
         }
     }
 
-    /// Takes the position that a resumable backend sends first.
-    async fn starting_place(&mut self, outcome: Outcome) -> Result<Option<Place>> {
-        let Some(durable) = &rule(&self.subscription).durable else {
-            return Ok(Some(self.numbering.place()));
+    /// Lets nobody in any more; false when somebody is here.
+    pub fn close(&self) -> bool {
+        let mut state = self.lock();
+        let is_empty = state.seats.is_empty();
+        if is_empty {
+            state.phase = Phase::Closed;
+        }
+        is_empty
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes outside the lock: whoever is woken takes it.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let waiting: Vec<Waker> = state.seats.iter_mut().filter_map(|(_, seat)| seat.waker.take()).collect();
+    drop(state);
+    waiting.into_iter().for_each(Waker::wake);
+}
+
+impl State {
+    /// Drops what is over the bound; false when that is not enough, because its only reader has not read it.
+    fn trim(&mut self) -> bool {
+        let keep = match self.seats.len() {
+            0 => self.ring.start(),
+            1 => self.seats.iter().next().and_then(|(_, seat)| seat.at).unwrap_or(u64::MAX),
+            _ => u64::MAX,
         };
-        if durable.position.is_some()
-            && let Some(message) = self.message().await?
-        {
-            let rendered = render(&self.subscription.method, rule(&self.subscription), &message, self.limit);
-            if rendered.item == Item::Position {
-                self.last = rendered.cursor;
-            } else {
-                tracing::warn!(
-                    method = self.subscription.method.name(),
-                    "the backend owes a position message first"
-                );
-                self.pending = Some(message);
+        let (bound, end) = (self.share.bound(), self.ring.end());
+        // The latest item stays, however large it is: those who wait for it have not read it yet.
+        self.ring.trim(bound, keep.min(end.saturating_sub(1)));
+        self.share.hold(self.ring.weight());
+        self.ring.weight() <= bound || keep >= end
+    }
+}
+
+impl Seat {
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.feed
+    }
+
+    /// The next item; whoever waits for it is woken.
+    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
+        let mut state = self.feed.lock();
+        let State { ring, seats, phase, .. } = &mut *state;
+        // Its key is taken until it is dropped.
+        let Some(seat) = seats.get_mut(self.key) else { return Poll::Ready(Next::Behind) };
+        let Some(at) = seat.at.filter(|at| *at >= ring.start()) else { return Poll::Ready(Next::Behind) };
+        if let Some(entry) = ring.get(at) {
+            seat.at = Some(at + 1);
+            let entry = Arc::clone(entry);
+            let is_alone = seats.len() == 1;
+            drop(state);
+            if is_alone {
+                self.feed.freed.notify_one();
+            }
+            return Poll::Ready(Next::Entry(entry));
+        }
+        match phase {
+            Phase::Over(Ok(())) => Poll::Ready(Next::End),
+            Phase::Over(Err(error)) => Poll::Ready(Next::Failed(error.clone())),
+            Phase::Open | Phase::Closed => {
+                match &mut seat.waker {
+                    Some(waker) => waker.clone_from(cx.waker()),
+                    none => *none = Some(cx.waker().clone()),
+                }
+                Poll::Pending
             }
         }
-        let asked = match &self.subscription.resume {
-            Resume::After { cursor, .. } if outcome == Outcome::Resumed => Some(cursor.clone()),
-            _ => None,
-        };
-        Ok(self.last.clone().or(asked).map(Place::After))
     }
 
-    fn item(&mut self, message: &[u8]) -> Result<(Item, Place)> {
-        let method = &self.subscription.method;
-        let rendered = render(method, rule(&self.subscription), message, self.limit);
-        if rule(&self.subscription).durable.is_none() {
-            return Ok((rendered.item, self.numbering.next()));
-        }
-        let was_unsure = std::mem::replace(&mut self.unsure, rendered.cursor.is_none());
-        let Some(cursor) = rendered.cursor.or_else(|| self.last.clone()) else {
-            let message = "The backend's first message cannot be read.";
-            return Err(Error::new(Code::Internal, "UPSTREAM_MESSAGE_INVALID", message));
-        };
-        let previous =
-            rendered.previous.filter(|previous| !previous.is_empty() && self.has_one_order && !was_unsure);
-        if rendered.item != Item::Position
-            && let (Some(last), Some(previous)) = (&self.last, previous)
-            && *last != previous
-        {
-            tracing::warn!(
-                method = method.name(),
-                "an event is missing before this one: the upstream call is broken off"
-            );
-            return Err(Error::new(Code::Unavailable, "UPSTREAM_BREAK", "The backend left out an event."));
-        }
-        self.last = Some(cursor.clone());
-        Ok((rendered.item, Place::After(cursor)))
-    }
-}
-
-impl Numbering {
-    fn place(&self) -> Place {
-        Place::After(format!("{}-{}", self.epoch, self.count).into_bytes())
+    /// Goes right behind a place; the number of items that follow, `None` when it is not in the ring.
+    pub fn join(&self, place: &Place) -> Option<u64> {
+        self.go(|ring| ring.find(place))
     }
 
-    fn next(&mut self) -> Place {
-        self.count += 1;
-        self.place()
-    }
-}
-
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Beginning(_) => "Beginning",
-            Self::Open(_) => "Open",
-            Self::Ended => "Ended",
+    /// The same, but only where the reader will not fall behind again at once.
+    pub fn join_safely(&self, place: &Place) -> Option<u64> {
+        self.go(|ring| {
+            let is_safe = |at: &u64| ring.start() == 0 || *at >= ring.start().midpoint(ring.end());
+            ring.find(place).filter(is_safe)
         })
     }
-}
 
-async fn begin(
-    upstream: &Upstream,
-    call: &Call,
-    subscription: &Subscription,
-    resume: &Resume,
-    peek: Duration,
-) -> Result<State> {
-    let request = with_resume(subscription, resume)?;
-    let (upstream, call) = (upstream.clone(), call.clone());
-    let mut begun: Pin<Box<dyn Future<Output = Begun> + Send>> = Box::pin(async move {
-        let mut messages = upstream.server_streaming(call, request).await?;
-        let first = messages.next().await?;
-        Ok((first, messages))
-    });
-    let promised =
-        rule(subscription).durable.as_ref().is_some_and(|durable: &Durable| durable.position.is_some());
-    let patience = if promised { POSITION_TIMEOUT } else { peek };
-    match timeout(patience, &mut begun).await {
-        Ok(begun) => {
-            let (first, messages) = begun?;
-            // `first` is kept beside the messages until it is asked for.
-            Ok(State::Beginning(Box::pin(async move { Ok((first, messages)) })))
+    /// Goes to the end, and says where that is.
+    pub fn join_end(&self) -> Option<Place> {
+        self.go(|ring| Some(ring.end()));
+        self.feed.lock().ring.place().cloned()
+    }
+
+    /// Stays, without a position: its reader catches up by a call of its own.
+    pub fn step_aside(&self) {
+        if let Some(seat) = self.feed.lock().seats.get_mut(self.key) {
+            seat.at = None;
         }
-        Err(_) if promised => {
-            let message = "The backend opened the stream but sent no position within 10 s.";
-            Err(Error::new(Code::Unavailable, "POSITION_MISSING", message))
+        self.feed.freed.notify_one();
+    }
+
+    fn go(&self, find: impl FnOnce(&Ring) -> Option<u64>) -> Option<u64> {
+        let mut state = self.feed.lock();
+        let at = find(&state.ring)?;
+        let follow = state.ring.end() - at;
+        if let Some(seat) = state.seats.get_mut(self.key) {
+            seat.at = Some(at);
         }
-        Err(_) => Ok(State::Beginning(begun)),
+        drop(state);
+        self.feed.freed.notify_one();
+        Some(follow)
     }
 }
 
-fn with_resume(subscription: &Subscription, resume: &Resume) -> Result<Bytes> {
-    let (Resume::After { cursor, .. }, Some(durable)) = (resume, &rule(subscription).durable) else {
-        return Ok(subscription.request.clone());
-    };
-    let mut request = subscription.request.to_vec();
-    set_resume(&subscription.method, durable, &mut request, cursor).ok_or_else(|| {
-        Error::field(durable.resume.to_string(), "is not a cursor of this stream").reason("CURSOR_INVALID")
-    })?;
-    Ok(request.into())
-}
-
-/// Whether `previous` speaks of this stream: one that its backend merges from several has an order of its own.
-fn has_one_order(subscription: &Subscription) -> bool {
-    let Some(split) = &rule(subscription).split else { return true };
-    let method = &subscription.method;
-    Target::top(&method.plan, method.input, split.one.number())
-        .is_some_and(|one| one.is_set_in(&subscription.request).unwrap_or(false))
-}
-
-/// Whether a failure to resume is a gap to be told, rather than an error.
-fn gap_reason(error: &Error, resume: &Resume) -> Option<GapReason> {
-    let Resume::After { forgiving, .. } = resume else { return None };
-    match error.reason_text() {
-        "CURSOR_EXPIRED" => Some(GapReason::Expired),
-        "CURSOR_EPOCH_CHANGED" => Some(GapReason::EpochChanged),
-        "CURSOR_INVALID" if *forgiving => Some(GapReason::CursorMismatch),
-        _ => None,
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.feed.lock().seats.try_remove(self.key);
+        self.feed.attended.notify_one();
+        self.feed.freed.notify_one();
     }
-}
-
-fn rule(subscription: &Subscription) -> &Stream {
-    static UNRULED: std::sync::LazyLock<Stream> = std::sync::LazyLock::new(Stream::unruled);
-    subscription.method.stream.as_ref().unwrap_or(&UNRULED)
 }

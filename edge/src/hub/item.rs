@@ -1,104 +1,48 @@
-//! One thing a stream delivers, rendered from an upstream message.
+//! One thing that a stream delivers.
 
-use bytes::Bytes;
-use prost_reflect::Kind;
+use crate::cursor::{self, Place, Tag};
 
-use crate::schema::check_stream::is_event_name;
-use crate::schema::method::{EventName, Method, Stream};
-use crate::transcode::{Unwritable, pick, write_json};
+use super::event::Event;
+use super::outcome::GapReason;
 
-/// One thing a stream delivers.
+/// What a ring keeps of an item beside its bytes, counted so that the bound on memory holds for tiny events too.
+const OVERHEAD: usize = 160;
+
+/// One thing that a stream delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
-    Event {
-        name: Option<String>,
-        json: Bytes,
-    },
+    Event(Event),
     /// No event: only the cursor moved.
     Position,
     /// An event that the edge cannot render; its reason.
     Skipped(&'static str),
+    /// What follows does not follow on what came before.
+    Gap(GapReason),
 }
 
-/// What an upstream message says.
-#[derive(Debug)]
-pub struct Rendered {
+/// An item, and where a stream stands that has delivered it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
     pub item: Item,
-    /// Its cursor, on durable streams, where it can be read.
-    pub cursor: Option<Vec<u8>>,
-    /// The cursor of the event before, where the rule names it.
-    pub previous: Option<Vec<u8>>,
+    pub place: Place,
 }
 
-/// Renders a message of a server-streaming method; one over `limit` bytes is skipped.
-pub fn render(method: &Method, stream: &Stream, message: &[u8], limit: usize) -> Rendered {
-    match try_render(method, stream, message, limit) {
-        Ok(rendered) => rendered,
-        Err(cause) => {
-            tracing::error!(method = method.name(), %cause, "skipped a message that the descriptors do not describe");
-            Rendered { item: Item::Skipped("unreadable"), cursor: None, previous: None }
-        }
+impl Entry {
+    /// Bytes that it counts in a ring.
+    pub fn weight(&self) -> usize {
+        let event = match &self.item {
+            Item::Event(event) => event.len(),
+            Item::Position | Item::Skipped(_) | Item::Gap(_) => 0,
+        };
+        let cursor = match &self.place {
+            Place::After(cursor) => cursor.len(),
+            Place::End => 0,
+        };
+        OVERHEAD + event + cursor
     }
-}
 
-/// Fails when the bytes are not of the method's type; then nothing in them is trusted.
-fn try_render(
-    method: &Method,
-    stream: &Stream,
-    message: &[u8],
-    limit: usize,
-) -> Result<Rendered, Unwritable> {
-    let size = message.len();
-    let (mut cursor, mut previous, mut is_position) = (None, None, false);
-    if let Some(durable) = &stream.durable {
-        cursor = Some(pick::cursor(&durable.cursor, message)?);
-        previous = durable.previous.as_ref().map(|path| pick::cursor(path, message)).transpose()?;
-        is_position = durable.position.as_ref().map_or(Ok(false), |path| pick::flag(path, message))?;
+    /// The cursor token of its place in the stream of this tag.
+    pub fn token(&self, tag: &Tag) -> String {
+        cursor::encode(tag, &self.place)
     }
-    let item = if is_position {
-        Item::Position
-    } else if size > limit {
-        tracing::warn!(method = method.name(), size, limit, "skipped an event: it is too large");
-        Item::Skipped("too_large")
-    } else {
-        event(method, stream, message)?
-    };
-    Ok(Rendered { item, cursor, previous })
-}
-
-fn event(method: &Method, stream: &Stream, message: &[u8]) -> Result<Item, Unwritable> {
-    let name = event_name(&stream.event, message)?;
-    if name.as_ref().is_some_and(|name| !is_event_name(name)) {
-        tracing::warn!(method = method.name(), name, "skipped an event: its name cannot stand in a stream");
-        return Ok(Item::Skipped("event_name"));
-    }
-    let mut json = Vec::new();
-    let written = match &stream.data {
-        Some((path, id)) => write_json(&method.plan, *id, &pick::message(path, message)?, &mut json),
-        None => write_json(&method.plan, method.output, message, &mut json),
-    };
-    match written {
-        Ok(()) => Ok(Item::Event { name, json: json.into() }),
-        Err(cause) if cause.is_malformed() => Err(cause),
-        Err(cause) => {
-            tracing::warn!(method = method.name(), %cause, "skipped an event");
-            Ok(Item::Skipped("unwritable"))
-        }
-    }
-}
-
-fn event_name(rule: &EventName, message: &[u8]) -> Result<Option<String>, Unwritable> {
-    Ok(match rule {
-        EventName::None => None,
-        EventName::Field(path) => match path.field().kind() {
-            Kind::Enum(kind) => {
-                kind.get_value(pick::enum_number(path, message)?).map(|value| value.name().to_owned())
-            }
-            _ => Some(pick::text(path, message)?.to_owned()).filter(|name| !name.is_empty()),
-        },
-        EventName::Oneof(_, names) => {
-            let set = pick::last_of(message, |number| names.contains_key(&number))?;
-            set.and_then(|number| names.get(&number).cloned())
-        }
-    })
 }

@@ -1,14 +1,34 @@
-//! What is next for a subscriber: streams opened by cursor, read in order, rendered once.
+//! What is next for a subscriber: one upstream stream for all who read it, opened again where it broke, rendered once.
+//!
+//! From the ground up: a `render`ed message is an `event` of an `item`; a `source` is one upstream call, a `supply` outlives
+//! its calls, and a `pump` writes it into the `ring` of a `feed`. A `reader` has a `part` in each of its feeds. Who shares
+//! which feed is said by its `audience`.
 
 pub mod outcome;
-pub mod position;
+pub mod event;
 pub mod item;
+pub mod render;
+pub mod position;
+pub mod subject;
+pub mod source;
 pub mod subscription;
+pub mod supply;
+pub mod ring;
+pub mod budget;
 pub mod feed;
+pub mod audience;
+pub mod registry;
+pub mod pump;
+pub mod admission;
+pub mod part;
 pub mod reader;
+#[expect(clippy::module_inception, reason = "the folder is named for it")]
+pub mod hub;
 
-pub use feed::Opening;
-pub use item::Item;
-pub use outcome::Outcome;
+pub use audience::Reading;
+pub use event::Event;
+pub use hub::{Ask, Hub, Manner};
+pub use item::{Entry, Item};
+pub use outcome::{Opening, Outcome};
 pub use reader::Reader;
 pub use subscription::subscriptions;

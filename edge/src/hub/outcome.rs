@@ -1,5 +1,7 @@
 //! What became of a subscriber's cursor: the first thing every stream says.
 
+use crate::cursor::Place;
+
 /// What became of a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -18,8 +20,22 @@ pub enum GapReason {
     Expired,
     /// Of another incarnation of the log.
     EpochChanged,
+    /// Older than what this edge still holds of a stream that has no cursor of its own.
+    Overflow,
     /// Of another stream, or no cursor at all.
     CursorMismatch,
+}
+
+/// How one stream of a subscription began.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// What names the stream to the browser: the split value, else the method.
+    pub key: String,
+    pub outcome: Outcome,
+    /// How many items follow at once because they came since the cursor, where that is known.
+    pub replayed: Option<u64>,
+    /// Where it begins, when that is known.
+    pub place: Option<Place>,
 }
 
 impl Outcome {
@@ -33,10 +49,21 @@ impl Outcome {
 
     pub fn reason(self) -> Option<&'static str> {
         match self {
-            Self::Gap(GapReason::Expired) => Some("expired"),
-            Self::Gap(GapReason::EpochChanged) => Some("epoch_changed"),
-            Self::Gap(GapReason::CursorMismatch) => Some("cursor_mismatch"),
+            Self::Gap(reason) => Some(reason.name()),
             Self::Fresh | Self::Resumed => None,
+        }
+    }
+}
+
+impl GapReason {
+    pub const ALL: [Self; 4] = [Self::Expired, Self::EpochChanged, Self::Overflow, Self::CursorMismatch];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::EpochChanged => "epoch_changed",
+            Self::Overflow => "overflow",
+            Self::CursorMismatch => "cursor_mismatch",
         }
     }
 }

@@ -1,54 +1,29 @@
-//! A subscriber's place in its streams: merges them and knows the cursor token of the whole.
+//! A subscriber: merges the streams that it reads and knows the cursor token of the whole.
 
-use std::time::Duration;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use futures_util::future::try_join_all;
-use futures_util::stream::{BoxStream, SelectAll, StreamExt, unfold};
-
-use crate::cursor::{self, Place, Tag};
+use crate::cursor;
 use crate::error::Result;
-use crate::upstream::{Call, Upstream};
 
-use super::feed::{Feed, Opening};
-use super::item::Item;
-use super::subscription::{Resume, Subscription};
+use super::item::Entry;
+use super::outcome::Opening;
+use super::part::Part;
 
-/// What one of the feeds, by index, has next; `None` is its clean end.
-type Step = (usize, Result<Option<(Item, Place)>>);
-
-/// One subscriber; dropping it cancels what it reads.
+/// One subscriber; dropping it leaves its streams.
+#[derive(Debug)]
 pub struct Reader {
     openings: Vec<Opening>,
-    streams: Vec<(Tag, Option<Place>)>,
-    feeds: SelectAll<BoxStream<'static, Step>>,
+    parts: Vec<Part>,
+    /// The part that is asked first: each gets its turn, so that a long replay of one holds up no other.
+    turn: usize,
 }
 
 impl Reader {
-    /// Opens every stream, or none.
-    ///
-    /// # Errors
-    /// The failure of the first stream that fails before its first message.
-    pub async fn open(
-        upstream: &Upstream,
-        call: &Call,
-        subscriptions: Vec<Subscription>,
-        peek: Duration,
-    ) -> Result<Self> {
-        let mut streams: Vec<(Tag, Option<Place>)> =
-            subscriptions.iter().map(|one| (one.tag.clone(), Some(Place::End))).collect();
-        let wanted = subscriptions.into_iter().enumerate().filter(|(_, one)| one.resume != Resume::Ended);
-        let opened = try_join_all(wanted.map(|(index, one)| async move {
-            Feed::open(upstream, call, one, peek).await.map(|(feed, opening)| (index, feed, opening))
-        }))
-        .await?;
-        let mut openings = Vec::with_capacity(opened.len());
-        let mut feeds = SelectAll::new();
-        for (index, feed, opening) in opened {
-            streams[index].1 = opening.place.clone();
-            openings.push(opening);
-            feeds.push(items(index, feed));
-        }
-        Ok(Self { openings, streams, feeds })
+    /// `openings` are those of the parts that had not ended.
+    pub fn new(openings: Vec<Opening>, parts: Vec<Part>) -> Self {
+        Self { openings, parts, turn: 0 }
     }
 
     /// How its streams began.
@@ -56,44 +31,42 @@ impl Reader {
         &self.openings
     }
 
+    /// Whether it reads a single stream: then the token of an item is the token of the whole.
+    pub fn is_single(&self) -> bool {
+        self.parts.len() == 1
+    }
+
+    /// What names the stream of the item that came last.
+    pub fn moved(&self) -> &str {
+        self.parts.get(self.turn.saturating_sub(1)).map_or("", Part::key)
+    }
+
     /// The cursor token of where it stands; `None` until every stream has a position.
     pub fn token(&self) -> Option<String> {
-        let tokens: Vec<String> = self
-            .streams
-            .iter()
-            .map(|(tag, place)| place.as_ref().map(|place| cursor::encode(tag, place)))
-            .collect::<Option<_>>()?;
+        let tokens: Vec<String> = self.parts.iter().map(Part::token).collect::<Option<_>>()?;
         Some(cursor::join(tokens.iter().map(String::as_str)))
     }
 
-    /// The next item; `None` when every stream has ended well. Cancel-safe.
-    pub async fn next(&mut self) -> Result<Option<Item>> {
-        while let Some((index, item)) = self.feeds.next().await {
-            match item? {
-                Some((item, place)) => {
-                    self.streams[index].1 = Some(place);
-                    return Ok(Some(item));
+    /// The next item; `None` when every stream has ended well.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Arc<Entry>>>> {
+        let count = self.parts.len();
+        let mut ended = 0;
+        for step in 0..count {
+            let index = (self.turn + step) % count;
+            match self.parts[index].poll_next(cx)? {
+                Poll::Ready(Some(entry)) => {
+                    self.turn = index + 1;
+                    return Poll::Ready(Ok(Some(entry)));
                 }
-                None => self.streams[index].1 = Some(Place::End),
+                Poll::Ready(None) => ended += 1,
+                Poll::Pending => {}
             }
         }
-        Ok(None)
+        if ended == count { Poll::Ready(Ok(None)) } else { Poll::Pending }
     }
-}
 
-impl std::fmt::Debug for Reader {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reader").field("streams", &self.streams).finish_non_exhaustive()
+    /// The same, to be awaited. Cancel-safe.
+    pub async fn next(&mut self) -> Result<Option<Arc<Entry>>> {
+        poll_fn(|cx| self.poll_next(cx)).await
     }
-}
-
-/// A feed as a stream that ends after its end or first failure.
-fn items(index: usize, feed: Feed) -> BoxStream<'static, Step> {
-    unfold(Some(feed), move |feed| async move {
-        let mut feed = feed?;
-        let item = feed.next().await;
-        let rest = matches!(item, Ok(Some(_))).then_some(feed);
-        Some(((index, item), rest))
-    })
-    .boxed()
 }

@@ -11,15 +11,18 @@ use crate::schema::{FieldPath, Method};
 use crate::transcode::wire::{Malformed, Tag, Wire, WireType};
 use crate::transcode::{Target, canonical, encode, pick};
 
-/// One upstream stream to open.
+use super::outcome::{GapReason, Outcome};
+use super::source::Start;
+use super::subject::Subject;
+
+/// One stream to read.
 #[derive(Debug, Clone)]
 pub struct Subscription {
-    pub method: Arc<Method>,
-    /// Encoded, without a cursor.
-    pub request: Bytes,
+    pub subject: Subject,
     /// What names the stream to the browser: the split value, else the method.
     pub key: String,
-    pub tag: cursor::Tag,
+    /// The request with what chooses where a call begins, when it says anything of that.
+    pub beginning: Option<Bytes>,
     pub resume: Resume,
 }
 
@@ -34,6 +37,32 @@ pub enum Resume {
     Mismatch,
     /// It had ended; nothing is opened.
     Ended,
+}
+
+impl Resume {
+    /// What becomes of it when the call that it asks for succeeds.
+    pub fn outcome(&self, subject: &Subject) -> Outcome {
+        match self {
+            Self::Fresh => Outcome::Fresh,
+            Self::Mismatch => Outcome::Gap(GapReason::CursorMismatch),
+            // Nothing numbers the messages of this stream but the feed that is gone.
+            Self::After { .. } if subject.rule().durable.is_none() => Outcome::Gap(GapReason::EpochChanged),
+            Self::After { .. } | Self::Ended => Outcome::Resumed,
+        }
+    }
+}
+
+impl Subscription {
+    /// Where a call for this subscription begins.
+    pub fn start(&self) -> Start {
+        match (&self.resume, &self.beginning) {
+            (Resume::After { cursor, .. }, _) if self.subject.rule().durable.is_some() => {
+                Start::After(cursor.clone())
+            }
+            (Resume::Fresh, Some(request)) => Start::Request(request.clone()),
+            _ => Start::Now,
+        }
+    }
 }
 
 /// A cursor as it was given.
@@ -72,11 +101,12 @@ pub fn subscriptions(
         ));
     }
     let subscription = |(key, request): (Option<String>, Vec<u8>)| {
+        let (request, beginning) = without_beginning(method, stream, request).map_err(unreadable)?;
         let request = canonical(&method.plan, method.input, &request).map_err(unreadable)?;
-        let tag = cursor::Tag::new(method.name(), &request);
-        let resume = given.as_ref().map_or(Resume::Fresh, |given| resume(given, &tag));
+        let subject = Subject::new(method, request);
+        let resume = given.as_ref().map_or(Resume::Fresh, |given| resume(given, &subject.tag));
         let key = key.unwrap_or_else(|| method.name().to_owned());
-        Ok(Subscription { method: Arc::clone(method), request: request.into(), key, tag, resume })
+        Ok(Subscription { subject, key, beginning, resume })
     };
     requests.into_iter().map(subscription).collect()
 }
@@ -95,6 +125,22 @@ fn take_resume(
     let cursor = pick::cursor(&durable.resume, request)?;
     *request = target.without(request)?;
     Ok(Some((durable.resume.to_string(), cursor)))
+}
+
+/// The request without the fields that only choose where a call begins, and the whole of it when it sets any.
+fn without_beginning(
+    method: &Method,
+    stream: &Stream,
+    request: Vec<u8>,
+) -> Result<(Vec<u8>, Option<Bytes>), Malformed> {
+    let mut rest = request.clone();
+    for field in &stream.beginning {
+        if let Some(target) = Target::top(&method.plan, method.input, field.number()) {
+            rest = target.without(&rest)?;
+        }
+    }
+    let beginning = (rest != request).then(|| request.into());
+    Ok((rest, beginning))
 }
 
 fn resume(given: &Given, tag: &cursor::Tag) -> Resume {

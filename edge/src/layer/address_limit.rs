@@ -1,14 +1,18 @@
 //! Request rates by client address.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use http::{HeaderValue, header};
 
-use super::peer::{Peer, client_ip};
+use crate::error::{Code, Error};
+
+use super::peer::{Crowded, Peer, client_ip, network};
 use super::rate::exhausted;
 
 /// Counts the requests of each address.
@@ -45,6 +49,9 @@ pub async fn address_limit<F>(
 where
     F: Future<Output = Response>,
 {
+    if request.extensions().get::<Crowded>().is_some() {
+        return crowded().into_response();
+    }
     // In process there is no peer: such a caller is ourselves.
     let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([127, 0, 0, 1]), |peer| peer.0.ip());
     let address = network(client_ip(peer, request.headers(), &limit.trusted));
@@ -60,22 +67,10 @@ where
     }
 }
 
-/// An IPv4 address, or the /64 of an IPv6 one.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) >> 64 << 64)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_network_of_ipv6_is_one_client() {
-        let network = |text: &str| network(text.parse().unwrap()).to_string();
-        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(network("192.0.2.7"), "192.0.2.7");
-    }
+fn crowded() -> Error {
+    let message = "This network address has as many connections open as `limits.connections_per_address` of the edge \
+         allows. Close some, or send several requests over one.";
+    Error::new(Code::ResourceExhausted, "CONNECTIONS_EXHAUSTED", message)
+        .retry_after(Duration::from_secs(5))
+        .header(header::CONNECTION, HeaderValue::from_static("close"))
 }

@@ -70,12 +70,7 @@ impl Origins {
             return if headers.contains_key(header::ORIGIN) { Standing::Refused } else { Standing::Own };
         };
         let Ok(origin) = origin.to_str() else { return Standing::Refused };
-        let host = headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .or(uri.authority().map(|a| a.as_str()));
-        let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-        if authority.is_some() && authority == host {
+        if is_own(origin, headers, uri) {
             Standing::Own
         } else if self.listed.iter().any(|listed| listed == origin) || self.loopback && is_loopback(origin) {
             Standing::Allowed
@@ -83,6 +78,26 @@ impl Origins {
             Standing::Refused
         }
     }
+}
+
+/// Names the page that a request comes from: by its origin, or, for one of the edge itself, by the host it was asked of.
+/// Browsers name the origin of their own page only where something may change, and not when they open a stream.
+pub fn page(headers: &HeaderMap, uri: &Uri) -> String {
+    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    match origin.filter(|origin| !is_own(origin, headers, uri)) {
+        Some(origin) => origin.to_owned(),
+        None => host(headers, uri).unwrap_or_default().to_owned(),
+    }
+}
+
+fn is_own(origin: &str, headers: &HeaderMap, uri: &Uri) -> bool {
+    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    authority.is_some() && authority == host(headers, uri)
+}
+
+fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    host.or(uri.authority().map(|authority| authority.as_str()))
 }
 
 /// Answers preflights, refuses foreign origins and marks the answers to allowed ones.

@@ -1,31 +1,30 @@
 //! Who calls: finds the credential of a request, verifies it, and says what reaches the backend.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderValue, header};
-
-use tokio::time::Instant;
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::config::AuthConfig;
 use crate::error::{Code, Error, Result};
+use crate::identity::{Claims, Revocations, Standing};
 use crate::schema::Method;
 
 use super::cookies::Cookies;
-use super::keys::{Claims, Keys};
-
-/// How long a stream outlives its token.
-const EXPIRY_GRACE: Duration = Duration::from_secs(25);
+use super::cors::page;
+use super::keys::Keys;
+use super::tickets::{self, Tickets};
 
 /// Who calls.
 #[derive(Debug, Clone, Default)]
 pub struct Caller {
     /// Verified; `None` for anonymous callers, and where the backend decides.
-    pub claims: Option<Claims>,
+    pub claims: Option<Arc<Claims>>,
     /// What the backend gets as `authorization`, however the credential came.
     pub authorization: Option<HeaderValue>,
     /// The request carried a cookie that is no good, and it was ignored.
     pub stale_cookie: Option<StaleCookie>,
+    revocations: Revocations,
 }
 
 /// Why a cookie was ignored.
@@ -33,85 +32,149 @@ pub struct Caller {
 pub enum StaleCookie {
     /// It stays in the browser: a stream that it opens must be told that it has expired.
     Expired,
+    /// It stays too: without it the browser's next stream would be anonymous.
+    Revoked,
     /// It is cleared.
     Invalid,
 }
 
 impl Caller {
-    /// When a stream of this caller must end: a while after its token expires, so that clients have time to renew it.
-    pub fn expires_at(&self) -> Option<Instant> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-        let left = Duration::from_secs(self.claims.as_ref()?.exp).saturating_sub(now);
-        Instant::now().checked_add(left + EXPIRY_GRACE)
+    fn of(keys: &Keys, claims: Claims, authorization: Option<HeaderValue>) -> Self {
+        let revocations = keys.revocations().clone();
+        Self { claims: Some(Arc::new(claims)), authorization, stale_cookie: None, revocations }
+    }
+
+    fn from_holder(keys: &Keys, Holder { token, claims }: Holder) -> Self {
+        let authorization = HeaderValue::from_str(&format!("Bearer {token}")).ok().map(|mut value| {
+            value.set_sensitive(true);
+            value
+        });
+        Self::of(keys, claims, authorization)
+    }
+
+    /// How long a stream of this caller may go on.
+    pub fn standing(&self) -> Standing {
+        match &self.claims {
+            Some(claims) => Standing::of(Arc::clone(claims), self.revocations.clone()),
+            None => Standing::default(),
+        }
     }
 
     /// Tells callers apart for rate limits; `None` for anonymous ones.
     pub fn name(&self) -> Option<String> {
-        self.claims.as_ref().map(|claims| format!("{} {}", claims.iss, claims.sub))
+        self.claims.as_ref().map(|claims| claims.name())
     }
 }
 
-/// Finds and verifies the credential of a request.
+/// A verified token.
+#[derive(Debug)]
+pub struct Holder {
+    pub token: String,
+    pub claims: Claims,
+}
+
+/// Finds and verifies the credential of a request; `ticket` was taken out of it.
 ///
-/// A header beats a cookie. Public methods need none: then a bad cookie is ignored, but a bad header is refused. So is an
-/// expired cookie where a stream is asked for: anonymous, it would silently show less than before.
+/// A header or a ticket beats a cookie. Public methods need none: then a bad cookie is ignored, but a bad header or ticket
+/// is refused. So is a cookie that has expired or was revoked where a stream is asked for: anonymous, it would silently
+/// show less than before.
 ///
 /// # Errors
-/// UNAUTHENTICATED with `TOKEN_MISSING`, `TOKEN_EXPIRED` or `TOKEN_INVALID` and `WWW-Authenticate` (RFC 6750, section
-/// 3); PERMISSION_DENIED with `CROSS_SITE` for a cookie that another site makes the browser send.
+/// UNAUTHENTICATED with `TOKEN_MISSING`, `TOKEN_EXPIRED`, `TOKEN_REVOKED`, `TOKEN_INVALID` or a reason of [`Tickets`], and
+/// `WWW-Authenticate` (RFC 6750, section 3); PERMISSION_DENIED with `CROSS_SITE` for a cookie that another site makes the
+/// browser send.
 pub async fn identify(
     keys: Option<&Keys>,
+    tickets: &Tickets,
     config: &AuthConfig,
     head: &Parts,
     method: &Method,
+    ticket: Option<&str>,
 ) -> Result<Caller> {
     let headers = &head.headers;
     if !method.auth.from_cookie.is_empty() && headers.contains_key(header::COOKIE) {
         refuse_cross_site(head)?;
     }
-    let mut given = headers.get_all(header::AUTHORIZATION).iter();
-    let authorization = match (given.next(), given.next()) {
-        (Some(_), Some(_)) => return Err(challenge(malformed())),
-        (only, _) => only,
+    let authorization = authorization(headers).map_err(challenge)?;
+    let keys = match (keys, ticket) {
+        (Some(keys), _) => keys,
+        (None, None) => return Ok(Caller { authorization: authorization.cloned(), ..Caller::default() }),
+        // No ticket was ever sealed here.
+        (None, Some(_)) => return Err(challenge(tickets::invalid())),
     };
-    let Some(keys) = keys else {
-        return Ok(Caller { authorization: authorization.cloned(), ..Caller::default() });
-    };
-    if let Some(value) = authorization {
-        let token = bearer(value).ok_or_else(|| challenge(malformed()))?;
-        let claims = keys.verify(token).await.map_err(challenge)?;
-        return Ok(Caller { claims: Some(claims), authorization: Some(value.clone()), stale_cookie: None });
-    }
-    let verified = match (Cookies { secure: config.secure_cookies }).get(headers, &config.cookie) {
-        Ok(Some(token)) => keys.verify(&token).await.map(|claims| (token, claims)),
-        Ok(None) if method.auth.public => return Ok(Caller::default()),
-        Ok(None) => {
-            let message = "This call needs a token: send `Authorization: Bearer …` or log in.";
-            return Err(challenge(Error::new(Code::Unauthenticated, "TOKEN_MISSING", message)));
+    let verified = match (authorization, ticket) {
+        (Some(_), Some(_)) => return Err(challenge(tickets::invalid())),
+        (Some(value), None) => {
+            let holder = by_header(keys, value).await.map_err(challenge)?;
+            return Ok(Caller::of(keys, holder.claims, Some(value.clone())));
         }
-        Err(_) => {
-            let message = "The cookie of the token is given twice. Log in again.";
-            Err(Error::new(Code::Unauthenticated, "TOKEN_INVALID", message))
+        (None, Some(ticket)) => {
+            let holder = by_ticket(keys, tickets, head, ticket).await.map_err(challenge)?;
+            return Ok(Caller::from_holder(keys, holder));
         }
+        (None, None) => by_cookie(keys, config, head).await,
     };
     match verified {
-        Ok((token, claims)) => {
-            refuse_cross_site(head)?;
-            let authorization = HeaderValue::from_str(&format!("Bearer {token}")).ok().map(|mut value| {
-                value.set_sensitive(true);
-                value
-            });
-            Ok(Caller { claims: Some(claims), authorization, stale_cookie: None })
-        }
+        Ok(Some(holder)) => Ok(Caller::from_holder(keys, holder)),
+        Ok(None) if method.auth.public => Ok(Caller::default()),
+        Ok(None) => Err(challenge(missing())),
         Err(error) if error.code() == Code::Unauthenticated && method.auth.public => {
-            let is_expired = error.reason_text() == "TOKEN_EXPIRED";
-            match is_expired {
-                true if method.stream.is_some() => Err(challenge(error)),
-                true => Ok(Caller { stale_cookie: Some(StaleCookie::Expired), ..Caller::default() }),
-                false => Ok(Caller { stale_cookie: Some(StaleCookie::Invalid), ..Caller::default() }),
+            let stale = match error.reason_text() {
+                "TOKEN_EXPIRED" => StaleCookie::Expired,
+                "TOKEN_REVOKED" => StaleCookie::Revoked,
+                _ => StaleCookie::Invalid,
+            };
+            if method.stream.is_some() && stale != StaleCookie::Invalid {
+                return Err(challenge(error));
             }
+            Ok(Caller { stale_cookie: Some(stale), ..Caller::default() })
         }
         Err(error) => Err(challenge(error)),
+    }
+}
+
+/// Whoever sends a request of the edge's own, by header or cookie.
+///
+/// # Errors
+/// As for a method that is not public.
+pub async fn holder(keys: &Keys, config: &AuthConfig, head: &Parts) -> Result<Holder> {
+    let held = match authorization(&head.headers).map_err(challenge)? {
+        Some(value) => by_header(keys, value).await.map(Some),
+        None => by_cookie(keys, config, head).await,
+    };
+    held.and_then(|holder| holder.ok_or_else(missing)).map_err(challenge)
+}
+
+async fn by_header(keys: &Keys, value: &HeaderValue) -> Result<Holder> {
+    let token = bearer(value).ok_or_else(malformed)?;
+    Ok(Holder { claims: keys.verify(token).await?, token: token.to_owned() })
+}
+
+async fn by_ticket(keys: &Keys, tickets: &Tickets, head: &Parts, ticket: &str) -> Result<Holder> {
+    let token = tickets.open(ticket, &page(&head.headers, &head.uri))?;
+    Ok(Holder { claims: keys.verify(&token).await?, token })
+}
+
+/// Only a good cookie can do harm when another site has it sent.
+async fn by_cookie(keys: &Keys, config: &AuthConfig, head: &Parts) -> Result<Option<Holder>> {
+    let token = match (Cookies { secure: config.secure_cookies }).get(&head.headers, &config.cookie) {
+        Ok(Some(token)) => token,
+        Ok(None) => return Ok(None),
+        Err(_) => {
+            let message = "The cookie of the token is given twice. Log in again.";
+            return Err(Error::new(Code::Unauthenticated, "TOKEN_INVALID", message));
+        }
+    };
+    let claims = keys.verify(&token).await?;
+    refuse_cross_site(head)?;
+    Ok(Some(Holder { token, claims }))
+}
+
+fn authorization(headers: &HeaderMap) -> Result<Option<&HeaderValue>> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    match (given.next(), given.next()) {
+        (Some(_), Some(_)) => Err(malformed()),
+        (only, _) => Ok(only),
     }
 }
 
@@ -123,7 +186,9 @@ pub fn challenge(error: Error) -> Error {
     let value = match error.reason_text() {
         "TOKEN_EXPIRED" => r#"Bearer realm="lastmile", error="invalid_token", error_description="expired""#,
         // Revoked, reused, or whatever else became of one that was sent.
-        reason if reason.starts_with("TOKEN_") && reason != "TOKEN_MISSING" => {
+        reason
+            if reason.starts_with("TICKET_") || reason.starts_with("TOKEN_") && reason != "TOKEN_MISSING" =>
+        {
             r#"Bearer realm="lastmile", error="invalid_token""#
         }
         _ => r#"Bearer realm="lastmile""#,
@@ -142,6 +207,11 @@ pub fn advise(config: &AuthConfig, error: Error) -> Error {
 fn bearer(value: &HeaderValue) -> Option<&str> {
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ')).then_some(token)
+}
+
+fn missing() -> Error {
+    let message = "This call needs a token: send `Authorization: Bearer …` or log in.";
+    Error::new(Code::Unauthenticated, "TOKEN_MISSING", message)
 }
 
 fn malformed() -> Error {

@@ -15,14 +15,16 @@ use lastmile_proto::edge::v1::{GetJwksRequest, GetJwksResponse};
 use opentelemetry::Context;
 use opentelemetry::context::FutureExt;
 use prost::Message;
-use serde::Deserialize;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
 use crate::config::AuthConfig;
 use crate::error::{Code, Error, Result};
+use crate::identity::{Claims, Revocations};
 use crate::schema::Schema;
 use crate::upstream::{Call, Upstream};
+
+use super::revocations::{self, follow};
 
 const SERVICE: &str = "lastmile.edge.v1.EdgeIdentityService";
 const GET_JWKS: &str = "/lastmile.edge.v1.EdgeIdentityService/GetJwks";
@@ -42,15 +44,9 @@ pub struct Keys {
     asked: Mutex<Option<Instant>>,
     /// The issuer was there once.
     has_verified: AtomicBool,
-}
-
-/// What a verified token says.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Claims {
-    pub iss: String,
-    pub sub: String,
-    /// Seconds since 1970.
-    pub exp: u64,
+    revocations: Revocations,
+    /// Whether the issuer tells what it revokes.
+    tells: watch::Sender<bool>,
 }
 
 struct KeySet {
@@ -95,6 +91,8 @@ impl Keys {
             set: ArcSwapOption::new(set),
             asked: Mutex::new(None),
             has_verified: AtomicBool::new(false),
+            revocations: Revocations::default(),
+            tells: watch::Sender::new(false),
         })
     }
 
@@ -124,15 +122,39 @@ impl Keys {
         Err(Error::new(Code::Unavailable, "ISSUER_UNKNOWN", message).retry_after(Duration::from_secs(1)))
     }
 
+    /// Takes note of what the issuer offers.
+    pub fn learn(&self, schema: &Schema) {
+        let tells = self.config.keys == "auto" && schema.methods.contains_key(revocations::METHOD);
+        self.tells.send_if_modified(|told| std::mem::replace(told, tells) != tells);
+    }
+
+    /// Follows what the issuer revokes, as soon and as long as it tells. Never ends.
+    pub async fn follow_revocations(&self) {
+        let mut tells = self.tells.subscribe();
+        loop {
+            // The sender lives as long as these keys.
+            let _ = tells.wait_for(|tells| *tells).await;
+            tokio::select! {
+                () = follow(&self.upstream, &self.revocations) => {}
+                _ = tells.wait_for(|tells| !*tells) => {}
+            }
+        }
+    }
+
+    /// The tokens that are refused though they have not expired.
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
     /// The public keys as a JWKS document.
     pub async fn jwks(&self) -> Result<String> {
         self.current().await.map(|set| set.jwks.clone())
     }
 
-    /// Checks signature, issuer, audience and times.
+    /// Checks signature, issuer, audience and times, and that it is not revoked.
     ///
     /// # Errors
-    /// UNAUTHENTICATED with `TOKEN_EXPIRED` or `TOKEN_INVALID`; UNAVAILABLE when the keys cannot be had.
+    /// UNAUTHENTICATED with `TOKEN_EXPIRED`, `TOKEN_REVOKED` or `TOKEN_INVALID`; UNAVAILABLE when the keys cannot be had.
     pub async fn verify(&self, token: &str) -> Result<Claims> {
         let header = decode_header(token).map_err(|_| invalid())?;
         if header.crit.is_some() {
@@ -170,7 +192,11 @@ impl Keys {
             Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => return Err(expired()),
             Err(_) => return Err(invalid()),
         };
-        if claims.sub.is_empty() { Err(invalid()) } else { Ok(claims) }
+        match () {
+            () if claims.sub.is_empty() => Err(invalid()),
+            () if self.revocations.cover(&claims) => Err(revoked()),
+            () => Ok(claims),
+        }
     }
 
     async fn current(&self) -> Result<Arc<KeySet>> {
@@ -278,6 +304,10 @@ fn invalid() -> Error {
 
 fn expired() -> Error {
     Error::new(Code::Unauthenticated, "TOKEN_EXPIRED", "The token has expired. Refresh it and try again.")
+}
+
+fn revoked() -> Error {
+    Error::new(Code::Unauthenticated, "TOKEN_REVOKED", "The token has been revoked. Log in again.")
 }
 
 #[cfg(test)]

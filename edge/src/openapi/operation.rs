@@ -51,7 +51,12 @@ fn all_parameters(schemas: &mut Schemas<'_>, placed: &Placed<'_>) -> Vec<Object>
     let mut all = parameters::in_path(schemas, binding, &placed.outline, &placed.names);
     all.extend(parameters::in_query(schemas, binding, &resumed));
     match stream {
-        Some(rule) => all.extend(streams::parameters(method, rule)),
+        Some(rule) => {
+            all.extend(streams::parameters(method, rule));
+            all.extend(
+                streams::ticket(method).filter(|_| schemas.terms.verifies && binding.http_method == "GET"),
+            );
+        }
         None if binding.http_method == "GET" => all.push(object! {
             "name": "If-None-Match",
             "in": "header",

@@ -54,6 +54,16 @@ pub fn parameters(method: &Method, rule: &Stream) -> Vec<Object> {
     parameters
 }
 
+/// What stands in for a credential where page code cannot send one.
+pub fn ticket(method: &Method) -> Option<Object> {
+    let said = "A ticket of `POST /tickets`, for pages that can send no `Authorization`, as with EventSource: good for one \
+                connection within 30 s.";
+    let is_free = method.descriptor.input().get_field_by_name("ticket").is_none();
+    is_free.then(|| {
+        object! { "name": "ticket", "in": "query", "description": said, "schema": object! { "type": "string" } }
+    })
+}
+
 /// The successful answers of a stream.
 pub fn responses(schemas: &mut Schemas<'_>, method: &Method, rule: &Stream) -> Object {
     let event = event(schemas, method, rule);

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use lastmile_proto::edge::v1::{StreamRule, share};
-use prost_reflect::{Kind, MessageDescriptor, MethodDescriptor};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 
 use super::check::Check;
 use super::field::FieldPath;
-use super::method::{Durable, EventName, Split, Stream};
+use super::method::{Durable, EventName, Scope, Share, Split, Stream};
 use super::plan::Plan;
 use super::rules::RuleFile;
 
@@ -60,7 +60,8 @@ impl Check<'_> {
             Some((path, id?))
         });
         self.snapshot(rule);
-        self.share(rule);
+        let share = self.share(rule);
+        let beginning = self.beginning(&rule.beginning);
         let durable = match (cursor, resume) {
             (Some(cursor), Some(resume)) => Some(Durable { cursor, position, previous, resume }),
             _ => None,
@@ -73,6 +74,9 @@ impl Check<'_> {
             finite: rule.finite,
             heartbeat: self.duration("heartbeat", rule.heartbeat),
             max_age: self.duration("max_age", rule.max_age),
+            beginning,
+            replay_bytes: usize::try_from(rule.replay_bytes).ok().filter(|bytes| *bytes > 0),
+            share,
         })
     }
 
@@ -135,20 +139,47 @@ impl Check<'_> {
         }
     }
 
-    fn share(&mut self, rule: &StreamRule) {
-        let Some(share) = &rule.share else { return };
-        if share.scope() == share::Scope::Authorized && share.authorize.is_empty() {
+    fn beginning(&mut self, names: &[String]) -> Vec<FieldDescriptor> {
+        let input = self.method.input();
+        let mut fields = Vec::new();
+        for name in names {
+            match input.get_field_by_name(name) {
+                Some(field) => fields.push(field),
+                None => self.mistake(format!("stream: beginning `{name}` is not a field of the request")),
+            }
+        }
+        fields
+    }
+
+    fn share(&mut self, rule: &StreamRule) -> Share {
+        let Some(share) = &rule.share else { return Share::default() };
+        let scope = match share.scope() {
+            share::Scope::Authorized => Scope::Authorized,
+            share::Scope::Public => Scope::Public,
+            share::Scope::PerCaller | share::Scope::Unspecified => Scope::PerCaller,
+        };
+        if scope == Scope::Authorized && share.authorize.is_empty() {
             self.mistake("stream: share scope AUTHORIZED needs `authorize`");
         }
-        if !share.authorize.is_empty()
-            && !self
-                .other_method(&share.authorize)
-                .is_some_and(|method| method.input() == self.method.input())
+        let is_unary = |method: &MethodDescriptor| {
+            method.input() == self.method.input()
+                && !method.is_client_streaming()
+                && !method.is_server_streaming()
+        };
+        if !share.authorize.is_empty() && !self.other_method(&share.authorize).is_some_and(|it| is_unary(&it))
         {
             self.mistake(format!(
-                "stream: authorize `{}` is not a method with the same request type",
+                "stream: authorize `{}` is not a unary method with the same request type",
                 share.authorize
             ));
+        }
+        let default = Share::default();
+        Share {
+            is_declared: true,
+            scope,
+            authorize: format!("/{}", share.authorize).parse().ok().filter(|_| !share.authorize.is_empty()),
+            ttl: self.duration("share.ttl", share.ttl).unwrap_or(default.ttl),
+            linger: self.duration("share.linger", share.linger),
         }
     }
 

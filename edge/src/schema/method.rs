@@ -146,6 +146,47 @@ pub struct Stream {
     pub finite: bool,
     pub heartbeat: Option<Duration>,
     pub max_age: Option<Duration>,
+    /// Request fields that only choose where a call without a cursor begins.
+    pub beginning: Vec<FieldDescriptor>,
+    /// Bytes of recent messages that are kept.
+    pub replay_bytes: Option<usize>,
+    pub share: Share,
+}
+
+/// Who reads one upstream stream together.
+#[derive(Debug, Clone)]
+pub struct Share {
+    /// The rule says so; without it, only streams with cursors are shared.
+    pub is_declared: bool,
+    pub scope: Scope,
+    /// The unary method that admits a caller to an AUTHORIZED stream.
+    pub authorize: Option<PathAndQuery>,
+    /// How long an admission holds.
+    pub ttl: Duration,
+    /// How long the stream goes on after its last reader has left.
+    pub linger: Option<Duration>,
+}
+
+/// The audience of one upstream stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// One caller, on all connections.
+    PerCaller,
+    /// Whoever the backend admits.
+    Authorized,
+    Public,
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self {
+            is_declared: false,
+            scope: Scope::PerCaller,
+            authorize: None,
+            ttl: Duration::from_secs(60),
+            linger: None,
+        }
+    }
 }
 
 /// The fields that make a stream resumable by cursor.
@@ -184,6 +225,9 @@ impl Stream {
             finite: true,
             heartbeat: None,
             max_age: None,
+            beginning: Vec::new(),
+            replay_bytes: None,
+            share: Share::default(),
         }
     }
 

@@ -205,8 +205,10 @@ async fn follow(backend: Weak<Backend>) {
 
 fn choose(endpoints: &[Arc<Endpoint>], tried: &[Arc<Endpoint>]) -> Option<Arc<Endpoint>> {
     let is_new = |endpoint: &Arc<Endpoint>| !tried.iter().any(|other| Arc::ptr_eq(other, endpoint));
-    // When all are set aside, all are asked: it cannot get worse.
-    less_loaded(endpoints, |endpoint| !endpoint.is_aside() && is_new(endpoint))
+    // When all are set aside, all are asked: it cannot get worse. One whose breaker is open refuses by itself.
+    less_loaded(endpoints, |endpoint| !endpoint.is_aside() && is_new(endpoint) && endpoint.is_open_to_calls())
+        .or_else(|| less_loaded(endpoints, |endpoint| is_new(endpoint) && endpoint.is_open_to_calls()))
+        .or_else(|| less_loaded(endpoints, |endpoint| !endpoint.is_aside() && endpoint.is_open_to_calls()))
         .or_else(|| less_loaded(endpoints, is_new))
         .or_else(|| less_loaded(endpoints, |endpoint| !endpoint.is_aside()))
         .or_else(|| less_loaded(endpoints, |_| true))

@@ -78,7 +78,6 @@ impl Upstream {
     where
         S: Stream<Item = Bytes> + Send + 'static,
     {
-        let call = self.limited(call);
         let frames = messages.map(|message| Ok::<_, Status>(Frame::data(envelope(0, &message))));
         let sent = Outgoing::Stream(Body::new(StreamBody::new(frames)));
         let answer = async { self.begin(&call, sent, None).await?.only().await };

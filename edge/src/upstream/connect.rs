@@ -14,7 +14,7 @@ use crate::error::Error;
 
 use super::backend::{Backend, Tried};
 use super::body::Outgoing;
-use super::endpoint::{Endpoint, EndpointState, Manner};
+use super::endpoint::{ByEdge, Endpoint, EndpointState, Manner};
 use super::incoming::Incoming;
 use super::news::News;
 use super::remote::{Remote, Served};
@@ -24,7 +24,13 @@ use super::target::Target;
 
 /// Carries gRPC calls; cheap to clone.
 #[derive(Clone)]
-pub struct Upstream(Way);
+pub struct Upstream {
+    way: Way,
+    /// A service in this process knows the edge by [`ByEdge`].
+    knows_edge: bool,
+    /// Calls are the edge's own.
+    is_by_edge: bool,
+}
 
 /// Who answers.
 #[derive(Clone)]
@@ -69,7 +75,7 @@ impl Upstream {
             backend(config, names, &news).map_err(|error| format!("upstream `{}`: {error}", config.name()))
         });
         let backends = backends.collect::<Result<_, _>>()?;
-        Ok(Self(Way::Remote(Arc::new(Remote::new(backends, news)))))
+        Ok(Self::by(Way::Remote(Arc::new(Remote::new(backends, news)))))
     }
 
     /// No backend at all: for looking at descriptors from a file.
@@ -89,7 +95,33 @@ impl Upstream {
             let answer = service.clone().oneshot(request);
             Box::pin(async move { answer.await.map_err(|error| Status::from_error(error.into())) })
         };
-        Self(Way::Local(Arc::new(call)))
+        Self::by(Way::Local(Arc::new(call)))
+    }
+
+    fn by(way: Way) -> Self {
+        Self { way, knows_edge: false, is_by_edge: false }
+    }
+
+    /// The service in this process takes calls with [`ByEdge`] for the edge's own.
+    #[must_use]
+    pub fn known_to_service(self) -> Self {
+        Self { knows_edge: true, ..self }
+    }
+
+    /// Whether the edge has a credential of its own for this method.
+    pub fn has_credential(&self, path: &str) -> bool {
+        match &self.way {
+            Way::Remote(remote) => {
+                remote.find(path).is_some_and(|backend| backend.manner.credential.is_some())
+            }
+            Way::Pinned(_) | Way::Local(_) => self.knows_edge,
+        }
+    }
+
+    /// The same backends, called with the edge's own credential.
+    #[must_use]
+    pub fn by_edge(&self) -> Self {
+        Self { is_by_edge: true, ..self.clone() }
     }
 
     /// A single process of the backend with this place in the settings, so that all answers are of one version of it;
@@ -102,12 +134,12 @@ impl Upstream {
             return Ok(self.clone());
         };
         let endpoint = backend.pick(None).await.map_err(|status| to_error(&status, None))?;
-        Ok(Self(Way::Pinned(endpoint)))
+        Ok(Self { way: Way::Pinned(endpoint), ..self.clone() })
     }
 
     /// The backends that calls are shared among; none for a service in this process.
     pub(super) fn remote(&self) -> Option<&Arc<Remote>> {
-        match &self.0 {
+        match &self.way {
             Way::Remote(remote) => Some(remote),
             Way::Pinned(_) | Way::Local(_) => None,
         }
@@ -116,10 +148,13 @@ impl Upstream {
     /// Makes a call; completes with the head of its answer.
     pub(super) async fn send(
         &self,
-        request: Request<Outgoing>,
+        mut request: Request<Outgoing>,
         tried: Option<&mut Tried>,
     ) -> Result<Response<Incoming>, Status> {
-        match &self.0 {
+        if self.is_by_edge {
+            request.extensions_mut().insert(ByEdge);
+        }
+        match &self.way {
             Way::Remote(remote) => Ok(remote.send(request, tried).await?.map(Incoming::Remote)),
             Way::Pinned(endpoint) => Ok(Arc::clone(endpoint).send(request).await?.map(Incoming::Remote)),
             Way::Local(service) => Ok(service(request.map(Body::from)).await?.map(Incoming::Local)),
@@ -154,7 +189,9 @@ fn backend(config: &UpstreamConfig, names: &Names, news: &News) -> Result<Arc<Ba
     let manner = Manner {
         name: config.name().to_owned(),
         headers: headers(config)?,
+        credential: credential(config)?,
         max_streams: config.max_streams.max(1),
+        breaker: config.breaker,
         news: news.clone(),
     };
     Ok(Backend::start(manner, config.timeout, targets, names.clone()))
@@ -172,6 +209,16 @@ fn headers(config: &UpstreamConfig) -> Result<HeaderMap, String> {
         headers.insert(header, value);
     }
     Ok(headers)
+}
+
+/// The token as `authorization`.
+fn credential(config: &UpstreamConfig) -> Result<Option<HeaderValue>, String> {
+    let Some(token) = &config.credential else { return Ok(None) };
+    let token = with_variables(&token.0).map_err(|error| format!("credential: {error}"))?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+        .map_err(|_| "credential: holds characters that a header cannot".to_owned())?;
+    value.set_sensitive(true);
+    Ok(Some(value))
 }
 
 /// What gRPC and HTTP/2 say themselves.

@@ -1,21 +1,15 @@
 //! Drops error details that are not base64, before tonic sees them: it panics on them.
 
 use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::{HeaderMap, HeaderName};
+
+use crate::base64_forms::METADATA;
 
 const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
-/// Padded or not, as tonic reads it.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
 /// Looks at headers or trailers of an answer; the error is told without its details then.
 pub(super) fn drop_unreadable(headers: &mut HeaderMap) {
-    if headers.get_all(&DETAILS).iter().any(|value| BASE64.decode(value).is_err()) {
+    if headers.get_all(&DETAILS).iter().any(|value| METADATA.decode(value).is_err()) {
         tracing::warn!("the backend's error details are not base64 and are left out");
         headers.remove(&DETAILS);
     }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,23 +13,32 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body::Frame;
 use tokio::runtime::Handle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::Status;
 
+use crate::config::BreakerConfig;
+
 use super::body::Outgoing;
+use super::breaker::{Breaker, BreakerState, Change, Pass};
 use super::connection::Connection;
 use super::details;
-use super::failure::Failure;
+use super::failure::{Failure, Shed};
 use super::http2::{self, Received};
 use super::news::News;
 use super::pool::{Place, Pool};
 use super::target::Target;
+use super::verdict::Verdict;
 
 const FIRST_PROBE: Duration = Duration::from_millis(100);
 const SLOWEST_PROBE: Duration = Duration::from_secs(5);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("lastmile-edge/", env!("CARGO_PKG_VERSION")));
+
+/// Marks, in the extensions of a request, a call that the edge makes for itself and not for a caller. Nothing that comes
+/// from a network can carry it.
+#[derive(Debug, Clone, Copy)]
+pub struct ByEdge;
 
 /// What the endpoints of a backend have in common.
 #[derive(Debug)]
@@ -38,8 +47,11 @@ pub(super) struct Manner {
     pub(super) name: String,
     /// Metadata of every call.
     pub(super) headers: HeaderMap,
+    /// The edge's own `authorization`, for streams that callers share.
+    pub(super) credential: Option<HeaderValue>,
     /// Calls that one connection carries at once.
     pub(super) max_streams: usize,
+    pub(super) breaker: BreakerConfig,
     pub(super) news: News,
 }
 
@@ -53,6 +65,10 @@ pub(super) struct Endpoint {
     /// One for each runtime that has called it.
     pools: ArcSwap<Vec<Arc<Pool>>>,
     calls: AtomicUsize,
+    /// Held for a moment only.
+    breaker: Mutex<Breaker>,
+    /// Whether it is closed, without the lock.
+    is_trusted: AtomicBool,
     aside: AtomicBool,
     /// How often it was set aside, so that a probe knows whether it is still about its own time.
     asides: AtomicU64,
@@ -65,6 +81,7 @@ pub struct EndpointState {
     pub endpoint: String,
     /// False while it cannot be reached and is only probed.
     pub is_up: bool,
+    pub breaker: BreakerState,
     /// Calls under way.
     pub calls: usize,
     pub connections: usize,
@@ -75,16 +92,21 @@ pub struct EndpointState {
 struct UnderWay {
     endpoint: Arc<Endpoint>,
     place: Place,
+    /// Until the breaker has its verdict.
+    pass: Option<Pass>,
 }
 
 impl Endpoint {
     pub(super) fn new(manner: Arc<Manner>, target: Target, address: Option<SocketAddr>) -> Self {
+        let breaker = Breaker::new(manner.breaker, Instant::now());
         Self {
             manner,
             target,
             address,
             pools: ArcSwap::default(),
             calls: AtomicUsize::new(0),
+            breaker: Mutex::new(breaker),
+            is_trusted: AtomicBool::new(true),
             aside: AtomicBool::new(false),
             asides: AtomicU64::new(0),
         }
@@ -100,6 +122,40 @@ impl Endpoint {
         self.aside.load(Ordering::Relaxed)
     }
 
+    /// Whether its breaker lets calls through.
+    pub(super) fn is_open_to_calls(&self) -> bool {
+        self.is_trusted.load(Ordering::Relaxed) || self.breaker().would_admit(Instant::now())
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn settle(&self, pass: Pass, verdict: Verdict) {
+        let change = self.breaker().settle(pass, verdict, Instant::now());
+        let (upstream, endpoint) = (&self.manner.name, || self.describe());
+        match change {
+            None => {}
+            Some(Change::Opened { pause }) => {
+                self.is_trusted.store(false, Ordering::Relaxed);
+                tracing::warn!(
+                    upstream,
+                    endpoint = endpoint(),
+                    ?pause,
+                    "an endpoint fails most calls and gets none"
+                );
+            }
+            Some(Change::Closed) => {
+                self.is_trusted.store(true, Ordering::Relaxed);
+                tracing::info!(
+                    upstream,
+                    endpoint = endpoint(),
+                    "an endpoint is well again and gets all calls"
+                );
+            }
+        }
+    }
+
     pub(super) fn is_at(&self, target: &Target) -> bool {
         self.target.is(target)
     }
@@ -113,6 +169,7 @@ impl Endpoint {
             upstream: self.manner.name.clone(),
             endpoint: self.describe(),
             is_up: !self.is_aside(),
+            breaker: self.breaker().state(),
             calls: self.load(),
             connections: self.pools.load().iter().map(|pool| pool.len()).sum(),
         }
@@ -126,15 +183,25 @@ impl Endpoint {
         for (name, value) in &self.manner.headers {
             request.headers_mut().insert(name, value.clone());
         }
-        let call = self.begin();
+        if let (Some(_), Some(credential)) = (request.extensions().get::<ByEdge>(), &self.manner.credential) {
+            request.headers_mut().insert(header::AUTHORIZATION, credential.clone());
+        }
+        let admitted = self.breaker().admit(Instant::now());
+        let pass = admitted.map_err(|wait| Status::from_error(Box::new(Shed { wait })))?;
+        let mut call = self.begin(pass);
         match self.ask(&call.place.connection, request).await {
             Ok(mut response) => {
                 self.reached();
                 details::drop_unreadable(response.headers_mut());
+                if let Some(verdict) = Verdict::of_head(response.status(), response.headers()) {
+                    call.settle(verdict);
+                }
                 Ok(response.map(|body| Counted { body, call: Some(call) }))
             }
             Err(error) => {
-                if Failure::of_transport(&*error).is_of_endpoint() {
+                let failure = Failure::of_transport(&*error);
+                call.settle(Verdict::of_failure(failure));
+                if failure.is_of_endpoint() {
                     self.set_aside(&*error);
                 }
                 Err(Status::from_error(error))
@@ -154,10 +221,10 @@ impl Endpoint {
         http2::call(sender, Request::from_parts(head, ()), body).await
     }
 
-    fn begin(self: &Arc<Self>) -> UnderWay {
+    fn begin(self: &Arc<Self>, pass: Pass) -> UnderWay {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let place = self.pool().place(|| Connection::new(self.target.clone(), self.address, None));
-        UnderWay { endpoint: Arc::clone(self), place }
+        UnderWay { endpoint: Arc::clone(self), place, pass: Some(pass) }
     }
 
     /// The connections of the runtime that asks.
@@ -228,8 +295,18 @@ async fn probe(endpoint: Weak<Endpoint>, time: u64) {
     }
 }
 
+impl UnderWay {
+    /// The first verdict counts.
+    fn settle(&mut self, verdict: Verdict) {
+        if let Some(pass) = self.pass.take() {
+            self.endpoint.settle(pass, verdict);
+        }
+    }
+}
+
 impl Drop for UnderWay {
     fn drop(&mut self) {
+        self.settle(Verdict::Unknown);
         self.endpoint.calls.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -239,6 +316,14 @@ impl Drop for UnderWay {
 pub(super) struct Counted {
     body: Received,
     call: Option<UnderWay>,
+}
+
+impl Counted {
+    fn settle(&mut self, verdict: Verdict) {
+        if let Some(call) = &mut self.call {
+            call.settle(verdict);
+        }
+    }
 }
 
 impl http_body::Body for Counted {
@@ -252,11 +337,23 @@ impl http_body::Body for Counted {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         let mut polled = polled.map_err(|error| Status::from_error(error.into()));
         match &mut polled {
-            Poll::Ready(Some(Ok(frame))) if frame.is_data() => return polled,
-            Poll::Ready(Some(Ok(frame))) => {
-                frame.trailers_mut().into_iter().for_each(details::drop_unreadable);
+            Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
+                // A message: how a stream of many ends later, is another matter.
+                self.settle(Verdict::Works);
+                return polled;
             }
-            Poll::Ready(_) => {}
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    details::drop_unreadable(trailers);
+                    let verdict = Verdict::of_trailers(trailers);
+                    self.settle(verdict);
+                }
+            }
+            Poll::Ready(Some(Err(status))) => {
+                let verdict = Verdict::of_failure(Failure::of_status(status));
+                self.settle(verdict);
+            }
+            Poll::Ready(None) => {}
             Poll::Pending => return polled,
         }
         self.call = None;

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use h2::Reason;
 use http::StatusCode;
@@ -22,6 +23,21 @@ pub(super) struct Unsent(#[source] pub(super) h2::Error);
 #[error("{0}")]
 pub(super) struct NoAddress(pub(super) String);
 
+/// The breaker of the endpoint that was chosen is open.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("too many calls to this endpoint fail")]
+pub(super) struct Shed {
+    /// When it may be tried again.
+    pub(super) wait: Duration,
+}
+
+impl Shed {
+    pub(super) fn of(status: &Status) -> Option<Self> {
+        let mut chain = std::iter::successors(status.source(), |error| (*error).source());
+        chain.find_map(|error| error.downcast_ref::<Self>().copied())
+    }
+}
+
 /// What came is no answer of gRPC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadAnswer {
@@ -37,6 +53,13 @@ pub(super) enum BadAnswer {
     NotGrpc(StatusCode),
 }
 
+impl BadAnswer {
+    /// A proxy on the way has no room, or nobody behind it.
+    fn says_unavailable(self) -> bool {
+        matches!(self, Self::NotGrpc(status) if matches!(status.as_u16(), 429 | 502..=504))
+    }
+}
+
 /// How a call failed, seen from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failure {
@@ -48,6 +71,8 @@ pub(super) enum Failure {
     Broken,
     /// The backend itself says that it is unavailable.
     Unavailable,
+    /// The breaker of the endpoint is open: the backend saw nothing.
+    Shed,
     /// Anything else: a matter of this call alone.
     Other,
 }
@@ -71,11 +96,17 @@ impl Failure {
         if error.is::<Unreached>() {
             return Some(Self::Unreached);
         }
+        if error.is::<Shed>() {
+            return Some(Self::Shed);
+        }
         if error.is::<Unsent>() {
             return Some(Self::Refused);
         }
-        if error.is::<NoAddress>() || error.is::<BadAnswer>() {
+        if error.is::<NoAddress>() {
             return Some(Self::Other);
+        }
+        if let Some(bad) = error.downcast_ref::<BadAnswer>() {
+            return Some(if bad.says_unavailable() { Self::Unavailable } else { Self::Other });
         }
         error.downcast_ref().map(Self::of_http2)
     }

@@ -1,14 +1,16 @@
-//! Compressed messages of Connect: gzip, bounded.
+//! Compressed messages of gRPC and Connect: gzip, bounded.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use bytes::Bytes;
 use flate2::Compression;
-use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderName};
 
 use crate::error::{Code, Error, Result};
+use crate::gunzip::Gunzip;
+
+use super::envelope::COMPRESSED;
 
 /// Smaller messages grow rather than shrink.
 const WORTHWHILE: usize = 1024;
@@ -42,16 +44,20 @@ impl Encoding {
         Self::named(headers.get(name).map_or(Ok(""), |value| value.to_str()).unwrap_or("?"))
     }
 
-    /// The best of those that the header of this name accepts.
-    pub fn accepted(headers: &HeaderMap, name: &HeaderName) -> Self {
-        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        let accepts = values.flat_map(|value| value.split(',')).any(|one| {
-            let mut parts = one.split(';').map(str::trim);
-            let is_gzip = parts.next() == Some("gzip");
-            let quality = parts.find_map(|part| part.strip_prefix("q="));
-            is_gzip && quality.is_none_or(|quality| quality.parse::<f32>().is_ok_and(|quality| quality > 0.0))
-        });
-        if accepts { Self::Gzip } else { Self::Identity }
+    /// What one message of the backend is compressed by, as its flags say.
+    ///
+    /// # Errors
+    /// When it is compressed and nothing says how: taken as it is, it would be another message.
+    pub fn of_message(self, flags: u8) -> Result<Self> {
+        match (flags & COMPRESSED != 0, self) {
+            (false, _) => Ok(Self::Identity),
+            (true, Self::Gzip) => Ok(Self::Gzip),
+            (true, Self::Identity) => {
+                let message = "The backend sent a compressed message and did not say by `grpc-encoding` how.";
+                Err(Error::new(Code::Internal, "UPSTREAM_MESSAGE_INVALID", message)
+                    .status(http::StatusCode::BAD_GATEWAY))
+            }
+        }
     }
 
     /// The compressed message, where that is worth while.
@@ -70,18 +76,26 @@ impl Encoding {
         if self == Self::Identity {
             return Ok(message);
         }
-        let mut plain = Vec::new();
-        let mut bounded = MultiGzDecoder::new(message.as_ref()).take(limit as u64 + 1);
-        bounded
-            .read_to_end(&mut plain)
-            .map_err(|_| Error::new(Code::InvalidArgument, "GZIP_INVALID", "A message is not valid gzip."))?;
-        if plain.len() > limit {
-            let text = format!("A message is larger than {limit} bytes when it is decompressed.");
-            return Err(Error::new(Code::ResourceExhausted, "BODY_TOO_LARGE", text)
-                .status(http::StatusCode::PAYLOAD_TOO_LARGE));
+        if message.is_empty() {
+            return Err(broken());
         }
+        let (mut gunzip, mut plain) = (Gunzip::default(), Vec::new());
+        gunzip.push(message);
+        while let Some(part) = gunzip.plain().map_err(|_| broken())? {
+            if part.len() > limit - plain.len() {
+                let text = format!("A message is larger than {limit} bytes when it is decompressed.");
+                return Err(Error::new(Code::ResourceExhausted, "BODY_TOO_LARGE", text)
+                    .status(http::StatusCode::PAYLOAD_TOO_LARGE));
+            }
+            plain.extend_from_slice(&part);
+        }
+        gunzip.finish().map_err(|_| broken())?;
         Ok(plain.into())
     }
+}
+
+fn broken() -> Error {
+    Error::new(Code::InvalidArgument, "GZIP_INVALID", "A message is not valid gzip.")
 }
 
 #[cfg(test)]
@@ -107,19 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn small_messages_and_others_wishes_stay_plain() {
-        let name = HeaderName::from_static("accept-encoding");
-        for (value, expected) in [
-            ("gzip", Encoding::Gzip),
-            ("br, gzip;q=0.5", Encoding::Gzip),
-            ("br, gzip;q=0", Encoding::Identity),
-            ("deflate", Encoding::Identity),
-            ("", Encoding::Identity),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(&name, value.parse().unwrap());
-            assert_eq!(Encoding::accepted(&headers, &name), expected, "{value}");
-        }
+    fn small_messages_stay_plain() {
         assert_eq!(Encoding::Gzip.compress(&[0; 1023]), None);
         assert_eq!(Encoding::Identity.compress(&[0; 4096]), None);
     }

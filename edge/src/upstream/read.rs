@@ -5,7 +5,9 @@ use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use tonic::{Code, Status};
 
-use super::envelope::{COMPRESSED, Envelope, Envelopes};
+use crate::error;
+
+use super::envelope::{Envelope, Envelopes};
 use super::failure::BadAnswer;
 use super::gzip::Encoding;
 use super::incoming::Incoming;
@@ -70,8 +72,11 @@ impl Reading {
     }
 
     fn plain(&self, Envelope { flags, message }: Envelope) -> Result<Bytes, Status> {
-        let encoding = if flags & COMPRESSED == 0 { Encoding::Identity } else { self.encoding };
-        encoding.decompress(message, HARD_LIMIT).map_err(|_| bad(BadAnswer::Unreadable))
+        let encoding = self.encoding.of_message(flags).map_err(|_| bad(BadAnswer::Unreadable))?;
+        encoding.decompress(message, HARD_LIMIT).map_err(|error| match error.code() {
+            error::Code::ResourceExhausted => bad(BadAnswer::TooLarge),
+            _ => bad(BadAnswer::Unreadable),
+        })
     }
 
     fn end(&mut self, trailers: HeaderMap) -> Result<(), Status> {

@@ -34,7 +34,7 @@ impl Retries {
     /// Whether to try again, after this failure.
     pub(super) fn allow(&mut self, status: &Status) -> bool {
         let may = match Failure::of_status(status) {
-            Failure::Unreached => self.is_untried_left() && self.is_unseen_left(),
+            Failure::Unreached | Failure::Shed => self.is_untried_left() && self.is_unseen_left(),
             Failure::Refused => self.is_unseen_left(),
             // Once: a backend that is in trouble does not get better by being asked more.
             Failure::Broken | Failure::Unavailable => std::mem::take(&mut self.is_repeatable),

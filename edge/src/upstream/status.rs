@@ -16,7 +16,7 @@ use crate::schema::plan::Form;
 use crate::transcode::write_json;
 
 use super::discreet::{discreet, type_name};
-use super::failure::BadAnswer;
+use super::failure::{BadAnswer, Shed};
 
 /// `plan` gives the types of details; a detail of unknown type is kept as base64.
 pub fn to_error(status: &tonic::Status, plan: Option<&Plan>) -> Error {
@@ -27,6 +27,13 @@ pub fn to_error(status: &tonic::Status, plan: Option<&Plan>) -> Error {
             "DEADLINE_EXCEEDED",
             "The call took longer than its time limit.",
         );
+    }
+    if let Some(Shed { wait }) = Shed::of(status) {
+        let message = "Too many calls to the backend fail, and it is left alone for a moment. Try again as `Retry-After` \
+             says.";
+        // Not all callers at once.
+        let delay = wait.mul_f64(1.0 + rand::random::<f64>() / 2.0);
+        return Error::new(Code::Unavailable, "UPSTREAM_BREAKER_OPEN", message).retry_after(delay);
     }
     if let Some(bad) = status.source().and_then(|source| source.downcast_ref()) {
         return of_answer(*bad);

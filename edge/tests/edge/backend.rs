@@ -30,6 +30,8 @@ pub(crate) enum Act {
     /// Sends an encoded message.
     Send(Bytes),
     Pause(Duration),
+    /// Waits until this is true.
+    When(watch::Receiver<bool>),
     /// Ends well.
     End,
     /// Ends with this status in the trailers.
@@ -155,6 +157,10 @@ fn play(acts: Vec<Act>, open: Open) -> impl Stream<Item = io::Result<Frame<Bytes
                 Act::Send(message) => Ok(Frame::data(framed(&message))),
                 Act::Pause(time) => {
                     tokio::time::sleep(time).await;
+                    continue;
+                }
+                Act::When(mut told) => {
+                    let _ = told.wait_for(|told| *told).await;
                     continue;
                 }
                 Act::End => Ok(Frame::trailers(trailers(&Status::new(Code::Ok, "")))),

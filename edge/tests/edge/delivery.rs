@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use lastmile_edge::deliver::{Pace, Sse, body};
+use lastmile_edge::ending::Ending;
 use lastmile_edge::error_style::ErrorStyle;
+use lastmile_edge::identity::Standing;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -196,11 +198,13 @@ async fn connect(
     let pace = Pace {
         heartbeat: Duration::from_secs(60),
         max_age: None,
-        expires_at: None,
+        standing: Standing::default(),
+        deadline: None,
         retry: Duration::ZERO,
         drain: CancellationToken::new(),
         drain_window: Duration::ZERO,
         errors: ErrorStyle::default(),
+        ending: Ending::default(),
     };
     let mut body = body(reader, Box::new(sse), pace);
     let mut blocks = 0;
@@ -242,6 +246,8 @@ async fn play(names: &[&str], trips: Vec<Vec<Trip>>, patience: Vec<usize>) -> Re
     while topics.lock().expect("no panic").values().any(|topic| topic.trips.len() > 0) {
         connect(&backend, &mut browser, names, usize::MAX).await?;
     }
+    // What goes on for those who have left comes to its end.
+    tokio::time::sleep(Duration::from_secs(60)).await;
     connect(&backend, &mut browser, names, usize::MAX).await?;
     for (name, topic) in &*topics.lock().expect("no panic") {
         prop_assert_eq!(browser.next.get(name), Some(&Some(topic.last + 1)), "{}", name);

@@ -5,7 +5,9 @@ use std::time::Duration;
 use axum::body::Body;
 use http_body_util::BodyExt;
 use lastmile_edge::deliver::{Array, Framing, Lines, Pace, Sse, body};
+use lastmile_edge::ending::Ending;
 use lastmile_edge::error_style::ErrorStyle;
+use lastmile_edge::identity::Standing;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -32,11 +34,13 @@ fn pace() -> Pace {
     Pace {
         heartbeat: HEARTBEAT,
         max_age: None,
-        expires_at: None,
+        standing: Standing::default(),
+        deadline: None,
         retry: Duration::from_secs(2),
         drain: CancellationToken::new(),
         drain_window: Duration::ZERO,
         errors: ErrorStyle::default(),
+        ending: Ending::default(),
     }
 }
 
@@ -90,7 +94,7 @@ async fn a_whole_stream_in_every_face() {
     let (one, four) = (json_of(1), json_of(4));
     let expected = [
         format!(
-            "{SSE_OPEN}id: <1>\nevent: tick\ndata: {one}\n\nid: <2>\nevent: lm-skipped\ndata: {{\"cursor\":\"<2>\",\"reason\":\"event_name\"}}\n\nid: <3>\n\nid: <4>\nevent: tick\ndata: {four}\n\nid: <$end>\nevent: lm-end\ndata: {{}}\n\n"
+            "{SSE_OPEN}event: tick\ndata: {one}\nid: <1>\n\nevent: lm-skipped\ndata: {{\"cursor\":\"<2>\",\"reason\":\"event_name\"}}\nid: <2>\n\nid: <3>\n\nevent: tick\ndata: {four}\nid: <4>\n\nevent: lm-end\ndata: {{}}\nid: <$end>\n\n"
         ),
         format!(
             "{LINES_OPEN}{one}\n{{\"@skipped\":{{\"cursor\":\"<2>\",\"reason\":\"event_name\"}}}}\n{{\"@position\":{{\"cursor\":\"<3>\"}}}}\n{four}\n{{\"@end\":{{}}}}\n"
@@ -110,7 +114,7 @@ async fn a_failure_is_said_in_band_and_never_looks_complete() {
     for (framing, expected) in [
         (
             sse(),
-            format!("{SSE_OPEN}id: <1>\nevent: tick\ndata: {one}\n\nevent: lm-error\ndata: {problem}\n\n"),
+            format!("{SSE_OPEN}event: tick\ndata: {one}\nid: <1>\n\nevent: lm-error\ndata: {problem}\n\n"),
         ),
         (lines(), format!("{LINES_OPEN}{one}\n{{\"@error\":{problem}}}\nBROKEN")),
         (array(), format!("[{one}BROKEN")),
@@ -132,14 +136,12 @@ async fn the_edge_says_why_it_stops_a_stream_that_goes_on() {
     let drained = pace();
     drained.drain.cancel();
     let aged = Pace { max_age: Some(Duration::from_secs(60)), ..pace() };
-    let expired = Pace { expires_at: Some(Instant::now() + Duration::from_secs(40)), ..pace() };
+    let expired = Pace { standing: Standing::until(Instant::now() + Duration::from_secs(40)), ..pace() };
     let hang = vec![position(0), Act::Hang];
-    let gone = vec![position(0), failure(Code::Unavailable, "RESTARTING")];
     for (pace, acts, reason, retry) in [
         (drained, hang.clone(), "drain", 0),
         (aged, hang.clone(), "max_age", 2000),
         (expired, hang, "token_expired", 2000),
-        (pace(), gone, "upstream_unavailable", 2000),
     ] {
         assert_eq!(
             closing(sse(), pace.clone(), acts.clone()).await,
@@ -150,6 +152,51 @@ async fn the_edge_says_why_it_stops_a_stream_that_goes_on() {
             format!("{{\"@close\":{{\"cursor\":\"<0>\",\"reason\":\"{reason}\",\"retryMs\":{retry}}}}}\n"),
         );
         assert_eq!(closing(array(), pace, acts).await, "BROKEN", "{reason}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_break_that_nobody_can_mend_is_something_to_come_back_from() {
+    let acts = vec![response(json!({ "number": 1 })), Act::Reset];
+    let ask = Ask::new("Streams/Tick", json!({}));
+    let reader = subscribe(&Backend::script([(json!({}), acts)]), &ask).await.expect("a stream");
+    let text = read(body(reader, sse(), pace())).await;
+    let expected = "retry: 2000\n\nevent: lm-close\ndata: {\"reason\":\"upstream_unavailable\"}\n\n";
+    assert!(text.ends_with(expected), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_the_backend_refuses_first_is_told_alike() {
+    let revoked = vec![position(0), failure(Code::Unauthenticated, "TOKEN_REVOKED")];
+    let expected = "retry: 2000\n\nevent: lm-close\ndata: {\"reason\":\"token_revoked\"}\n\n";
+    assert_eq!(closing(sse(), pace(), revoked).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_in_the_middle_is_told_in_every_face() {
+    let calls = || {
+        Backend::script([
+            (json!({ "topic": "a" }), vec![position(0), event(1), Act::Reset]),
+            (json!({ "topic": "a", "after": "1" }), vec![failure(Code::OutOfRange, "CURSOR_EXPIRED")]),
+            (json!({ "topic": "a" }), vec![position(7), Act::End]),
+        ])
+    };
+    let one = json_of(1);
+    let streams = r#""streams":[{"key":"a","outcome":"GAP","reason":"expired"}]}"#;
+    for (framing, expected) in [
+        (
+            sse(),
+            format!(
+                "{SSE_OPEN}event: tick\ndata: {one}\nid: <1>\n\nevent: lm-open\ndata: {{{streams}\nid: <7>\n\nevent: lm-end\ndata: {{}}\nid: <$end>\n\n"
+            ),
+        ),
+        (
+            lines(),
+            format!("{LINES_OPEN}{one}\n{{\"@open\":{{\"cursor\":\"<7>\",{streams}}}\n{{\"@end\":{{}}}}\n"),
+        ),
+        (array(), format!("[{one},{{\"@open\":{{{streams}}}]")),
+    ] {
+        assert_eq!(read(open(&calls(), framing, pace()).await).await, expected);
     }
 }
 
@@ -217,7 +264,7 @@ async fn a_gap_is_told_first_in_every_face() {
         (
             sse(),
             format!(
-                "retry: 2000\n\nevent: lm-open\ndata: {{{streams}\n\nid: <7>\n\nid: <$end>\nevent: lm-end\ndata: {{}}\n\n"
+                "retry: 2000\n\nevent: lm-open\ndata: {{{streams}\n\nid: <7>\n\nevent: lm-end\ndata: {{}}\nid: <$end>\n\n"
             ),
         ),
         (lines(), format!("{{\"@open\":{{\"cursor\":\"<7>\",{streams}}}\n{{\"@end\":{{}}}}\n")),
@@ -234,7 +281,8 @@ async fn a_deadline_holds_on_the_body_too() {
     let ask = Ask { timeout: Some(Duration::from_secs(3)), ..watch("a") };
     let backend = script(vec![position(0), pause(1), event(1), Act::Hang]);
     let reader = subscribe(&backend, &ask).await.expect("a stream");
-    let text = read(body(reader, sse(), pace())).await;
+    let limited = Pace { deadline: Some(began + Duration::from_secs(3)), ..pace() };
+    let text = read(body(reader, sse(), limited)).await;
     assert!(text.contains("event: tick") && text.contains("event: lm-error"), "{text}");
     assert!(text.contains(r#""code":"DEADLINE_EXCEEDED""#), "{text}");
     assert_eq!(began.elapsed(), Duration::from_secs(3));

@@ -135,22 +135,36 @@ async fn a_backend_that_owes_its_position_is_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_left_out_by_the_backend_breaks_the_stream_off() {
-    for hole in [
-        vec![position(0), event(2)],
-        vec![position(0), event(1), event(3)],
-        vec![position(0), event(1), event(1)],
-        vec![position(4), event(3)],
-        vec![position(0), event(1), position(5), event_after(1, 6)],
+async fn an_event_left_out_by_the_backend_is_asked_for_again() {
+    for (hole, stands) in [
+        (vec![position(0), event(2)], 0),
+        (vec![position(0), event(1), event(3)], 1),
+        (vec![position(0), event(1), event(1)], 1),
+        (vec![position(4), event(3)], 4),
+        (vec![position(0), event(1), position(5), event_after(1, 6)], 5),
     ] {
-        let backend = Backend::script([(json!({ "topic": "a" }), hole.clone())]);
+        let again = vec![position(stands), event(stands + 1), Act::End];
+        let backend = Backend::script([
+            (json!({ "topic": "a" }), hole.clone()),
+            (json!({ "topic": "a", "after": stands.to_string() }), again),
+        ]);
         let told = transcript(&backend, &watch("a")).await;
-        let last = told.last().expect("lines");
-        assert!(last.starts_with("failed UNAVAILABLE UPSTREAM_BREAK at"), "{hole:?}: {told:?}");
-        let (_, stands) = last.rsplit_once(' ').expect("words");
-        assert!(told[told.len() - 2].ends_with(stands), "the cursor stays where it was: {told:?}");
+        let next = format!("tick {0} at {0}", stands + 1);
+        assert_eq!(told[told.len() - 2..], [next.as_str(), "end at $end"], "{hole:?}: {told:?}");
+        assert!(told[told.len() - 3].ends_with(&format!(" {stands}")), "{hole:?}: {told:?}");
         backend.closed().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_the_backend_has_lost_is_told() {
+    let backend = Backend::new(|_, request| {
+        let after = request["after"].as_str().map_or(0, |after| after.parse().expect("a number"));
+        vec![position(after), event(after + 2)]
+    });
+    let told = transcript(&backend, &watch("a")).await;
+    assert_eq!(told, ["a FRESH", "at 0", "failed DATA_LOSS EVENT_LOST at 0"]);
+    assert_eq!(backend.calls().len(), 5);
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,14 +188,14 @@ async fn only_a_status_makes_an_end_clean() {
         (Act::Tear, "failed UNAVAILABLE UPSTREAM_CUT at 1"),
         (Act::Reset, "failed UNAVAILABLE UPSTREAM_UNAVAILABLE at 1"),
     ];
-    let mut told = Vec::new();
-    for (stop, _) in &rows {
-        let acts = vec![position(0), event(1), stop.clone()];
-        let lines = transcript(&Backend::script([(json!({ "topic": "a" }), acts)]), &watch("a")).await;
-        assert_eq!(lines[..3], ["a FRESH", "at 0", "tick 1 at 1"], "{stop:?}");
-        told.push(lines[3..].join(", "));
+    for (stop, expected) in rows {
+        // Without a cursor nobody can go on for the browser.
+        let acts = vec![response(json!({ "number": 1 })), stop.clone()];
+        let backend = Backend::script([(json!({}), acts)]);
+        let told = transcript(&backend, &Ask::new("Streams/Tick", json!({}))).await;
+        let (what, _) = expected.rsplit_once(" at ").expect("a place");
+        assert!(told.last().expect("lines").starts_with(what), "{stop:?}: {told:?}");
     }
-    assert_eq!(told, rows.map(|(_, expected)| expected));
     check(watch("a"), [(json!({ "topic": "a" }), vec![Act::Cut])], &["refused UNAVAILABLE UPSTREAM_CUT"])
         .await;
     check(
@@ -190,6 +204,49 @@ async fn only_a_status_makes_an_end_clean() {
         &["a FRESH", "at no place", "end at $end"],
     )
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_break_upstream_is_mended_where_the_stream_has_a_cursor() {
+    for stop in [failure(Code::Unavailable, "RESTARTING"), Act::Cut, Act::Tear, Act::Reset] {
+        check(
+            watch("a"),
+            [
+                (json!({ "topic": "a" }), vec![position(0), event(1), stop]),
+                (json!({ "topic": "a", "after": "1" }), vec![failure(Code::Unavailable, "STILL_AWAY")]),
+                (json!({ "topic": "a", "after": "1" }), vec![position(1), event(2), Act::End]),
+            ],
+            &["a FRESH", "at 0", "tick 1 at 1", "tick 2 at 2", "end at $end"],
+        )
+        .await;
+    }
+    check(
+        watch("a"),
+        [(json!({ "topic": "a" }), vec![position(0), event(1), failure(Code::DataLoss, "BAD_DISK")])],
+        &["a FRESH", "at 0", "tick 1 at 1", "failed DATA_LOSS BAD_DISK at 1"],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_mended_is_a_gap_in_the_middle() {
+    for (reason, expected) in [
+        (
+            "CURSOR_EXPIRED",
+            &["a FRESH", "at 0", "tick 1 at 1", "a GAP expired at 7", "tick 8 at 8", "end at $end"],
+        ),
+        (
+            "CURSOR_EPOCH_CHANGED",
+            &["a FRESH", "at 0", "tick 1 at 1", "a GAP epoch_changed at 7", "tick 8 at 8", "end at $end"],
+        ),
+    ] {
+        let calls = [
+            (json!({ "topic": "a" }), vec![position(0), event(1), Act::Reset]),
+            (json!({ "topic": "a", "after": "1" }), vec![failure(Code::OutOfRange, reason)]),
+            (json!({ "topic": "a" }), vec![position(7), event(8), Act::End]),
+        ];
+        check(watch("a"), calls, expected).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

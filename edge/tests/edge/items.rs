@@ -2,8 +2,7 @@
 
 use std::sync::LazyLock;
 
-use lastmile_edge::hub::Item;
-use lastmile_edge::hub::item::render;
+use lastmile_edge::hub::render::{Content, render};
 use lastmile_edge::schema::Schema;
 
 use crate::shop::load;
@@ -48,12 +47,13 @@ static FEED: LazyLock<Schema> = LazyLock::new(|| {
 fn check(method: &str, bytes: &[u8], item: &str, cursor: Option<&str>, previous: Option<&str>) {
     let method = &FEED.methods[&format!("t.Feed/{method}")];
     let rendered = render(method, method.stream.as_ref().expect("a stream"), bytes, 50);
-    let told = match rendered.item {
-        Item::Event { name, json } => {
-            format!("{} {}", name.unwrap_or_default(), String::from_utf8_lossy(&json))
+    let told = match rendered.content {
+        Content::Event(draft) => {
+            let event = draft.at("token");
+            format!("{} {}", event.name().unwrap_or_default(), String::from_utf8_lossy(&event.json()))
         }
-        Item::Position => "position".into(),
-        Item::Skipped(reason) => reason.into(),
+        Content::Position => "position".into(),
+        Content::Skipped(reason) => reason.into(),
     };
     let text = |bytes: Option<Vec<u8>>| bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     assert_eq!(told, item, "{bytes:x?}");

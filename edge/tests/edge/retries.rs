@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lastmile_edge::config::UpstreamConfig;
+use lastmile_edge::config::{BreakerConfig, UpstreamConfig};
 use lastmile_edge::upstream::{Served, Upstream};
 use prost::Message;
 use serde_json::json;
@@ -24,7 +24,9 @@ fn item() -> Vec<Act> {
 
 fn connect(hosts: &[&Host]) -> Upstream {
     let url = hosts.iter().map(|host| host.url()).collect();
-    let config = UpstreamConfig { url, ..UpstreamConfig::default() };
+    // What is told here is the budget's doing alone.
+    let breaker = BreakerConfig { enabled: false, ..BreakerConfig::default() };
+    let config = UpstreamConfig { url, breaker, ..UpstreamConfig::default() };
     let upstream = Upstream::connect(&[config]).expect("URLs");
     let repeatable = [GET, WATCH].map(ToOwned::to_owned).into();
     upstream.serve(Served { services: [("shop.v1.Shop".to_owned(), 0)].into(), repeatable });

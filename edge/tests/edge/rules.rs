@@ -126,11 +126,12 @@ fn a_wrong_stream_rule_is_told() {
             &["stream: snapshot_cursor: `t.Response` has no field `nope`"],
         ),
         (r#"heartbeat { nanos: 1 }"#, &["stream: heartbeat must be at least 1s"]),
+        (r#"beginning: ["id", "nope"]"#, &["stream: beginning `nope` is not a field of the request"]),
         (r#"max_age { seconds: -5 }"#, &["stream: max_age must be at least 1s"]),
         (r#"share { scope: SCOPE_AUTHORIZED }"#, &["stream: share scope AUTHORIZED needs `authorize`"]),
         (
             r#"share { scope: SCOPE_AUTHORIZED authorize: "t.S/Other" }"#,
-            &["stream: authorize `t.S/Other` is not a method with the same request type"],
+            &["stream: authorize `t.S/Other` is not a unary method with the same request type"],
         ),
     ] {
         check(&backend(&format!("option (lastmile.edge.v1.stream) = {{ {rule} }};"), "stream"), problems);
@@ -256,7 +257,7 @@ fn a_good_rule_is_resolved_whole() {
     assert!(durable.position.is_some() && durable.previous.is_some() && !stream.finite);
     let times = [stream.heartbeat, stream.max_age].map(|time| time.map(|time| time.as_secs()));
     assert_eq!(times, [Some(5), Some(60)]);
-    assert_eq!(shop().bindings.iter().filter(|binding| !binding.implicit).count(), 28);
+    assert_eq!(shop().bindings.iter().filter(|binding| !binding.implicit).count(), 30);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use lastmile_edge::app::Edge;
 use lastmile_edge::config::EdgeConfig;
 use lastmile_edge::schema::{Source, descriptors};
 use lastmile_edge::serve;
+use lastmile_edge::shutdown::Shutdown;
 use lastmile_edge::upstream::Upstream;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
@@ -101,7 +102,8 @@ impl Served {
         let listeners = serve::bind("127.0.0.1:0").await.expect("a port");
         let address = listeners.address().expect("an address");
         let stop = CancellationToken::new();
-        tokio::spawn(serve::serve(listeners, edge.router(), limits, stop.clone(), Duration::ZERO));
+        let shutdown = Shutdown::new(stop.clone(), Duration::ZERO);
+        tokio::spawn(serve::serve(listeners, edge.router(), limits, shutdown));
         Self { address, saw, say, open: open.subscribe(), _stop: stop.drop_guard() }
     }
 

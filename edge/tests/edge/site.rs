@@ -44,14 +44,29 @@ impl Site {
 
     /// The same before a backend that is reached in another way.
     pub(crate) async fn before(settings: Value, upstream: Upstream) -> Self {
+        Self::of(settings, upstream, &DESCRIPTORS).await
+    }
+
+    /// The same with other descriptors.
+    pub(crate) async fn of(settings: Value, upstream: Upstream, descriptors: &'static [u8]) -> Self {
         let config = serde_json::from_value(settings).expect("settings");
-        let edge = Edge::new(config, upstream, Source::Encoded(&DESCRIPTORS), None).expect("an edge");
+        let edge = Edge::new(config, upstream, Source::Encoded(descriptors), None).expect("an edge");
         edge.begin().await.expect("a good schema");
         let http = serve::bind("127.0.0.1:0").await.expect("a free port");
         let admin = serve::bind("127.0.0.1:0").await.expect("a free port");
         let address = http.address().expect("bound");
         tokio::spawn(async move { serve::run(&edge, http, admin, std::future::pending()).await });
         Self { address }
+    }
+
+    /// Opens a stream and reads up to and with these bytes; it stays open until it is dropped.
+    pub(crate) async fn open(&self, target: &str, headers: &[(&str, &str)], end: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.expect("a connection");
+        let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!("GET {target} HTTP/1.1\r\nhost: edge.test\r\n{lines}\r\n");
+        stream.write_all(head.as_bytes()).await.expect("a request sent");
+        read_until(&mut stream, end).await;
+        stream
     }
 
     /// `line` is a method and a target, such as `GET /v1/items/7`.
@@ -75,6 +90,21 @@ impl Site {
     pub(crate) async fn get(&self, target: &str, headers: &[(&str, &str)]) -> Answer {
         self.ask(&format!("GET {target}"), headers, "").await
     }
+}
+
+/// Reads up to and with these bytes.
+pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) {
+    let mut read = Vec::new();
+    let found = async {
+        while !read.windows(end.len()).any(|window| window == end.as_bytes()) {
+            if stream.read_buf(&mut read).await.expect("an answer") == 0 {
+                return false;
+            }
+        }
+        true
+    };
+    let found = timeout(PATIENCE, found).await;
+    assert_eq!(found, Ok(true), "no {end:?} in {:?}", String::from_utf8_lossy(&read));
 }
 
 impl Answer {

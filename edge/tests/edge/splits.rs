@@ -94,8 +94,8 @@ async fn when_one_of_several_streams_fails_none_is_left_open() {
     let backend = calls(vec![pause(1), failure(Code::PermissionDenied, "NOT_YOURS")]);
     assert_eq!(transcript(&backend, &both).await, ["refused PERMISSION_DENIED NOT_YOURS"]);
     backend.closed().await;
-    let backend = calls(vec![position(2), pause(1), failure(Code::Unavailable, "RESTARTING")]);
+    let backend = calls(vec![position(2), pause(1), failure(Code::DataLoss, "BAD_DISK")]);
     let told = transcript(&backend, &both).await;
-    assert_eq!(told.last().map(String::as_str), Some("failed UNAVAILABLE RESTARTING at 1~2"));
+    assert_eq!(told.last().map(String::as_str), Some("failed DATA_LOSS BAD_DISK at 1~2"));
     backend.closed().await;
 }

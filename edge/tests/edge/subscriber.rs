@@ -7,7 +7,7 @@ use http::HeaderMap;
 use lastmile_edge::cursor::{Cursor, Token};
 use lastmile_edge::error::Result;
 use lastmile_edge::hub::subscription::Given;
-use lastmile_edge::hub::{Item, Reader, subscriptions};
+use lastmile_edge::hub::{self, Hub, Item, Manner, Reader, Reading, subscriptions};
 use lastmile_edge::upstream::Call;
 use prost::Message;
 use serde_json::{Value, json};
@@ -43,8 +43,36 @@ impl Ask {
     }
 }
 
-/// Opens a stream as the faces do.
+/// The streams of an edge in front of this backend.
+pub(crate) fn hub(backend: &Backend) -> Hub {
+    hub_with(backend, 1 << 20)
+}
+
+/// The same, where so many bytes are kept of each stream.
+pub(crate) fn hub_with(backend: &Backend, replay_bytes: usize) -> Hub {
+    let manner = Manner {
+        peek: PEEK,
+        replay_bytes,
+        memory: 1 << 30,
+        linger: Duration::from_secs(5),
+        shared_headers: Vec::new(),
+        timeout: Duration::from_secs(30),
+    };
+    Hub::new(backend.upstream().known_to_service(), manner)
+}
+
+/// A caller with this name.
+pub(crate) fn caller(name: &str) -> Reading {
+    Reading::Caller { issuer: "test".into(), subject: name.into() }
+}
+
+/// Opens a stream as the faces do, alone.
 pub(crate) async fn subscribe(backend: &Backend, ask: &Ask) -> Result<Reader> {
+    join(&hub(backend), Reading::Anonymous, ask).await
+}
+
+/// Opens a stream as the faces do, among others.
+pub(crate) async fn join(hub: &Hub, reading: Reading, ask: &Ask) -> Result<Reader> {
     let method = method(ask.method);
     let rule = method.stream.as_ref().expect("a streaming method");
     let name = method.descriptor.input().name().to_owned();
@@ -53,7 +81,7 @@ pub(crate) async fn subscribe(backend: &Backend, ask: &Ask) -> Result<Reader> {
         by_browser: ask.by_browser,
     });
     let request = message(&name, ask.request.clone()).encode_to_vec();
-    let streams = subscriptions(&method, rule, request, given)?;
+    let subscriptions = subscriptions(&method, rule, request, given)?;
     let call = Call {
         path: method.path.clone(),
         metadata: HeaderMap::new(),
@@ -61,15 +89,19 @@ pub(crate) async fn subscribe(backend: &Backend, ask: &Ask) -> Result<Reader> {
         plan: None,
         max_message: 1 << 20,
     };
-    Reader::open(&backend.upstream(), &call, streams, PEEK).await
+    hub.subscribe(hub::Ask { subscriptions, call, reading }).await
 }
 
 /// Everything that a subscriber is told, a line each, such as `tick 3 at 3`.
 pub(crate) async fn transcript(backend: &Backend, ask: &Ask) -> Vec<String> {
-    let mut reader = match subscribe(backend, ask).await {
-        Ok(reader) => reader,
-        Err(error) => return vec![format!("refused {} {}", error.code().name(), error.reason_text())],
-    };
+    match subscribe(backend, ask).await {
+        Ok(reader) => told(reader).await,
+        Err(error) => vec![format!("refused {} {}", error.code().name(), error.reason_text())],
+    }
+}
+
+/// Everything that a reader is told until it ends, or says no more.
+pub(crate) async fn told(mut reader: Reader) -> Vec<String> {
     let mut lines: Vec<String> = reader
         .openings()
         .iter()
@@ -81,12 +113,12 @@ pub(crate) async fn transcript(backend: &Backend, ask: &Ask) -> Vec<String> {
         .collect();
     lines.push(at(&reader));
     loop {
-        let item = match timeout(SILENCE, reader.next()).await {
+        let entry = match timeout(SILENCE, reader.next()).await {
             Err(_) => {
                 lines.push("silence".into());
                 return lines;
             }
-            Ok(Ok(Some(item))) => item,
+            Ok(Ok(Some(entry))) => entry,
             Ok(Ok(None)) => {
                 lines.push(format!("end {}", at(&reader)));
                 return lines;
@@ -96,11 +128,12 @@ pub(crate) async fn transcript(backend: &Backend, ask: &Ask) -> Vec<String> {
                 return lines;
             }
         };
-        let what = match &item {
-            Item::Event { name, json } => {
-                let json: Value = serde_json::from_slice(json).expect("JSON");
-                format!("{} {}", name.as_deref().unwrap_or("unnamed"), json["number"])
+        let what = match &entry.item {
+            Item::Event(event) => {
+                let json: Value = serde_json::from_slice(&event.json()).expect("JSON");
+                format!("{} {}", event.name().unwrap_or("unnamed"), json["number"])
             }
+            Item::Gap(reason) => format!("{} GAP {}", reader.moved(), reason.name()),
             Item::Position => "position".into(),
             Item::Skipped(reason) => format!("skipped {reason}"),
         };

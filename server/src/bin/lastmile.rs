@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Parser};
+use http::Request;
 use lastmile_edge::app::Edge;
 use lastmile_edge::config::{
     self, AuthConfig, CallsConfig, CorsConfig, DrainConfig, EdgeConfig, LimitsConfig, PathsConfig,
@@ -14,11 +15,12 @@ use lastmile_edge::config::{
 };
 use lastmile_edge::schema::Source;
 use lastmile_edge::serve as edge_serve;
-use lastmile_edge::upstream::Upstream;
+use lastmile_edge::upstream::{ByEdge, Upstream};
 use lastmile_edge::workers::Workers;
 use lastmile_server::app::Core;
 use lastmile_server::config::CoreConfig;
 use lastmile_server::flags::CoreFlags;
+use lastmile_server::layer::OwnEdge;
 use lastmile_server::maintenance::Maintenance;
 use lastmile_server::serve::{Listeners, serve};
 use lastmile_server::telemetry;
@@ -27,6 +29,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 /// gRPC callers that do not take the end of their calls are cut after this time.
 const DRAIN: Duration = Duration::from_secs(4);
@@ -174,10 +177,11 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         drain: settings.drain,
         // The backend is in this process.
         upstream: Upstreams::default(),
+        credential: None,
         descriptors: None,
         rules: None,
     };
-    let upstream = Upstream::from_service(core.service());
+    let upstream = Upstream::from_service(core.service().map_request(known)).known_to_service();
     let descriptors = Source::Encoded(lastmile_proto::DESCRIPTORS);
     let edge = Edge::new(edge, upstream, descriptors, Some(format!("localhost:{}", grpc_address.port())))
         .map_err(|error| anyhow!(error))?;
@@ -208,6 +212,14 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
     }
     core.close().await;
     Ok(())
+}
+
+/// Has the core know the calls that the edge makes for itself.
+fn known<B>(mut request: Request<B>) -> Request<B> {
+    if request.extensions().get::<ByEdge>().is_some() {
+        request.extensions_mut().insert(OwnEdge);
+    }
+    request
 }
 
 /// In development a 401 says how to log in.

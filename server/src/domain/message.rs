@@ -103,6 +103,7 @@ pub fn revocation_message(revocation: &Revocation) -> edge::WatchRevocationsResp
         }),
         time: Some(revocation.time.into()),
         expire_time: Some(revocation.expires.into()),
+        access_changed: false,
     }
 }
 

@@ -5,5 +5,5 @@ mod deadline;
 mod identify;
 
 pub use deadline::DeadlineLayer;
-pub use identify::IdentifyLayer;
+pub use identify::{IdentifyLayer, OwnEdge};
 pub use trace::TraceLayer;

@@ -2,15 +2,16 @@
 
 use futures_util::future::ready;
 use futures_util::stream::BoxStream;
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
 use lastmile_proto::edge::v1;
+use tokio::sync::watch;
 use tonic::{Code, Request, Response, Status, async_trait};
 use v1::edge_identity_service_server::EdgeIdentityService;
 
 use super::call::caller;
 use super::stream::{Streams, Watch};
 use crate::auth::{AUDIENCE, ISSUER, Tokens};
-use crate::domain::{RevocationLog, read_revocation, revocation_message};
+use crate::domain::{Revision, RevocationLog, read_revocation, revocation_message};
 use crate::error::{Error, Result};
 use crate::log::Delivery;
 
@@ -59,7 +60,37 @@ impl EdgeIdentityService for EdgeIdentityApi {
         let watch = Watch::new(caller, || ready(Ok(())).boxed());
         let later = self.streams.deliver(tail, watch, |delivery| render(&delivery));
         let later = later.filter_map(|message| ready(message.map_err(fell_behind).transpose()));
+        let later = with_access_changes(later.boxed(), self.streams.access_changes());
         Ok(Response::new(in_force.chain(later).boxed()))
+    }
+}
+
+type Told = Result<v1::WatchRevocationsResponse, Status>;
+
+/// Tells between the messages when rules have changed; ends with them.
+fn with_access_changes(
+    messages: BoxStream<'static, Told>,
+    changes: watch::Receiver<Revision>,
+) -> impl Stream<Item = Told> {
+    let known = changes.borrow().rules;
+    stream::unfold((messages, changes, known), |(mut messages, mut changes, mut known)| async move {
+        let told = tokio::select! {
+            message = messages.next() => message?,
+            rules = rules_changed(&mut changes, known) => {
+                known = rules;
+                Ok(v1::WatchRevocationsResponse { access_changed: true, ..Default::default() })
+            }
+        };
+        Some((told, (messages, changes, known)))
+    })
+}
+
+async fn rules_changed(changes: &mut watch::Receiver<Revision>, known: u64) -> u64 {
+    let changed = changes.wait_for(|revision| revision.rules != known).await.map(|revision| revision.rules);
+    match changed {
+        Ok(rules) => rules,
+        // Nobody can change them any more.
+        Err(_) => std::future::pending().await,
     }
 }
 

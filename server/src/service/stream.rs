@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -77,6 +77,11 @@ impl Streams {
         ReceiverStream::new(receiver)
     }
 
+    /// Tells when somebody may do less or more than before.
+    pub(super) fn access_changes(&self) -> watch::Receiver<Revision> {
+        self.standing.changes()
+    }
+
     /// Watches whether a stream has to end.
     pub(super) fn guard(&self, watch: Watch) -> Guard {
         let mut changes = self.standing.changes();
@@ -113,7 +118,7 @@ impl Watch {
 pub(super) struct Guard {
     drain: CancellationToken,
     standing: Standing,
-    changes: tokio::sync::watch::Receiver<Revision>,
+    changes: watch::Receiver<Revision>,
     /// The revision of the rules that admit the caller.
     rules: Option<u64>,
     watch: Watch,

@@ -6,11 +6,12 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
+use crate::ending::Ending;
 use crate::error::Result;
 use crate::error_style::ErrorStyle;
-use crate::layer::Caller;
+use crate::identity::Standing;
+use crate::layer::{Caller, last_words};
 use crate::schema::{Method, Schema};
 use crate::upstream::{Forward, Sending, deadline, metadata};
 
@@ -92,6 +93,10 @@ impl Call {
         if let Some(authorization) = &self.caller.authorization {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }
+        let place = match self.target.is_unary() {
+            true => None,
+            false => Some(self.front.stream_limit.admit(&self.caller, &self.head.extensions)?),
+        };
         let upload = fault.until_over();
         let clocks = self.clocks(fault);
         let path = self.target.path().clone();
@@ -99,16 +104,22 @@ impl Call {
         let answer = clocks.within(self.front.upstream.forward(forward, sending)).await?;
         let (allowed, reveal) =
             (self.front.response_headers.clone(), ErrorStyle::of(&self.front.config).reveal);
-        Ok(Download { answer, clocks, allowed, reveal, upload })
+        Ok(Download { answer, clocks, allowed, reveal, upload, ending: Ending::default(), place })
     }
 
-    /// A unary call is brought to its end: neither a shutdown nor the caller's token interrupts it.
+    /// Does what comes before the call, such as reading its body, in the call's own time.
+    pub async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.clocks(Fault::default()).within(work).await
+    }
+
+    /// A unary call is brought to its end: the caller's token does not interrupt it, a shutdown only when it cannot wait
+    /// any longer.
     fn clocks(&self, fault: Fault) -> Clocks {
-        let (expires_at, drain) = match self.target.is_unary() {
-            true => (None, CancellationToken::new()),
-            false => (self.caller.expires_at(), self.front.drain.clone()),
+        let (standing, drain) = match self.target.is_unary() {
+            true => (Standing::default(), last_words(&self.head.extensions)),
+            false => (self.caller.standing(), self.front.drain.clone()),
         };
-        Clocks { deadline: self.deadline, expires_at, drain, fault }
+        Clocks { deadline: self.deadline, standing, drain, fault }
     }
 
     /// The request headers of these names, which a face passes on as they are.

@@ -3,7 +3,9 @@
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
+use crate::identity::Standing;
+use crate::layer::draining;
 use crate::upstream::late;
 
 use super::fault::Fault;
@@ -12,8 +14,8 @@ use super::fault::Fault;
 #[derive(Debug, Clone)]
 pub struct Clocks {
     pub deadline: Option<Instant>,
-    /// When the caller's token is over.
-    pub expires_at: Option<Instant>,
+    /// Whether the caller's token is still good.
+    pub standing: Standing,
     /// The edge shuts down.
     pub drain: CancellationToken,
     /// The request body cannot be used.
@@ -28,28 +30,19 @@ impl Clocks {
             error = self.fault.raised() => Err(error),
             () = reached(self.deadline) => Err(late()),
             () = self.drain.cancelled() => Err(draining()),
-            () = reached(self.expires_at) => Err(expired()),
+            over = self.standing.over() => Err(over.error()),
             // The transport may be first to say that it was given no more of the request.
             done = work => done.map_err(|error| self.fault.error().unwrap_or(error)),
         }
     }
 }
 
-async fn reached(at: Option<Instant>) {
+/// Completes then; never when there is no such time.
+pub(super) async fn reached(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-fn draining() -> Error {
-    let message = "This edge is shutting down. Call again in a moment.";
-    Error::new(Code::Unavailable, "DRAINING", message)
-}
-
-fn expired() -> Error {
-    let message = "The token of this stream has expired. Call again with a new one.";
-    Error::new(Code::Unauthenticated, "TOKEN_EXPIRED", message)
 }
 
 #[cfg(test)]
@@ -60,22 +53,23 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::error::{Code, Error};
 
     fn clocks() -> Clocks {
         let (drain, fault) = (CancellationToken::new(), Fault::default());
-        Clocks { deadline: None, expires_at: None, drain, fault }
+        Clocks { deadline: None, standing: Standing::default(), drain, fault }
     }
 
     #[tokio::test(start_paused = true)]
     async fn work_that_is_always_ready_is_ended_too() {
-        let now = Some(Instant::now());
+        let now = Instant::now();
         let drained = clocks();
         drained.drain.cancel();
         let faulty = clocks();
         faulty.fault.raise(Error::field("text", "is wrong"));
         for (clocks, reason) in [
-            (Clocks { deadline: now, ..clocks() }, "DEADLINE_EXCEEDED"),
-            (Clocks { expires_at: now, ..clocks() }, "TOKEN_EXPIRED"),
+            (Clocks { deadline: Some(now), ..clocks() }, "DEADLINE_EXCEEDED"),
+            (Clocks { standing: Standing::until(now), ..clocks() }, "TOKEN_EXPIRED"),
             (drained, "DRAINING"),
             (faulty, "FIELD_INVALID"),
         ] {

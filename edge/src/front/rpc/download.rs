@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::ready;
 
 use axum::body::Body;
+use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::unfold;
 use http::{HeaderMap, HeaderName};
@@ -11,7 +12,9 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio_util::sync::DropGuard;
 
+use crate::ending::Ending;
 use crate::error::Error;
+use crate::layer::StreamPlace;
 use crate::upstream::Answer;
 
 use super::clocks::Clocks;
@@ -37,6 +40,10 @@ pub struct Download {
     pub reveal: bool,
     /// Ends the upload too.
     pub upload: DropGuard,
+    /// For the access log.
+    pub ending: Ending,
+    /// Of a stream among all.
+    pub place: Option<StreamPlace>,
 }
 
 impl Download {
@@ -64,17 +71,22 @@ impl Download {
         }
     }
 
-    /// The body of a response.
-    pub fn into_body(self, outbound: Box<dyn Outbound>) -> Body {
-        let writer = Writer { state: State::Open(Box::new(self)), outbound };
-        Body::new(StreamBody::new(unfold(writer, |mut writer| async move {
-            let frame = writer.step().await?;
-            Some((Ok::<_, Infallible>(frame), writer))
-        })))
+    /// The response, which has no headers yet.
+    pub fn into_response(self, outbound: Box<dyn Outbound>) -> Response {
+        let ending = self.ending.clone();
+        let writer = Writer { ending: ending.clone(), state: State::Open(Box::new(self)), outbound };
+        let mut response =
+            Response::new(Body::new(StreamBody::new(unfold(writer, |mut writer| async move {
+                let frame = writer.step().await?;
+                Some((Ok::<_, Infallible>(frame), writer))
+            }))));
+        response.extensions_mut().insert(ending);
+        response
     }
 }
 
 struct Writer {
+    ending: Ending,
     state: State,
     outbound: Box<dyn Outbound>,
 }
@@ -109,8 +121,11 @@ impl Writer {
             match part {
                 Part::Data(chunk) => self.outbound.push(chunk),
                 Part::End(trailers) => {
+                    let is_cut = trailers::is_ok(&trailers) && !self.outbound.is_between();
+                    let trailers = if is_cut { trailers::of_error(&answer_cut()) } else { trailers };
                     // The call is dropped at once, also when the client is slow to read its end.
                     self.state = State::Ended;
+                    self.ending.tell(trailers::ending(&trailers).text().to_owned());
                     return Some(self.outbound.end(&trailers));
                 }
             }

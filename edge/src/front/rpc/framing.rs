@@ -26,6 +26,8 @@ pub trait Outbound: Send {
     fn push(&mut self, chunk: Bytes);
     /// What can be written, never empty; `None` when more has to be pushed first.
     fn next(&mut self) -> Result<Option<Bytes>, Failed>;
+    /// Whether no message is begun that has not ended.
+    fn is_between(&self) -> bool;
     /// How the call ended, in the face's own form.
     fn end(&mut self, trailers: &HeaderMap) -> Frame<Bytes>;
 }

@@ -14,7 +14,8 @@ use super::call::{Call, grpc_content_type};
 use super::fault::Fault;
 use super::framing::{Failed, Inbound, Outbound, cut, too_large};
 use super::kind::media_type;
-use super::upload::upload;
+use super::trailers;
+use super::upload::{Bounds, upload};
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 /// Compression is between client and backend.
@@ -27,7 +28,8 @@ pub async fn answer(call: &Call, body: Body) -> Result<Response> {
     own.insert(header::CONTENT_TYPE, grpc_content_type(&media_type(&call.head.headers)));
     let fault = Fault::default();
     let inbound = Frames::new(call.front.config.limits.body_bytes);
-    let sending = Sending::stream(upload(body, Box::new(inbound), fault.clone()));
+    let bounds = Bounds::of(&call.front.config.limits);
+    let sending = Sending::stream(upload(body, Box::new(inbound), fault.clone(), bounds));
     let download = call.forward(own, sending, fault).await?;
 
     if let Some(trailers) = download.trailers_only() {
@@ -36,7 +38,7 @@ pub async fn answer(call: &Call, body: Body) -> Result<Response> {
     let given = &download.answer.headers;
     let mut headers = answer_headers(given, &download.allowed);
     headers.insert(header::CONTENT_TYPE, given.get(header::CONTENT_TYPE).cloned().unwrap_or(CONTENT_TYPE));
-    let mut response = Response::new(download.into_body(Box::new(Untouched::default())));
+    let mut response = download.into_response(Box::new(Untouched::default()));
     *response.headers_mut() = headers;
     Ok(response)
 }
@@ -44,6 +46,7 @@ pub async fn answer(call: &Call, body: Body) -> Result<Response> {
 /// An answer that is over with its head ("Trailers-Only"). Its body must be empty, or clients wait for trailers.
 pub fn ended(trailers: HeaderMap) -> Response {
     let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(trailers::ending(&trailers));
     *response.headers_mut() = trailers;
     response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
     response
@@ -95,6 +98,11 @@ impl Outbound for Untouched {
 
     fn next(&mut self) -> Result<Option<Bytes>, Failed> {
         Ok(self.0.take())
+    }
+
+    /// The client sees for itself.
+    fn is_between(&self) -> bool {
+        true
     }
 
     fn end(&mut self, trailers: &HeaderMap) -> Frame<Bytes> {

@@ -14,11 +14,11 @@ use crate::upstream::envelope::Envelopes;
 use super::base64_text::{Base64Text, encode};
 use super::call::{Call, grpc_content_type};
 use super::fault::Fault;
-use super::framing::{Failed, Inbound, Outbound, answer_cut, answer_too_large};
+use super::framing::{Failed, Inbound, Outbound, answer_too_large};
 use super::grpc::{COMPRESSION, Frames, answer_headers};
 use super::kind::media_type;
 use super::trailers;
-use super::upload::upload;
+use super::upload::{Bounds, upload};
 
 /// Makes the call and answers with what it gives.
 pub async fn answer(call: &Call, body: Body, text: bool) -> Result<Response> {
@@ -27,7 +27,8 @@ pub async fn answer(call: &Call, body: Body, text: bool) -> Result<Response> {
     let fault = Fault::default();
     let limits = &call.front.config.limits;
     let inbound = inbound(limits.body_bytes, text);
-    let sending = Sending::stream(upload(body, inbound, fault.clone()));
+    let bounds = Bounds::of(&call.front.config.limits);
+    let sending = Sending::stream(upload(body, inbound, fault.clone(), bounds));
     let download = call.forward(own, sending, fault).await?;
 
     if let Some(trailers) = download.trailers_only() {
@@ -35,7 +36,7 @@ pub async fn answer(call: &Call, body: Body, text: bool) -> Result<Response> {
     }
     let headers = answer_headers(&download.answer.headers, &download.allowed);
     let outbound = WebFrames { text, envelopes: Envelopes::new(limits.message_bytes) };
-    let mut response = Response::new(download.into_body(Box::new(outbound)));
+    let mut response = download.into_response(Box::new(outbound));
     *response.headers_mut() = headers;
     response.headers_mut().extend(stream_headers(content_type(text)).map(fixed));
     Ok(response)
@@ -44,6 +45,7 @@ pub async fn answer(call: &Call, body: Body, text: bool) -> Result<Response> {
 /// An answer that is over with its head ("Trailers-Only").
 pub fn ended(trailers: HeaderMap, text: bool) -> Response {
     let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(trailers::ending(&trailers));
     *response.headers_mut() = trailers;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(text)));
     response
@@ -107,12 +109,12 @@ impl Outbound for WebFrames {
         Ok(whole.map(|whole| if self.text { encode(&whole) } else { whole }))
     }
 
+    fn is_between(&self) -> bool {
+        self.envelopes.is_between()
+    }
+
     fn end(&mut self, trailers: &HeaderMap) -> Frame<Bytes> {
-        let is_cut = trailers::is_ok(trailers) && !self.envelopes.is_between();
-        let frame = match is_cut {
-            true => trailers::frame(&trailers::of_error(&answer_cut())),
-            false => trailers::frame(trailers),
-        };
+        let frame = trailers::frame(trailers);
         Frame::data(if self.text { encode(&frame) } else { frame })
     }
 }

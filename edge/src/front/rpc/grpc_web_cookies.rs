@@ -3,11 +3,12 @@
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::header;
+use http::{HeaderMap, HeaderName, header};
 
 use crate::error::Result;
 use crate::schema::Method;
 use crate::upstream::envelope::{Envelope, Envelopes, envelope};
+use crate::upstream::gzip::Encoding;
 use crate::upstream::{Sending, metadata};
 
 use super::super::body::Incoming;
@@ -15,11 +16,12 @@ use super::super::cookie_rules;
 use super::call::{Call, grpc_content_type};
 use super::fault::Fault;
 use super::framing::too_large;
-use super::grpc::COMPRESSION;
 use super::grpc_web::{ended, inbound, whole};
 use super::kind::media_type;
 use super::trailers;
 use super::unary::collect;
+
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// Whether a method needs this.
 pub fn are_needed(method: &Method) -> bool {
@@ -31,9 +33,9 @@ pub fn are_needed(method: &Method) -> bool {
 pub async fn answer(call: &Call, method: &Method, body: Body, text: bool) -> Result<Response> {
     let limits = &call.front.config.limits;
     let frames = request(call, method, body, text).await?;
-    // The answer comes uncompressed, because it is read here.
-    let mut own = call.given(&COMPRESSION[..1]);
-    own.insert(header::CONTENT_TYPE, grpc_content_type(&media_type(&call.head.headers)));
+    // Both messages go uncompressed, because they are looked into here.
+    let content_type = grpc_content_type(&media_type(&call.head.headers));
+    let own = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type)]);
     let mut download = call.forward(own, Sending::Whole(frames), Fault::default()).await?;
 
     let mut headers = metadata::show(&download.answer.headers, &download.allowed);
@@ -48,20 +50,24 @@ pub async fn answer(call: &Call, method: &Method, body: Body, text: bool) -> Res
     Ok(response)
 }
 
-/// The request, with cookies in the fields that they stand in for; a compressed one is left as it is.
+/// The request, with cookies in the fields that they stand in for.
 async fn request(call: &Call, method: &Method, body: Body, text: bool) -> Result<Bytes> {
     let (limits, headers) = (&call.front.config.limits, &call.head.headers);
     let mut inbound = inbound(limits.body_bytes, text);
-    let body = Incoming::new(limits, limits.body_bytes, headers, body)?.collect().await?;
-    inbound.push(body)?;
+    let body = Incoming::new(limits, limits.body_bytes, headers, body)?;
+    inbound.push(call.in_time(body.collect()).await?)?;
     let frames = inbound.next()?.unwrap_or_default();
     inbound.end()?;
     let mut envelopes = Envelopes::new(limits.body_bytes);
     envelopes.push(frames.clone());
     match envelopes.take().map_err(too_large)? {
-        Some(Envelope { flags: 0, message }) if envelopes.is_between() => {
+        Some(Envelope { flags, message }) if envelopes.is_between() => {
+            let encoding =
+                if flags == 0 { Encoding::Identity } else { Encoding::of(headers, &GRPC_ENCODING)? };
+            let message = encoding.decompress(message, limits.body_bytes)?;
             Ok(envelope(0, &cookie_rules::fill(&call.front, method, headers, message)))
         }
+        // Not one message: the backend says what is wrong.
         _ => Ok(frames),
     }
 }

@@ -6,7 +6,7 @@ use http::StatusCode;
 use crate::error::Error;
 
 use super::kind::Kind;
-use super::{connect_stream, connect_unary, grpc, grpc_web, trailers};
+use super::{connect, grpc, grpc_web, trailers};
 
 pub fn refuse(kind: Kind, error: &Error) -> Response {
     let trailers = trailers::of_error(error);
@@ -16,8 +16,10 @@ pub fn refuse(kind: Kind, error: &Error) -> Response {
         Kind::Grpc | Kind::GrpcWeb { .. } if is_about_http(status) => return error.clone().into_response(),
         Kind::Grpc => grpc::ended(trailers),
         Kind::GrpcWeb { text } => grpc_web::ended(trailers, text),
-        Kind::ConnectStream(codec) if !is_about_http(status) => connect_stream::ended(&trailers, codec, None),
-        _ => connect_unary::failed(&trailers, status, None),
+        Kind::ConnectStream(codec) if !is_about_http(status) => {
+            connect::stream::ended(&trailers, codec, None)
+        }
+        _ => connect::unary::failed(&trailers, status, None),
     };
     for (name, value) in error.headers() {
         response.headers_mut().insert(name, value.clone());

@@ -20,7 +20,7 @@ use super::super::state::{Front, Shared};
 use super::call::{Call, Target};
 use super::kind::Kind;
 use super::refuse::refuse;
-use super::{connect_stream, connect_unary, grpc, grpc_web, grpc_web_cookies};
+use super::{connect, grpc, grpc_web, grpc_web_cookies};
 
 /// Served without a credential where developers are: what `/.well-known/lastmile/descriptors` tells, they tell too.
 const COMMON: [&str; 3] = [
@@ -71,7 +71,7 @@ async fn begin(front: Shared, schema: Arc<Schema>, kind: Kind, name: &str, head:
     let target = target(&front, &schema, name).ok_or_else(|| unknown(name))?;
     check_form(kind, &target, &head)?;
     let caller = match &target {
-        Target::Method(method) => admit(&front, &schema, method, &head).await?,
+        Target::Method(method) => admit(&front, &schema, method, &head, None).await?,
         Target::Common(_) => Caller::default(),
     };
     Call::new(front, schema, target, head, caller)
@@ -84,9 +84,9 @@ async fn answer(call: &Call, kind: Kind, body: Body) -> Result<Response> {
             grpc_web_cookies::answer(call, method, body, text).await
         }
         Kind::GrpcWeb { text } => grpc_web::answer(call, body, text).await,
-        Kind::ConnectUnary(codec) => connect_unary::answer(call, body, codec).await,
-        Kind::ConnectGet => connect_unary::answer_get(call).await,
-        Kind::ConnectStream(codec) => connect_stream::answer(call, body, codec).await,
+        Kind::ConnectUnary(codec) => connect::unary::answer(call, body, codec).await,
+        Kind::ConnectGet => connect::unary::answer_get(call).await,
+        Kind::ConnectStream(codec) => connect::stream::answer(call, body, codec).await,
         Kind::ConnectUnknown => Err(wrong_content_type(&call.target)),
     }
 }

@@ -1,9 +1,7 @@
 //! How a call ended, as gRPC's trailers tell it.
 
 use base64::Engine;
-use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use lastmile_proto::google::rpc::bad_request::FieldViolation;
@@ -12,6 +10,8 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 use prost::Message;
 use prost_types::Any;
 
+use crate::base64_forms::METADATA;
+use crate::ending::Ending;
 use crate::error::{Code, Error};
 use crate::upstream::envelope::{TRAILERS, envelope};
 use crate::upstream::{discreet, metadata};
@@ -22,11 +22,6 @@ pub const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin
 
 /// Printable ASCII but `%` stays as it is (gRPC over HTTP/2, "Responses").
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
-/// gRPC's base64 comes padded or not.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 /// Who made an error, in its ErrorInfo.
 const DOMAIN: &str = "lastmile.edge.v1";
 
@@ -59,17 +54,26 @@ pub fn is_ok(trailers: &HeaderMap) -> bool {
     trailers.get(STATUS).is_some_and(|status| status == "0")
 }
 
+/// What they say, for the access log.
+pub fn ending(trailers: &HeaderMap) -> Ending {
+    Ending::told(if is_ok(trailers) { "OK" } else { code(trailers).name() })
+}
+
+fn code(trailers: &HeaderMap) -> Code {
+    let number = trailers.get(STATUS).and_then(|status| status.to_str().ok()?.parse().ok());
+    Code::from_number(number.unwrap_or(Code::Unknown as i32))
+}
+
 /// Code, message and details that trailers tell of a call that failed.
 pub fn status(trailers: &HeaderMap) -> Status {
-    let number = trailers.get(STATUS).and_then(|status| status.to_str().ok()?.parse().ok());
-    let code = Code::from_number(number.unwrap_or(Code::Unknown as i32)) as i32;
+    let code = code(trailers) as i32;
     let message = trailers.get(MESSAGE).map(|message| percent_decode(message.as_bytes()).decode_utf8_lossy());
     let message = message.unwrap_or_default().into_owned();
     Status { code, message, details: details_of(trailers).unwrap_or_default() }
 }
 
 fn details_of(trailers: &HeaderMap) -> Option<Vec<Any>> {
-    let bytes = LENIENT.decode(trailers.get(DETAILS)?).ok()?;
+    let bytes = METADATA.decode(trailers.get(DETAILS)?).ok()?;
     Some(Status::decode(bytes.as_slice()).ok()?.details)
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::error::{Code, Error, Result};
-use crate::upstream::envelope::{COMPRESSED, Envelope, Envelopes};
+use crate::upstream::envelope::{Envelope, Envelopes};
 use crate::upstream::gzip::Encoding;
 
 use super::download::{Download, Part};
@@ -33,8 +33,7 @@ pub async fn collect(download: &mut Download, limit: usize) -> Result<Ended> {
             Part::End(trailers) => return of(message, trailers),
         }
         while let Some(Envelope { flags, message: next }) = envelopes.take().map_err(answer_too_large)? {
-            let encoding = if flags & COMPRESSED == 0 { Encoding::Identity } else { encoding };
-            if message.replace(encoding.decompress(next, limit)?).is_some() {
+            if message.replace(encoding.of_message(flags)?.decompress(next, limit)?).is_some() {
                 return Err(answer_missing());
             }
         }

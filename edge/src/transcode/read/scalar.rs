@@ -3,21 +3,13 @@
 use std::borrow::Cow;
 
 use base64::Engine;
-use base64::alphabet::{STANDARD, URL_SAFE};
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use crate::base64_forms::{STANDARD, URL_SAFE};
 use crate::schema::plan::{Enum, Kind};
 use crate::transcode::encode;
 
 use super::number::integer;
 use super::text::is_number;
-
-/// Padding is optional, and bits behind the last byte are nobody's.
-const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
-    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-    .with_decode_allow_trailing_bits(true);
-const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
-const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
 
 /// What a value of this kind must be.
 pub fn expected(kind: Kind) -> &'static str {
@@ -100,7 +92,7 @@ pub fn is_quoted_number(kind: Kind, text: &str) -> bool {
 /// Appends the bytes that base64 in either alphabet stands for.
 pub fn base64(text: &str, out: &mut Vec<u8>) -> Option<()> {
     let is_url_safe = text.bytes().any(|byte| matches!(byte, b'-' | b'_'));
-    let engine = if is_url_safe { &BASE64_URL } else { &BASE64 };
+    let engine = if is_url_safe { &URL_SAFE } else { &STANDARD };
     let start = encode::open(out);
     out.resize(start + base64::decoded_len_estimate(text.len()), 0);
     let length = engine.decode_slice(text, &mut out[start..]).ok()?;

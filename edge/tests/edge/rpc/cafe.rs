@@ -107,7 +107,7 @@ impl Cafe {
         if let Some(answer) = unusual(&first.text, is_first) {
             return answer;
         }
-        let encoded = first.text == "bombs";
+        let encoded = matches!(first.text.as_str(), "bombs" | "compressed");
         let (frames, received) = mpsc::channel(1);
         tokio::spawn(async move {
             // Whoever is no longer listened to stops.
@@ -232,7 +232,7 @@ async fn act(name: &str, first: Word, headers: &HeaderMap, requests: &mut Reques
             let both = [framed(0, &word("one", 1).encode_to_vec()), framed(0, b"\x0a\x7f")].concat();
             let _ = frames.send(Frame::data(both.into())).await;
         }
-        (_, "compressed") => {
+        (_, "compressed" | "compressed somehow") => {
             let message = framed(1, &gzip(&word("plain", 1).encode_to_vec()));
             let _ = frames.send(Frame::data(message)).await;
         }

@@ -10,7 +10,7 @@ use http::Request;
 use prost::Message;
 use serde_json::json;
 
-use crate::rpc::cafe::{Word, word};
+use crate::rpc::cafe::{Word, framed, word};
 use crate::rpc::client::{Answer, post, read, send};
 use crate::rpc::stack::{BODY_LIMIT, Stack};
 
@@ -142,6 +142,17 @@ async fn gzip_is_read_and_written_where_it_is_worth_while() {
     let bomb = gzip(&vec![b' '; BODY_LIMIT + 1]);
     let answer = read(send(stack.edge, post("Do", JSON, &headers, bomb)).await).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (413, &json!("resource_exhausted")));
+}
+
+#[tokio::test]
+async fn a_message_that_is_compressed_nobody_knows_how_is_no_message() {
+    let stack = Stack::start().await;
+    let answer = call(&stack, "Do", r#"{"text":"compressed somehow"}"#, &[]).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (502, &json!("internal")));
+    let stream = framed(0, br#"{"text":"compressed somehow"}"#);
+    let stream = read(send(stack.edge, post("Tell", "application/connect+json", &[], stream)).await).await;
+    assert!(String::from_utf8_lossy(&stream.body).contains("grpc-encoding"), "{stream:?}");
+    assert_eq!(call(&stack, "Do", r#"{"text":"compressed"}"#, &[]).await.json()["text"], "plain");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use prost::Message;
 
-use crate::rpc::cafe::{framed, word};
+use crate::rpc::cafe::{framed, gzip, word};
 use crate::rpc::client::{Answer, post, read, read_some, send, words};
 use crate::rpc::stack::{BODY_LIMIT, Stack};
 
@@ -161,6 +161,33 @@ async fn cookies_of_the_rule_are_set_and_stand_in_for_the_field() {
     let request = post("Enter", "application/grpc-web-text", &headers[..1], text);
     let answer = read(send(stack.edge, request).await).await;
     assert_eq!(words(&STANDARD.decode(&answer.body).expect("base64")).0, ["inside"]);
+}
+
+#[tokio::test]
+async fn cookies_stand_in_for_the_field_of_a_compressed_message() {
+    let stack = Stack::start().await;
+    let send_gzip = async |encoding: &str, message: &[u8]| {
+        let headers = [("cookie", "seat=inside"), ("grpc-encoding", encoding)];
+        let request = post("Enter", BINARY, &headers, framed(1, message));
+        read(send(stack.edge, request).await).await
+    };
+    let filled = send_gzip("gzip", &gzip(&word("", 7).encode_to_vec())).await;
+    assert_eq!(filled.words().0, ["inside"]);
+    assert!(filled.header("set-cookie").starts_with("seat=inside;"), "{filled:?}");
+    let own = send_gzip("gzip", &gzip(&word("outside", 7).encode_to_vec())).await;
+    assert_eq!(own.words().0, ["outside"]);
+    let compressed = send_gzip("gzip", &gzip(&word("compressed", 7).encode_to_vec())).await;
+    assert!(
+        compressed.header("set-cookie").starts_with("seat=plain;"),
+        "the answer is read too: {compressed:?}"
+    );
+    for (encoding, message, status) in [
+        ("br", gzip(b"").as_slice(), "12"),
+        ("gzip", b"no gzip", "3"),
+        ("gzip", &gzip(&vec![0; BODY_LIMIT + 1]), "8"),
+    ] {
+        assert_eq!(send_gzip(encoding, message).await.header("grpc-status"), status, "{encoding}");
+    }
 }
 
 #[tokio::test]

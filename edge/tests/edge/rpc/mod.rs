@@ -1,9 +1,9 @@
 //! gRPC, gRPC-Web and Connect from a client's socket to a backend's.
 
-mod cafe;
+pub(crate) mod cafe;
 mod codec;
-mod client;
-mod stack;
+pub(crate) mod client;
+pub(crate) mod stack;
 mod grpc;
 mod grpc_web;
 mod connect_unary;
@@ -12,3 +12,5 @@ mod guards;
 mod discreet;
 mod again;
 mod bombs;
+mod bounds;
+mod ends;

@@ -10,6 +10,7 @@ use lastmile_edge::app::Edge;
 use lastmile_edge::config::{EdgeConfig, LimitsConfig, UpstreamConfig};
 use lastmile_edge::schema::{Source, descriptors};
 use lastmile_edge::serve::{bind, serve};
+use lastmile_edge::shutdown::Shutdown;
 use lastmile_edge::upstream::Upstream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -52,6 +53,7 @@ impl Stack {
         let cafe = Cafe::new();
         let (backend, stop) = backend(&cafe).await;
         let mut config = EdgeConfig::default();
+        config.drain.grace = Duration::from_secs(60);
         config.limits.body_bytes = BODY_LIMIT;
         config.limits.message_bytes = MESSAGE_LIMIT;
         config.calls.request_headers = ["x-tenant", "x-key-bin"].map(String::from).into();
@@ -66,7 +68,7 @@ impl Stack {
         let address = listeners.address().expect("an address");
         let drain = edge.drain().clone();
         let limits = edge.config().limits.clone();
-        let serving = serve(listeners, edge.router(), limits, drain.clone(), Duration::from_secs(60));
+        let serving = serve(listeners, edge.router(), limits, edge.shutdown());
         Self { edge: address, cafe, drain, serving: tokio::spawn(serving), _backend: stop.drop_guard() }
     }
 }
@@ -78,6 +80,7 @@ async fn backend(cafe: &Cafe) -> (SocketAddr, CancellationToken) {
     let address = listeners.address().expect("an address");
     let stop = CancellationToken::new();
     let router = Router::new().fallback(answer);
-    tokio::spawn(serve(listeners, router, LimitsConfig::default(), stop.clone(), Duration::ZERO));
+    let shutdown = Shutdown::new(stop.clone(), Duration::ZERO);
+    tokio::spawn(serve(listeners, router, LimitsConfig::default(), shutdown));
     (address, stop)
 }

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use lastmile_edge::front::rpc::base64_text::{BadBase64, Base64Text, encode};
-use lastmile_edge::front::rpc::connect_get;
+use lastmile_edge::front::rpc::connect;
 use lastmile_edge::upstream::envelope::{Envelope, Envelopes, TooLarge, envelope};
 
 use super::Target;
@@ -126,9 +126,9 @@ fn decode(chunks: &[&[u8]]) -> Result<Vec<u8>, BadBase64> {
 
 fn query(data: &[u8]) -> bool {
     let Ok(query) = std::str::from_utf8(data) else { return false };
-    let Ok((codec, message)) = connect_get::parse(query, LIMIT) else { return false };
+    let Ok((codec, message)) = connect::get::parse(query, LIMIT) else { return false };
     let plain = format!("encoding={}&base64=1&message={}", codec.name(), URL_SAFE_NO_PAD.encode(&message));
-    let again = connect_get::parse(&plain, message.len()).expect("a query in its plainest form");
+    let again = connect::get::parse(&plain, message.len()).expect("a query in its plainest form");
     assert_eq!(again, (codec, message), "{query:?}");
     true
 }

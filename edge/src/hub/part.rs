@@ -1,0 +1,216 @@
+//! A reader's place in one stream: in the ring of its feed, or behind it by a call of its own until it meets the ring.
+//!
+//! Replay and live are one path: whoever is at a place that the ring knows goes on there, and what a call of its own would
+//! have brought next is dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{BoxStream, iter, once, unfold};
+use futures_util::{FutureExt, StreamExt};
+
+use crate::cursor::{self, Place, Tag};
+use crate::error::{Code, Error, Result};
+use crate::upstream::Call;
+
+use super::admission::Admission;
+use super::feed::{Next, Seat};
+use super::item::Entry;
+use super::supply::{Line, Supply};
+
+/// What a call of its own brings; nothing more after a failure.
+type Private = BoxStream<'static, Result<Option<Entry>>>;
+
+/// A reader's place in one stream.
+pub struct Part {
+    /// What names the stream to the browser.
+    key: Box<str>,
+    tag: Tag,
+    place: Option<Place>,
+    way: Way,
+    /// The reader's own call; none where the edge calls for all.
+    own: Option<Arc<Call>>,
+    admitted: Option<Admitted>,
+}
+
+/// How long a reader may read a stream that it was admitted to.
+struct Admitted {
+    /// Completes when it may not any more.
+    lost: BoxFuture<'static, Error>,
+    /// Set while that is being asked.
+    doubt: Arc<AtomicBool>,
+}
+
+enum Way {
+    /// In the ring.
+    Ring(Seat),
+    /// By a call of its own; the seat keeps the feed.
+    Private {
+        seat: Seat,
+        private: Private,
+        begins_now: bool,
+    },
+    Over,
+}
+
+impl Part {
+    /// A stream that had ended.
+    pub fn over(key: &str, tag: Tag) -> Self {
+        Self { key: key.into(), tag, place: Some(Place::End), way: Way::Over, own: None, admitted: None }
+    }
+
+    /// In the ring, where the seat is.
+    pub fn seated(key: &str, seat: Seat, place: Option<Place>) -> Self {
+        let tag = seat.feed().line.subject.tag.clone();
+        Self { key: key.into(), tag, place, way: Way::Ring(seat), own: None, admitted: None }
+    }
+
+    /// By a call of its own, until it meets the ring.
+    ///
+    /// `begins_now`: the call brings only what happens from now on.
+    pub fn behind(key: &str, seat: Seat, supply: Supply, begins_now: bool) -> Self {
+        seat.step_aside();
+        let place = supply.place().cloned();
+        let tag = seat.feed().line.subject.tag.clone();
+        let way = Way::Private { seat, private: supplied(supply), begins_now };
+        Self { key: key.into(), tag, place, way, own: None, admitted: None }
+    }
+
+    /// Was opened with this call.
+    pub fn by(mut self, own: Option<Arc<Call>>) -> Self {
+        self.own = own;
+        self
+    }
+
+    /// Ends when the reader may not read the stream any more.
+    pub fn admitted(mut self, admission: Option<Admission>) -> Self {
+        self.admitted = admission.map(|admission| {
+            let doubt = Arc::default();
+            Admitted { lost: admission.lost(Arc::clone(&doubt)).boxed(), doubt }
+        });
+        self
+    }
+
+    /// What names the stream to the browser.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The cursor token of where it stands.
+    pub fn token(&self) -> Option<String> {
+        self.place.as_ref().map(|place| cursor::encode(&self.tag, place))
+    }
+
+    /// The next item; `None` is a clean end.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Arc<Entry>>>> {
+        if let Some(Admitted { lost, doubt }) = &mut self.admitted {
+            if let Poll::Ready(error) = lost.as_mut().poll(cx) {
+                return Poll::Ready(Err(error));
+            }
+            if doubt.load(Ordering::Relaxed) {
+                return Poll::Pending;
+            }
+        }
+        loop {
+            let entry = match std::mem::replace(&mut self.way, Way::Over) {
+                Way::Ring(seat) => match seat.poll_next(cx) {
+                    Poll::Ready(Next::Entry(entry)) => {
+                        self.way = Way::Ring(seat);
+                        entry
+                    }
+                    Poll::Ready(Next::Behind) => {
+                        self.way = self.fall_behind(seat)?;
+                        continue;
+                    }
+                    Poll::Ready(Next::End) => return self.end(),
+                    Poll::Ready(Next::Failed(error)) => return Poll::Ready(Err(self.blame(error, &seat))),
+                    Poll::Pending => {
+                        self.way = Way::Ring(seat);
+                        return Poll::Pending;
+                    }
+                },
+                Way::Private { seat, mut private, begins_now } => {
+                    if self.meets_ring(&seat, begins_now) {
+                        self.way = Way::Ring(seat);
+                        continue;
+                    }
+                    let polled = private.poll_next_unpin(cx);
+                    self.way = Way::Private { seat, private, begins_now };
+                    match ready!(polled) {
+                        Some(Ok(Some(entry))) => Arc::new(entry),
+                        Some(Ok(None)) => return self.end(),
+                        Some(Err(error)) => return Poll::Ready(Err(error)),
+                        None => return Poll::Ready(Ok(None)),
+                    }
+                }
+                Way::Over => return Poll::Ready(Ok(None)),
+            };
+            self.place = Some(entry.place.clone());
+            return Poll::Ready(Ok(Some(entry)));
+        }
+    }
+
+    fn end(&mut self) -> Poll<Result<Option<Arc<Entry>>>> {
+        (self.way, self.place) = (Way::Over, Some(Place::End));
+        Poll::Ready(Ok(None))
+    }
+
+    fn meets_ring(&self, seat: &Seat, begins_now: bool) -> bool {
+        let met = self.place.as_ref().is_some_and(|place| seat.join_safely(place).is_some());
+        if met && begins_now {
+            seat.feed().set_live();
+        }
+        met
+    }
+
+    /// A credential that the backend refused may be another's: whoever has a good one comes back with it.
+    fn blame(&self, error: Error, seat: &Seat) -> Error {
+        let is_own = |own: &Arc<Call>| Arc::ptr_eq(own, &seat.feed().line.call.load());
+        if error.code() != Code::Unauthenticated || self.own.as_ref().is_some_and(is_own) {
+            return error;
+        }
+        let message = "The credential with which the stream was read is over. Open it again.";
+        Error::new(Code::Unavailable, "UPSTREAM_UNAVAILABLE", message)
+    }
+
+    /// What the ring has dropped is asked for again; without a cursor it cannot be.
+    fn fall_behind(&self, seat: Seat) -> Result<Way> {
+        let line = &seat.feed().line;
+        let (Some(Place::After(cursor)), Some(_)) = (&self.place, &line.subject.rule().durable) else {
+            let message = "The stream was read too slowly, and has no cursor to continue from.";
+            return Err(Error::new(Code::ResourceExhausted, "SLOW_CONSUMER", message));
+        };
+        let private = caught_up(line.clone(), cursor.clone());
+        seat.step_aside();
+        Ok(Way::Private { seat, private, begins_now: false })
+    }
+}
+
+impl std::fmt::Debug for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Part").field("tag", &self.tag).field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+fn supplied(supply: Supply) -> Private {
+    let step = |supply: Option<Supply>| async move {
+        let mut supply = supply?;
+        let entry = supply.next().await;
+        let rest = entry.as_ref().is_ok_and(Option::is_some).then_some(supply);
+        Some((entry, rest))
+    };
+    unfold(Some(supply), step).boxed()
+}
+
+/// Opens a call where the reader stands, and gives what it brings.
+fn caught_up(line: Line, cursor: Vec<u8>) -> Private {
+    let open = async move {
+        match Supply::reopen(line, cursor).await {
+            Ok((supply, gap)) => iter(gap.map(|gap| Ok(Some(gap)))).chain(supplied(supply)).boxed(),
+            Err(error) => iter([Err(error)]).boxed(),
+        }
+    };
+    once(open).flatten().boxed()
+}

@@ -1,0 +1,133 @@
+//! The feeds of an edge, found by what they are about and for whom.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use crate::schema::plan::Plan;
+
+use super::audience::Audience;
+use super::feed::{Feed, Seat};
+use super::subject::Subject;
+
+/// What a feed is found by.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// Of which schema: after a reload newcomers get a feed of the new one.
+    plan: Arc<Plan>,
+    method: Arc<str>,
+    request: Bytes,
+    audience: Audience,
+    /// Name and value of what the backend is told beside the request, in order; no credentials.
+    metadata: Vec<(String, Bytes)>,
+}
+
+/// The feeds of an edge.
+#[derive(Debug, Default)]
+pub struct Registry {
+    feeds: Mutex<HashMap<Key, Arc<Feed>>>,
+}
+
+impl Key {
+    pub fn new(subject: &Subject, audience: Audience, metadata: &HeaderMap) -> Self {
+        let told = metadata.iter().filter(|(name, _)| **name != AUTHORIZATION);
+        let mut metadata: Vec<_> = match audience {
+            // Whoever resumes is known by the name of its numbers, whatever the new request says.
+            Audience::Only(..) => Vec::new(),
+            _ => told
+                .map(|(name, value)| (name.to_string(), Bytes::copy_from_slice(value.as_bytes())))
+                .collect(),
+        };
+        metadata.sort();
+        let method = &subject.method;
+        Self {
+            plan: Arc::clone(&method.plan),
+            method: method.name().into(),
+            request: subject.request.clone(),
+            audience,
+            metadata,
+        }
+    }
+
+    /// Whether several callers share the feed.
+    pub fn is_for_everyone(&self) -> bool {
+        self.audience == Audience::Everyone
+    }
+
+    fn parts(&self) -> (*const Plan, &str, &[u8], &Audience, &[(String, Bytes)]) {
+        (Arc::as_ptr(&self.plan), &self.method, &self.request, &self.audience, &self.metadata)
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+impl Registry {
+    /// A seat at the feed of this key, and whether it is the first: then `make` has made the feed.
+    pub fn enter(&self, key: &Key, make: impl FnOnce() -> Arc<Feed>) -> Option<(Seat, bool)> {
+        let mut feeds = self.lock();
+        let entry = feeds.entry(key.clone());
+        if let Entry::Occupied(known) = &entry
+            && !known.get().is_over()
+            && let Some(seat) = known.get().sit()
+        {
+            return Some((seat, false));
+        }
+        let feed = make();
+        let seat = feed.sit();
+        entry.insert_entry(feed);
+        seat.map(|seat| (seat, true))
+    }
+
+    /// A seat at a feed that is there, even when it is over.
+    pub fn find(&self, key: &Key) -> Option<Seat> {
+        self.lock().get(key)?.sit()
+    }
+
+    /// Closes an empty feed and forgets it; false when somebody has come.
+    pub fn close(&self, key: &Key, feed: &Arc<Feed>) -> bool {
+        let mut feeds = self.lock();
+        let is_closed = feed.close();
+        if is_closed {
+            remove(&mut feeds, key, feed);
+        }
+        is_closed
+    }
+
+    /// Forgets a feed, whoever reads it.
+    pub fn forget(&self, key: &Key, feed: &Arc<Feed>) {
+        remove(&mut self.lock(), key, feed);
+    }
+
+    /// How many feeds there are.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Feeds are only ever locked behind it, never before.
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Feed>>> {
+        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn remove(feeds: &mut HashMap<Key, Arc<Feed>>, key: &Key, feed: &Arc<Feed>) {
+    if feeds.get(key).is_some_and(|known| Arc::ptr_eq(known, feed)) {
+        feeds.remove(key);
+    }
+}

@@ -1,0 +1,45 @@
+//! Answers calls that are still open when a shutdown can wait no longer: cut, they would tell nobody why.
+
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::Extensions;
+use rand::Rng;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Code, Error};
+
+/// Cancelled when the time of the shutdown is nearly up; in the extensions of every request, for bodies that have begun.
+#[derive(Debug, Clone)]
+struct LastWords(CancellationToken);
+
+/// Answers in place of what is behind it, when the time is up.
+pub async fn speak_last<F>(
+    time_is_up: &CancellationToken,
+    mut request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
+    request.extensions_mut().insert(LastWords(time_is_up.clone()));
+    tokio::select! {
+        biased;
+        response = next(request) => response,
+        () = time_is_up.cancelled() => draining().into_response(),
+    }
+}
+
+/// Is cancelled when a call of this request must end.
+pub fn last_words(extensions: &Extensions) -> CancellationToken {
+    extensions.get::<LastWords>().map(|last| last.0.clone()).unwrap_or_default()
+}
+
+/// A call that the shutdown ends. Each caller comes back at a time of its own.
+pub fn draining() -> Error {
+    let message = "This edge is shutting down and ends this call, which the backend may have seen. Call again in a \
+         moment, unless it must not happen twice.";
+    let delay = Duration::from_secs_f64(rand::rng().random_range(1.0..5.0));
+    Error::new(Code::Unavailable, "DRAINING", message).retry_after(delay)
+}

@@ -1,0 +1,98 @@
+//! What a delivered event and an open stream cost, beside a bare `send()` loop and servers as people write them.
+//!
+//! Everything goes over real sockets between processes of their own: this program again in another role, or the
+//! binaries. Rounds are interleaved. `LASTMILE_BENCH=burst,memory` chooses among [`MEASURES`].
+
+mod session;
+mod control;
+mod cost;
+mod readers;
+mod bare;
+mod plain;
+mod naive;
+mod crowd;
+mod topics;
+mod rival;
+mod work;
+mod table;
+mod delivery;
+mod memory;
+mod clients;
+
+use std::process::ExitCode;
+
+use lastmile_tests::{App, Topology};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use topics::Topics;
+
+/// The limits of one address out of the way, and no line in the log for each call.
+pub(crate) const UNLIMITED: [(&str, &str); 4] = [
+    ("LASTMILE_LIMITS__REQUESTS_PER_SECOND", "1000000"),
+    ("LASTMILE_LIMITS__REQUEST_BURST", "1000000"),
+    ("LASTMILE_LIMITS__CONNECTIONS", "100000"),
+    ("RUST_LOG", "warn,lastmile_edge::serve=info,lastmile_server::serve=info,lastmile=info"),
+];
+
+const MEASURES: [&str; 8] =
+    ["one-by-one", "burst", "saturated", "latency", "many", "memory", "feeds", "clients"];
+
+/// What is to be measured.
+pub(crate) struct Wanted(Vec<String>);
+
+impl Wanted {
+    fn from_environment() -> Self {
+        let wanted = std::env::var("LASTMILE_BENCH").unwrap_or_else(|_| MEASURES.join(","));
+        let wanted: Vec<String> = wanted.split(',').map(String::from).collect();
+        for name in &wanted {
+            assert!(MEASURES.contains(&&**name), "LASTMILE_BENCH={name} is none of {}", MEASURES.join(", "));
+        }
+        Self(wanted)
+    }
+
+    pub(crate) fn any(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.0.iter().any(|wanted| wanted == name))
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["readers"] => readers::run(),
+        ["bare"] => bare::run(),
+        ["plain"] => runtime().block_on(plain::run()),
+        ["naive", upstream] => runtime().block_on(naive::run(upstream)),
+        ["in-session", ..] => {
+            session::enter();
+            runtime().block_on(measure());
+        }
+        // `cargo test --all-targets` runs benches too, without this argument; a debug build measures nothing.
+        _ if arguments.iter().any(|argument| argument == "--bench") => return session::run(&arguments),
+        _ => {}
+    }
+    ExitCode::SUCCESS
+}
+
+fn runtime() -> Runtime {
+    Runtime::new().expect("threads")
+}
+
+/// Ends early on SIGTERM, so that no process is left behind.
+async fn measure() {
+    let mut terminate = signal(SignalKind::terminate()).expect("a signal");
+    tokio::select! {
+        () = everything() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+async fn everything() {
+    let wanted = Wanted::from_environment();
+    let mut app = App::start_with(Topology::Two, &UNLIMITED).await;
+    let topics = Topics::login(app.grpc()).await;
+    table::head();
+    delivery::run(&mut app, &topics, &wanted).await;
+    memory::run(&mut app, &topics, &wanted).await;
+    clients::run(&mut app, &topics, &wanted).await;
+}

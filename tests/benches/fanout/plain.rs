@@ -1,0 +1,38 @@
+//! A server as people write it with axum: a broadcast channel, and `Sse` over it.
+
+use std::convert::Infallible;
+use std::io::{BufRead, BufReader};
+
+use axum::Router;
+use axum::response::Sse;
+use axum::response::sse::Event;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::BroadcastStream;
+
+use crate::control;
+
+/// More than is ever in flight.
+const CAPACITY: usize = 1024;
+
+/// Sends each line of the bench to everyone.
+pub(crate) async fn run() {
+    let (sender, _) = broadcast::channel::<String>(CAPACITY);
+    let subscribers = sender.clone();
+    let subscribe = async move || {
+        let lines = BroadcastStream::new(subscribers.subscribe()).filter_map(Result::ok);
+        Sse::new(lines.map(|text| Ok::<_, Infallible>(Event::default().data(text))))
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    control::announce("http", listener.local_addr().expect("it is bound"));
+    std::thread::spawn(move || {
+        for line in BufReader::new(control::accept()).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    axum::serve(listener, Router::new().route("/events", get(subscribe)))
+        .await
+        .expect("it runs until killed");
+}

@@ -1,0 +1,52 @@
+//! The harness as a whole is tested: a proxy that breaks a promise on the wire is found out.
+
+use std::time::Duration;
+
+use crate::checker::check;
+use crate::prank::{Prank, play};
+use crate::seed::Seed;
+use crate::show::Show;
+use crate::subscriber::{Face, one_who_reads_an_open_topic};
+use crate::tally::Tally;
+use crate::violation::Kind;
+
+/// Long enough for each prank to be played a few times.
+const LENGTH: Duration = Duration::from_secs(5);
+
+/// Who reads without a prank, and who reads with which: what must be found, and nothing else.
+const PLAYED: [(Option<Prank>, &[Kind]); 7] = [
+    (None, &[]),
+    (Some(Prank::Drop), &[Kind::Loss]),
+    (Some(Prank::Repeat), &[Kind::Repeat]),
+    (Some(Prank::Swap), &[Kind::Reorder]),
+    (Some(Prank::OldCursor), &[Kind::WrongCursor]),
+    (Some(Prank::Forget), &[Kind::SilentGap]),
+    (Some(Prank::ClaimGap), &[Kind::FalseReason]),
+];
+
+/// Plays every prank on an EventSource and on a client with fetch; panics when one is not found out, or slandered.
+pub(crate) async fn every_prank_is_found_out(seed: Seed) {
+    let mut show = Show::begin(seed, 0, &Tally::default()).await;
+    show.stage.calm();
+    let mut expected = Vec::new();
+    for (prank, kinds) in PLAYED {
+        for face in [Face::EventSource, Face::Fetch] {
+            let front = match prank {
+                Some(prank) => play(prank, show.stage.fronts[0]).await,
+                None => show.stage.fronts[0],
+            };
+            let reader = one_who_reads_an_open_topic(face, expected.len(), seed, show.clock, front);
+            show.admit(reader, face);
+            expected.push((prank, face, kinds));
+        }
+    }
+    tokio::time::sleep(LENGTH).await;
+    let (histories, truth, faults) = show.end().await;
+    assert!(faults.is_empty(), "{faults:?}");
+    for (history, (prank, face, kinds)) in histories.iter().zip(expected) {
+        let mut found: Vec<Kind> = check(history, &truth).iter().map(|violation| violation.kind).collect();
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found, kinds, "{prank:?} {face:?}: {:#?}", &history.entries);
+    }
+}
