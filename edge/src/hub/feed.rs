@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::cursor::Place;
 use crate::error::{Error, Result};
+use crate::upstream::Call;
 
 use super::budget::{Budget, Share};
 use super::item::Entry;
@@ -47,6 +48,8 @@ struct State {
     share: Share,
     seats: Slab<SeatState>,
     phase: Phase,
+    /// When the credential of its calls expires, in seconds since 1970.
+    expires: u64,
     /// What comes next has just happened: whoever wants to begin now may begin at the end of the ring.
     is_live: bool,
 }
@@ -92,10 +95,20 @@ impl Feed {
             share: budget.share(bytes),
             seats: Slab::new(),
             phase: Phase::Open,
+            expires: 0,
             is_live: false,
         };
         let (state, opened) = (Mutex::new(state), SetOnce::new());
         Arc::new(Self { line, state, opened, attended: Notify::new(), freed: Notify::new() })
+    }
+
+    /// Calls are made with this one from now on, unless the credential of the present one lasts longer.
+    pub fn offer(&self, call: Arc<Call>, expires: u64) {
+        let mut state = self.lock();
+        if expires >= state.expires {
+            state.expires = expires;
+            self.line.call.store(call);
+        }
     }
 
     /// Takes a seat at the beginning, so that nothing is dropped before its reader says where it wants to be; `None` when

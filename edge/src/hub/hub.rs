@@ -68,6 +68,8 @@ pub struct Ask {
     /// The call as it would be made for this subscriber alone.
     pub call: Call,
     pub reading: Reading,
+    /// When its credential expires, in seconds since 1970, where that is known: of several, the latest is used.
+    pub expires: u64,
 }
 
 impl Hub {
@@ -125,7 +127,8 @@ impl Hub {
         call.metadata = audience.metadata(&call.metadata, &self.0.manner.shared_headers);
         let key = Key::new(subject, audience, &call.metadata);
         let call = Arc::new(call);
-        let (opening, part) = self.seat(&key, Arc::clone(&call), &subscription, &epoch).await?;
+        let (opening, part) =
+            self.seat(&key, (Arc::clone(&call), ask.expires), &subscription, &epoch).await?;
         let own = (!key.is_for_everyone()).then_some(call);
         Ok((Some(opening), part.by(own).admitted(admission)))
     }
@@ -158,7 +161,7 @@ impl Hub {
     async fn seat(
         &self,
         key: &Key,
-        call: Arc<Call>,
+        (call, expires): (Arc<Call>, u64),
         subscription: &Subscription,
         epoch: &Arc<str>,
     ) -> Result<(Opening, Part)> {
@@ -166,12 +169,12 @@ impl Hub {
             let make = || self.make(key, &call, subscription, epoch);
             let Some((seat, is_first)) = self.0.registry.enter(key, make) else { continue };
             let feed = Arc::clone(seat.feed());
+            feed.offer(Arc::clone(&call), expires);
             if is_first {
                 let opened = feed.opened().await.clone()?;
                 let opening = opening(subscription, opened.outcome, None, opened.place.clone());
                 return Ok((opening, Part::seated(&subscription.key, seat, opened.place)));
             }
-            feed.line.call.store(Arc::clone(&call));
             match feed.opened().await {
                 Ok(_) => return self.join(seat, subscription).await,
                 // Nobody can be served just now.
