@@ -72,9 +72,9 @@ pub(super) const REASONS: &[Reason] = &[
     reason(
         "overflow",
         GAP,
-        "The reader fell further behind than the edge holds.",
-        "`GAP`; the stream goes on from now.",
-        "Read the state anew; read faster, or subscribe to less.",
+        "The cursor is older than what this edge still holds of a stream whose backend names no cursor.",
+        "`GAP` in `lm-open`; the stream goes on from now.",
+        "Read the state anew; have the backend declare a cursor.",
     ),
     reason(
         "cursor_mismatch",
