@@ -20,7 +20,8 @@ impl EdgeProcess {
     /// Starts on free ports, with a credential of its own, so that its callers share streams.
     pub async fn start(upstream: SocketAddr, credential: &str, variables: &[(&str, &str)]) -> Self {
         let credential = [("LASTMILE_CREDENTIAL", credential)];
-        let variables: Vec<_> = variables.iter().chain(&credential).map(|(name, value)| owned(name, value)).collect();
+        let variables: Vec<_> =
+            variables.iter().chain(&credential).map(|(name, value)| owned(name, value)).collect();
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let (process, http, admin) = start(upstream, &variables, free, free).await;
         Self { upstream, variables, http, admin, process }

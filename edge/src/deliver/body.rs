@@ -26,8 +26,9 @@ use super::clock::{Clock, Due};
 use super::framing::Framing;
 use super::jitter::jittered;
 
-/// What is ready is written together up to this many bytes.
-const COALESCED: usize = 16 * 1024;
+/// What is ready is joined up to this many bytes. No more, because it is what a connection that takes nothing holds; hyper
+/// writes several of them at once.
+const COALESCED: usize = 4 * 1024;
 
 /// The clocks of one stream, and how it tells of its failure.
 #[derive(Debug, Clone)]

@@ -34,12 +34,7 @@ pub fn metrics(front: &Front) -> String {
             counts.skipped.get(),
         ),
         ("feeds", "gauge", "Streams that are read from backends.", front.hub.feeds() as u64),
-        (
-            "readers",
-            "gauge",
-            "Readers of them; one subscriber reads several streams.",
-            counts.readers.get(),
-        ),
+        ("readers", "gauge", "Readers of them; one subscriber reads several streams.", counts.readers.get()),
         (
             "ring_bytes",
             "gauge",

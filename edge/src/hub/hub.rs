@@ -239,7 +239,10 @@ impl Hub {
         self.0.counts.catch_ups.up();
         let (supply, outcome) = Supply::open(feed.line.clone(), start, &subscription.resume).await?;
         let place = supply.place().cloned();
-        Ok((opening(subscription, outcome, None, place), Part::behind(&subscription.key, seat, supply, is_of_now)))
+        Ok((
+            opening(subscription, outcome, None, place),
+            Part::behind(&subscription.key, seat, supply, is_of_now),
+        ))
     }
 
     /// The feed whose numbers a cursor holds, where the backend has none: it lives for a while after its reader is cut off.
