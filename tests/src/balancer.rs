@@ -60,8 +60,9 @@ impl Balancer {
 impl Servers {
     /// To the next server that takes the connection; who drains takes none.
     async fn pass_on(&self, mut client: TcpStream) {
-        for _ in &self.addresses {
-            let next = self.turn.fetch_add(1, Ordering::Relaxed) % self.addresses.len();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        for step in 0..self.addresses.len() {
+            let next = (turn + step) % self.addresses.len();
             if self.living[next].load(Ordering::Relaxed)
                 && let Ok(mut server) = TcpStream::connect(self.addresses[next]).await
             {

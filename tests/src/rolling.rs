@@ -20,11 +20,13 @@ const TOPIC: &str = "news";
 const END: u32 = 0;
 
 /// All subscribers have one address here.
-const ONE_ADDRESS: [(&str, &str); 4] = [
+const ONE_ADDRESS: [(&str, &str); 5] = [
     ("LASTMILE_LIMITS__REQUESTS_PER_SECOND", "1000000"),
     ("LASTMILE_LIMITS__REQUEST_BURST", "1000000"),
     ("LASTMILE_LIMITS__TRUSTED_PROXIES", "[\"127.0.0.1\"]"),
     ("LASTMILE_LIMITS__STREAMS_PER_ADDRESS", "1000000"),
+    // No line for each stream: this process would have to read them all.
+    ("RUST_LOG", "warn,lastmile_edge=info,lastmile_edge::layer=warn"),
 ];
 
 /// What is to be done.
@@ -79,7 +81,9 @@ impl RollingRestart {
         let core = CoreProcess::start(folder.path(), &[]).await;
         let credential = edge_token(core.grpc()).await;
         let window = format!("{}ms", self.window.as_millis());
-        let variables = [&ONE_ADDRESS[..], &[("LASTMILE_DRAIN__WINDOW", &window)]].concat();
+        let grace = format!("{}ms", 2 * self.window.as_millis() + 2000);
+        let drain = [("LASTMILE_DRAIN__WINDOW", window.as_str()), ("LASTMILE_DRAIN__GRACE", grace.as_str())];
+        let variables = [&ONE_ADDRESS[..], &drain].concat();
         let mut edges = Vec::new();
         for _ in 0..2 {
             edges.push(EdgeProcess::start(core.grpc(), &credential, &variables).await);
