@@ -11,8 +11,8 @@ use lastmile_tests::RollingRestart;
 async fn main() {
     let restart = RollingRestart {
         subscribers: 5000,
-        interval: Duration::from_secs(1),
-        window: Duration::from_secs(20),
+        interval: Duration::from_millis(250),
+        window: Duration::from_secs(5),
         parts: 5,
     };
     let figures = restart.run().await;

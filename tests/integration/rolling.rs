@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lastmile_tests::{Figures, RollingRestart};
 
+#[expect(clippy::print_stdout, reason = "the figures are for whoever runs it by hand")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_loses_nothing_and_spreads_who_comes_back() {
     let restart = RollingRestart {
@@ -23,4 +24,5 @@ async fn a_rolling_restart_loses_nothing_and_spreads_who_comes_back() {
     }
     // Far less than the window: who waits for its turn is not away.
     assert!(Figures::share(&figures.pauses, 50) < 1000, "{figures}");
+    print!("{figures}");
 }
