@@ -25,6 +25,7 @@ pub mod error;
 pub mod ending;
 pub mod rpc_status;
 pub mod config;
+pub mod drain;
 pub mod error_style;
 pub mod cursor;
 pub mod identity;

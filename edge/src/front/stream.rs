@@ -44,7 +44,6 @@ pub async fn stream(exchange: &Exchange, rule: &Stream, face: Face) -> Result<Re
         deadline: exchange.call(false)?.deadline,
         retry,
         drain: exchange.front.drain.clone(),
-        drain_window: config.drain.window,
         errors: ErrorStyle::of(config),
         ending: Ending::default(),
     };
@@ -79,7 +78,7 @@ fn is_heartbeat(exchange: &Exchange, parameter: &Parameter) -> bool {
 
 /// Opens the streams that a request names, each from its part of the cursor.
 pub async fn open(exchange: &Exchange, rule: &Stream, parameters: &[Parameter]) -> Result<Opened> {
-    if exchange.front.drain.is_cancelled() {
+    if exchange.front.drain.begun().is_cancelled() {
         let message = "This edge is shutting down. Connect again in a moment.";
         return Err(Error::new(Code::Unavailable, "DRAINING", message)
             .retry_after(jittered(exchange.front.config.drain.window)));

@@ -121,6 +121,7 @@ impl Feed {
         let at = Some(state.ring.start());
         let key = state.seats.insert(SeatState { at, waker: None });
         drop(state);
+        self.line.counts.readers.up();
         self.attended.notify_one();
         self.freed.notify_one();
         Some(Seat { feed: Arc::clone(self), key })
@@ -314,6 +315,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.feed.lock().seats.try_remove(self.key);
+        self.feed.line.counts.readers.down();
         self.feed.attended.notify_one();
         self.feed.freed.notify_one();
     }

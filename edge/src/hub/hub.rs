@@ -19,6 +19,7 @@ use crate::upstream::{Call, Upstream, late};
 use super::admission::Admission;
 use super::audience::{Audience, Reading};
 use super::budget::Budget;
+use super::counts::Counts;
 use super::feed::{Feed, Seat};
 use super::outcome::{GapReason, Opening, Outcome};
 use super::part::Part;
@@ -57,6 +58,7 @@ struct Inner {
     manner: Manner,
     registry: Arc<Registry>,
     budget: Arc<Budget>,
+    counts: Arc<Counts>,
     /// Counts how often somebody may have lost a right.
     access: watch::Sender<u64>,
 }
@@ -75,8 +77,8 @@ pub struct Ask {
 impl Hub {
     pub fn new(upstream: Upstream, manner: Manner) -> Self {
         let budget = Budget::new(manner.memory);
-        let (registry, access) = (Arc::default(), watch::Sender::new(0));
-        Self(Arc::new(Inner { upstream, manner, registry, budget, access }))
+        let (registry, counts, access) = (Arc::default(), Arc::default(), watch::Sender::new(0));
+        Self(Arc::new(Inner { upstream, manner, registry, budget, counts, access }))
     }
 
     /// Opens every stream, or none.
@@ -104,6 +106,11 @@ impl Hub {
     /// How many streams there are upstream, but for the calls of those who catch up.
     pub fn feeds(&self) -> usize {
         self.0.registry.len()
+    }
+
+    /// What it has done so far.
+    pub fn counts(&self) -> &Counts {
+        &self.0.counts
     }
 
     /// Bytes that all rings hold.
@@ -186,7 +193,7 @@ impl Hub {
     }
 
     fn make(&self, key: &Key, call: &Arc<Call>, subscription: &Subscription, epoch: &Arc<str>) -> Arc<Feed> {
-        let Inner { upstream, manner, registry, budget, .. } = &*self.0;
+        let Inner { upstream, manner, registry, budget, counts, .. } = &*self.0;
         let rule = subscription.subject.rule();
         let is_by_edge = key.is_for_everyone() && rule.share.scope == Scope::Authorized;
         let line = Line {
@@ -195,6 +202,7 @@ impl Hub {
             subject: subscription.subject.clone(),
             peek: manner.peek,
             epoch: Arc::clone(epoch),
+            counts: Arc::clone(counts),
         };
         let feed = Feed::new(line, rule.replay_bytes.unwrap_or(manner.replay_bytes), budget);
         let linger = rule.share.linger.unwrap_or(manner.linger);
@@ -231,6 +239,7 @@ impl Hub {
         }
         seat.step_aside();
         let is_of_now = !matches!(start, Start::After(_));
+        self.0.counts.catch_ups.up();
         let (supply, outcome) = Supply::open(feed.line.clone(), start, &subscription.resume).await?;
         let place = supply.place().cloned();
         Ok((

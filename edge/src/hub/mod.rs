@@ -4,6 +4,7 @@
 //! its calls, and a `pump` writes it into the `ring` of a `feed`. A `reader` has a `part` in each of its feeds. Who shares
 //! which feed is said by its `audience`.
 
+pub mod counts;
 pub mod outcome;
 pub mod event;
 pub mod item;
@@ -26,6 +27,7 @@ pub mod reader;
 pub mod hub;
 
 pub use audience::Reading;
+pub use counts::Counts;
 pub use event::Event;
 pub use hub::{Ask, Hub, Manner};
 pub use item::{Entry, Item};

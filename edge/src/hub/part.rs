@@ -182,6 +182,7 @@ impl Part {
             let message = "The stream was read too slowly, and has no cursor to continue from.";
             return Err(Error::new(Code::ResourceExhausted, "SLOW_CONSUMER", message));
         };
+        line.counts.catch_ups.up();
         let private = caught_up(line.clone(), cursor.clone());
         seat.step_aside();
         Ok(Way::Private { seat, private, begins_now: false })

@@ -115,7 +115,8 @@ pub(super) const REASONS: &[Reason] = &[
         "drain",
         CLOSE,
         "This edge shuts down.",
-        "`lm-close` with a `retry:` of this connection's own, so that not all come back at once.",
+        "`lm-close` at a moment of this stream's own within `drain.window`, so that not all come back at once, with a short \
+         `retry:`.",
         "Come back with the cursor; EventSource does by itself.",
     )
     .again(),
