@@ -4,13 +4,11 @@
 //! (`pump`); whoever waits for the next item is woken by it. The lock is std and held for a few lines, never across an
 //! await.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use slab::Slab;
-use tokio::sync::{Notify, SetOnce};
-use tokio::time::timeout;
 
 use crate::cursor::Place;
 use crate::error::{Error, Result};
@@ -20,6 +18,7 @@ use super::item::Entry;
 use super::outcome::Outcome;
 use super::ring::Ring;
 use super::supply::Line;
+use super::sync::{Mutex, MutexGuard, Notify, PoisonError, SetOnce, timeout};
 
 /// A stream that is read once, for all of its readers.
 #[derive(Debug)]
@@ -273,8 +272,12 @@ impl Seat {
 
     /// Goes to the end, and says where that is.
     pub fn join_end(&self) -> Option<Place> {
-        self.go(|ring| Some(ring.end()));
-        self.feed.lock().ring.place().cloned()
+        let mut place = None;
+        self.go(|ring| {
+            place = ring.place().cloned();
+            Some(ring.end())
+        });
+        place
     }
 
     /// Stays, without a position: its reader catches up by a call of its own.

@@ -230,7 +230,10 @@ impl Hub {
         let is_of_now = !matches!(start, Start::After(_));
         let (supply, outcome) = Supply::open(feed.line.clone(), start, &subscription.resume).await?;
         let place = supply.place().cloned();
-        Ok((opening(subscription, outcome, None, place), Part::behind(&subscription.key, seat, supply, is_of_now)))
+        Ok((
+            opening(subscription, outcome, None, place),
+            Part::behind(&subscription.key, seat, supply, is_of_now),
+        ))
     }
 
     /// The feed whose numbers a cursor holds, where the backend has none: it lives for a while after its reader is cut off.

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, StreamExt};
 use futures_util::stream::{BoxStream, iter, once, unfold};
+use futures_util::{FutureExt, StreamExt};
 
 use crate::cursor::{self, Place, Tag};
 use crate::error::{Code, Error, Result};
@@ -47,7 +47,11 @@ enum Way {
     /// In the ring.
     Ring(Seat),
     /// By a call of its own; the seat keeps the feed.
-    Private { seat: Seat, private: Private, begins_now: bool },
+    Private {
+        seat: Seat,
+        private: Private,
+        begins_now: bool,
+    },
     Over,
 }
 

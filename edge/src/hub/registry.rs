@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -14,6 +14,7 @@ use crate::schema::plan::Plan;
 use super::audience::Audience;
 use super::feed::{Feed, Seat};
 use super::subject::Subject;
+use super::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a feed is found by.
 #[derive(Debug, Clone)]

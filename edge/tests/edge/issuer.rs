@@ -113,13 +113,12 @@ impl Issuer {
 
     fn tell(&self, target: Target) {
         let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
-        let revocation =
-            WatchRevocationsResponse {
-                target: Some(target),
-                time: at(now()),
-                expire_time: at(now() + 900),
-                access_changed: false,
-            };
+        let revocation = WatchRevocationsResponse {
+            target: Some(target),
+            time: at(now()),
+            expire_time: at(now() + 900),
+            access_changed: false,
+        };
         let mut revoked = self.0.revoked.lock().expect("no panic");
         revoked.streams.retain(|stream| stream.send(Ok(data(&revocation))).is_ok());
         revoked.in_force.push(revocation);
