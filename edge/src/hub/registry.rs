@@ -1,4 +1,6 @@
 //! The feeds of an edge, found by what they are about and for whom.
+//!
+//! As long as somebody sits at a feed that goes on, whoever comes by its key sits there too (`tests/models`).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -3,10 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use shuttle::{future, thread};
 
+use crate::error::{Code, Error};
 use crate::explore::explore;
-use crate::line::feed;
+use crate::hub::audience::Audience;
+use crate::hub::registry::{Key, Registry};
+use crate::hub::supply::Backend;
+use crate::line::{feed, line};
 
 #[test]
 fn a_feed_with_a_reader_is_not_closed() {
@@ -55,5 +60,37 @@ fn an_abandoned_feed_is_noticed() {
             visitor.join().expect("no panic");
         }
         assert!(feed.sit().is_none());
+    });
+}
+
+/// As long as somebody sits at a feed that goes on, all who come sit there: whoever closes or forgets another one changes
+/// nothing.
+#[test]
+fn who_comes_finds_those_who_are_there() {
+    explore(|| {
+        let line = line(&Backend::default());
+        let key = Key::new(&line.subject, Audience::Everyone, &HeaderMap::new());
+        let registry = Arc::<Registry>::default();
+        let (seat, _) = registry.enter(&key, || feed(1)).expect("a seat");
+        let first = Arc::clone(seat.feed());
+        drop(seat);
+        let visitors = [0, 1].map(|_| {
+            let (registry, key) = (Arc::clone(&registry), key.clone());
+            thread::spawn(move || {
+                let (seat, _) = registry.enter(&key, || feed(1)).expect("a seat");
+                let (again, is_first) = registry.enter(&key, || feed(1)).expect("a seat");
+                if !seat.feed().is_over() {
+                    assert!(!is_first && Arc::ptr_eq(seat.feed(), again.feed()), "two feeds of one stream");
+                }
+            })
+        });
+        // What its pump does.
+        if !registry.close(&key, &first) {
+            first.end(Err(Error::new(Code::DataLoss, "EVENT_LOST", "Lost.")));
+            registry.forget(&key, &first);
+        }
+        for visitor in visitors {
+            visitor.join().expect("no panic");
+        }
     });
 }
