@@ -114,7 +114,7 @@ where
 {
     let mut sim = Builder::new()
         .rng_seed(seed)
-        .tick_duration(Duration::from_millis(5))
+        .tick_duration(Duration::from_millis(20))
         .max_message_latency(Duration::from_millis(40))
         .simulation_duration(Duration::from_secs(600))
         .build();

@@ -17,7 +17,7 @@ const NOTICED: Duration = Duration::from_secs(26);
 const ATTEMPT: Duration = Duration::from_secs(3 + 5 + 1);
 const SECOND: Duration = Duration::from_secs(1);
 /// Different latencies and orders each.
-const SEEDS: u64 = 3;
+const SEEDS: u64 = 5;
 
 /// What happens to the network and the backend; whoever waits for the subscribers, waits from its end on.
 type Trouble = fn(Topic) -> BoxFuture<'static, ()>;
