@@ -3,14 +3,19 @@
 //! A reader is a position in the ring, and never a queue: what it has not read costs nothing more. One task writes
 //! (`pump`); whoever waits for the next item is woken by it. The lock is std and held for a few lines, never across an
 //! await.
+//!
+//! What holds in whatever order its tasks run; `tests/models` tries them out:
+//! - Whoever waits for an item, or for the end, is woken by it.
+//! - A seat is given every item from its position on, in order, and then the end; or it is told that it is behind.
+//! - Behind a place that was joined comes what follows it, and the place told of the end is the one before the next item.
+//! - Nobody sits at a closed feed, and a feed at which somebody sits is not closed.
+//! - The pump waits only for a reader who is alone, or while there is none, and goes on as soon as there is room.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use slab::Slab;
-use tokio::sync::{Notify, SetOnce};
-use tokio::time::timeout;
 
 use crate::cursor::Place;
 use crate::error::{Error, Result};
@@ -21,6 +26,7 @@ use super::item::Entry;
 use super::outcome::Outcome;
 use super::ring::Ring;
 use super::supply::Line;
+use super::sync::{Mutex, MutexGuard, Notify, PoisonError, SetOnce, timeout};
 
 /// A stream that is read once, for all of its readers.
 #[derive(Debug)]
@@ -287,8 +293,12 @@ impl Seat {
 
     /// Goes to the end, and says where that is.
     pub fn join_end(&self) -> Option<Place> {
-        self.go(|ring| Some(ring.end()));
-        self.feed.lock().ring.place().cloned()
+        let mut place = None;
+        self.go(|ring| {
+            place = ring.place().cloned();
+            Some(ring.end())
+        });
+        place
     }
 
     /// Stays, without a position: its reader catches up by a call of its own.
@@ -314,9 +324,9 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        // Makes no room: of two who read nobody was waited for, and a feed that nobody reads waits.
         self.feed.lock().seats.try_remove(self.key);
         self.feed.line.counts.readers.down();
         self.feed.attended.notify_one();
-        self.feed.freed.notify_one();
     }
 }

@@ -16,6 +16,7 @@ pub mod subscription;
 pub mod supply;
 pub mod ring;
 pub mod budget;
+pub mod sync;
 pub mod feed;
 pub mod audience;
 pub mod registry;

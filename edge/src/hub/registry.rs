@@ -1,9 +1,11 @@
 //! The feeds of an edge, found by what they are about and for whom.
+//!
+//! As long as somebody sits at a feed that goes on, whoever comes by its key sits there too (`tests/models`).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -14,6 +16,7 @@ use crate::schema::plan::Plan;
 use super::audience::Audience;
 use super::feed::{Feed, Seat};
 use super::subject::Subject;
+use super::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a feed is found by.
 #[derive(Debug, Clone)]
