@@ -12,8 +12,9 @@ use tonic::Status;
 use tonic::body::Body;
 
 use super::budget::Budget;
-use super::endpoint::{Endpoint, Manner};
+use super::endpoint::Endpoint;
 use super::failure::{Failure, NoAddress};
+use super::manner::Manner;
 use super::resolve::Names;
 use super::target::Target;
 

@@ -13,7 +13,8 @@ use crate::config::UpstreamConfig;
 use crate::error::Error;
 
 use super::backend::Backend;
-use super::endpoint::{ByEdge, EndpointState, Manner};
+use super::endpoint::EndpointState;
+use super::manner::{ByEdge, Manner};
 use super::news::News;
 use super::remote::{Remote, Served};
 use super::resolve::Names;

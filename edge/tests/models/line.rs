@@ -27,7 +27,7 @@ pub(crate) fn line(backend: &Backend) -> Line {
         max_message: 1 << 20,
     };
     let call = Arc::new(ArcSwap::from_pointee(call));
-    Line { call, subject: SUBJECT.clone(), backend: backend.clone() }
+    Line { call, subject: SUBJECT.clone(), backend: backend.clone(), counts: Arc::default() }
 }
 
 /// A feed whose ring holds so many events.

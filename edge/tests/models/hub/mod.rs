@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, missing_debug_implementations, reason = "the models need a part of it")]
 
 pub use lastmile_edge::hub::{
-    admission, audience, budget, item, outcome, ring, source, subject, subscription,
+    admission, audience, budget, counts, item, outcome, ring, source, subject, subscription,
 };
 
 pub mod sync;

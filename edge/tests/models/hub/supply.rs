@@ -9,6 +9,7 @@ use lastmile_edge::error::Result;
 use lastmile_edge::hub::{Entry, Item};
 use lastmile_edge::upstream::Call;
 
+use super::counts::Counts;
 use super::outcome::Outcome;
 use super::source::Start;
 use super::subject::Subject;
@@ -20,6 +21,7 @@ pub struct Line {
     pub call: Arc<ArcSwap<Call>>,
     pub subject: Subject,
     pub backend: Backend,
+    pub counts: Arc<Counts>,
 }
 
 /// How many events have happened, and whether that is all.
