@@ -132,11 +132,15 @@ impl Part {
                     }
                 },
                 Way::Private { seat, mut private, begins_now } => {
-                    if self.meets_ring(&seat, begins_now) {
+                    let polled = private.poll_next_unpin(cx);
+                    if self.meets_ring(&seat) {
+                        if begins_now && polled.is_pending() {
+                            // It has nothing more than the ring.
+                            seat.feed().set_live();
+                        }
                         self.way = Way::Ring(seat);
                         continue;
                     }
-                    let polled = private.poll_next_unpin(cx);
                     self.way = Way::Private { seat, private, begins_now };
                     match ready!(polled) {
                         Some(Ok(Some(entry))) => Arc::new(entry),
@@ -157,12 +161,9 @@ impl Part {
         Poll::Ready(Ok(None))
     }
 
-    fn meets_ring(&self, seat: &Seat, begins_now: bool) -> bool {
-        let met = self.place.as_ref().is_some_and(|place| seat.join_safely(place).is_some());
-        if met && begins_now {
-            seat.feed().set_live();
-        }
-        met
+    /// Whether the ring knows the place: then what the call of its own has brought since is there too, or will be.
+    fn meets_ring(&self, seat: &Seat) -> bool {
+        self.place.as_ref().is_some_and(|place| seat.join_safely(place).is_some())
     }
 
     /// A credential that the backend refused may be another's: whoever has a good one comes back with it.
