@@ -191,7 +191,8 @@ async fn what_those_hold_who_do_not_read_is_bounded() {
     );
     assert!(held <= RING + BYTES as u64 * 2, "{held}");
     assert!(growth <= RING + EACH * STALLED as u64, "{growth}");
-    assert!(p99(&beside) <= 3 * p99(&alone) + 50_000, "{} {}", p99(&beside), p99(&alone));
+    // Held up, they would wait until those who do not read have left.
+    assert!(p99(&beside) <= 3 * p99(&alone) + 2_000_000, "{} {}", p99(&beside), p99(&alone));
 
     let waking = stalled.into_iter().step_by(STALLED / WAKING);
     let reading = waking
