@@ -13,6 +13,7 @@ use futures_util::{FutureExt, StreamExt};
 
 use crate::cursor::{self, Place, Tag};
 use crate::error::{Code, Error, Result};
+use crate::identity::Over;
 use crate::upstream::Call;
 
 use super::admission::Admission;
@@ -168,7 +169,9 @@ impl Part {
 
     /// A credential that the backend refused may be another's: whoever has a good one comes back with it.
     fn blame(&self, error: Error, seat: &Seat) -> Error {
-        let is_own = |own: &Arc<Call>| Arc::ptr_eq(own, &seat.feed().line.call.load());
+        // The one that lasts longest was tried: when it has expired, so have all.
+        let has_expired = Over::of(&error) == Some(Over::Expired);
+        let is_own = |own: &Arc<Call>| has_expired || Arc::ptr_eq(own, &seat.feed().line.call.load());
         if error.code() != Code::Unauthenticated || self.own.as_ref().is_some_and(is_own) {
             return error;
         }
