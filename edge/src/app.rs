@@ -145,7 +145,7 @@ impl Edge {
         while changes.changed().await.is_ok() {
             self.front.hub.ask_again();
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// What browsers reach.

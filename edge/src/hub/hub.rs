@@ -105,7 +105,7 @@ impl Hub {
 
     /// How many streams there are upstream, but for the calls of those who catch up.
     pub fn feeds(&self) -> usize {
-        self.0.registry.len()
+        self.0.registry.count()
     }
 
     /// What it has done so far.

@@ -62,10 +62,13 @@ impl Key {
         self.audience == Audience::Everyone
     }
 
-    fn parts(&self) -> (*const Plan, &str, &[u8], &Audience, &[(String, Bytes)]) {
+    fn parts(&self) -> Parts<'_> {
         (Arc::as_ptr(&self.plan), &self.method, &self.request, &self.audience, &self.metadata)
     }
 }
+
+/// What makes a key: plan, method, request, audience and metadata.
+type Parts<'a> = (*const Plan, &'a str, &'a [u8], &'a Audience, &'a [(String, Bytes)]);
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
@@ -119,7 +122,7 @@ impl Registry {
     }
 
     /// How many feeds there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.lock().len()
     }
 

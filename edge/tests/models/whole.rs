@@ -93,7 +93,7 @@ impl Hub {
             let Some(pump) = self.pumps.lock().expect("no panic").pop() else { break };
             pump.await.expect("no panic");
         }
-        assert_eq!(self.registry.len(), 0, "a feed is left behind");
+        assert_eq!(self.registry.count(), 0, "a feed is left behind");
     }
 }
 
