@@ -12,7 +12,7 @@ use tokio::time::timeout_at;
 use uuid::Uuid;
 
 use crate::cursor::Place;
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use crate::schema::method::Scope;
 use crate::upstream::{Call, Upstream, late};
 
@@ -126,7 +126,7 @@ impl Hub {
         if let Some(resumed) = self.find_numbered(ask, &subscription).await {
             return Ok(resumed);
         }
-        let epoch: Arc<str> = Uuid::new_v4().simple().to_string()[..8].into();
+        let epoch: Arc<str> = Uuid::new_v4().simple().to_string()[..16].into();
         let has_credential = self.0.upstream.has_credential(subject.method.path.path());
         let audience = Audience::of(subject, &ask.reading, has_credential, &epoch);
         let admission = self.admission(ask, subject, &audience).await?;
@@ -157,6 +157,7 @@ impl Hub {
             call: Call { path: path.clone(), ..ask.call.clone() },
             request: subject.request.clone(),
             ttl: share.ttl,
+            outlives_token: ask.expires > 0,
             timeout: self.0.manner.timeout,
             changes: self.0.access.subscribe(),
         };
@@ -184,10 +185,9 @@ impl Hub {
             }
             match feed.opened().await {
                 Ok(_) => return self.join(seat, subscription).await,
-                // Nobody can be served just now.
-                Err(error) if error.code() == Code::Unavailable => return Err(error.clone()),
                 // It failed by the cursor or the credential of somebody else.
-                Err(_) => {}
+                Err(error) if is_of_one(error) => {}
+                Err(error) => return Err(error.clone()),
             }
         }
     }
@@ -229,7 +229,8 @@ impl Hub {
         }
         let start = subscription.start();
         let begins_now = start == Start::Now;
-        if begins_now && feed.is_live() {
+        // Without a cursor nobody could tell where another call meets the ring.
+        if subscription.subject.rule().durable.is_none() || begins_now && feed.is_live() {
             let place = seat.join_end();
             let outcome = subscription.resume.outcome(&subscription.subject);
             return Ok((
@@ -268,6 +269,14 @@ impl Hub {
         let opening = opening(subscription, outcome, follow, place.clone());
         Some((Some(opening), Part::seated(&subscription.key, seat, place)))
     }
+}
+
+/// Whether a failure to open may be that of the first reader alone.
+fn is_of_one(error: &Error) -> bool {
+    matches!(
+        error.code(),
+        Code::InvalidArgument | Code::OutOfRange | Code::Unauthenticated | Code::PermissionDenied
+    )
 }
 
 fn opening(

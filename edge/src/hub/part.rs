@@ -169,8 +169,9 @@ impl Part {
 
     /// A credential that the backend refused may be another's: whoever has a good one comes back with it.
     fn blame(&self, error: Error, seat: &Seat) -> Error {
-        // The one that lasts longest was tried: when it has expired, so have all.
-        let has_expired = Over::of(&error) == Some(Over::Expired);
+        // With a cursor, the one that lasts longest was tried: when it has expired, so have all.
+        let is_durable = seat.feed().line.subject.rule().durable.is_some();
+        let has_expired = is_durable && Over::of(&error) == Some(Over::Expired);
         let is_own = |own: &Arc<Call>| has_expired || Arc::ptr_eq(own, &seat.feed().line.call.load());
         if error.code() != Code::Unauthenticated || self.own.as_ref().is_some_and(is_own) {
             return error;
