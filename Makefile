@@ -48,7 +48,7 @@ check: $(NODE) ## Format, lints, types, protos, licences
 	@if cargo deny --version >/dev/null 2>&1; then set -x; cargo deny check; \
 	else echo 'cargo-deny is not installed: licences and advisories not checked'; fi
 
-bench: $(CONSOLE) ## What the log, JSON, a call and a delivered event cost
+bench: $(CONSOLE) ## What the log, JSON, a call, a delivered event and a rolling restart cost
 	cargo bench --locked -p lastmile-server --bench store
 	cargo bench --locked -p lastmile-edge --bench transcode
 	cargo build --locked --release -p lastmile-server -p lastmile-edge --bins
@@ -56,6 +56,7 @@ bench: $(CONSOLE) ## What the log, JSON, a call and a delivered event cost
 	cargo bench --locked -p lastmile-tests --bench unary
 	cargo bench --locked -p lastmile-tests --bench calls
 	cargo bench --locked -p lastmile-tests --bench fanout
+	cargo bench --locked -p lastmile-tests --bench rolling
 
 torture: ## Kills, cuts and restores for 600 s or LASTMILE_TORTURE_SECONDS, and checks what every subscriber saw
 	cargo build --locked --workspace --bins --test torture

@@ -14,6 +14,7 @@ use http::HeaderName;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::EdgeConfig;
+use crate::drain::Drain;
 use crate::fresh::Freshness;
 use crate::front::openapi::describe;
 use crate::front::{Document, Front, Shared, ops};
@@ -67,7 +68,7 @@ impl Edge {
             stream_limit: StreamLimit::new(&config.limits, &config.streams),
             request_headers: header_names("calls.request_headers", &config.calls.request_headers)?,
             response_headers: header_names("calls.response_headers", &config.calls.response_headers)?,
-            drain: CancellationToken::new(),
+            drain: Drain::new(&config.drain),
             grpc,
             config,
         };
@@ -82,13 +83,13 @@ impl Edge {
 
     /// Cancelled when the edge is to shut down.
     pub fn drain(&self) -> &CancellationToken {
-        &self.front.drain
+        self.front.drain.begun()
     }
 
     /// How the listener for browsers ends: open calls are answered before it cuts them.
     pub fn shutdown(&self) -> Shutdown {
         Shutdown {
-            drain: self.front.drain.clone(),
+            drain: self.front.drain.begun().clone(),
             grace: self.front.config.drain.grace,
             time_is_up: self.time_is_up.clone(),
         }
@@ -121,7 +122,7 @@ impl Edge {
     }
 
     /// Waits for backends that were not there at the start, then takes over changed descriptors; the last good schema
-    /// stays when the new one is wrong. Meanwhile hears which tokens are revoked.
+    /// stays when the new one is wrong. Ends when the edge shuts down.
     ///
     /// # Errors
     /// What is wrong with the first schema.
@@ -131,11 +132,14 @@ impl Edge {
             self.front.caller_limit.tidy();
             self.front.keys.revocations().tidy();
         };
-        tokio::select! {
-            outcome = self.freshness.keep(tidy) => outcome,
-            () = self.front.keys.follow_revocations() => Ok(()),
-            () = self.pass_on_access_changes() => Ok(()),
-        }
+        self.freshness.keep(tidy).await
+    }
+
+    /// Hears which tokens are revoked and when somebody may have lost a right. Never ends, and must go on until the last
+    /// stream has ended.
+    pub async fn hear_of_lost_rights(&self) -> Infallible {
+        tokio::join!(self.front.keys.follow_revocations(), self.pass_on_access_changes());
+        std::future::pending().await
     }
 
     /// Has whoever reads a shared stream admitted again when somebody may have lost a right. Never ends.
@@ -144,7 +148,7 @@ impl Edge {
         while changes.changed().await.is_ok() {
             self.front.hub.ask_again();
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// What browsers reach, as the accept loop calls it.

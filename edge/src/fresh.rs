@@ -133,7 +133,7 @@ impl Freshness {
         loop {
             tokio::select! {
                 () = reasons.next(self) => {}
-                () = self.front.drain.cancelled() => return Ok(()),
+                () = self.front.drain.begun().cancelled() => return Ok(()),
             }
             tidy();
             let is_first = self.front.schema.load().is_none();

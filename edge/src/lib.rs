@@ -26,6 +26,7 @@ pub mod ending;
 pub mod gunzip;
 pub mod rpc_status;
 pub mod config;
+pub mod drain;
 pub mod error_style;
 pub mod cursor;
 pub mod identity;

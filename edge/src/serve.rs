@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,14 +117,21 @@ pub async fn run_on(
     let stop_admin = CancellationToken::new();
     let at_once = Shutdown::new(stop_admin.clone(), Duration::ZERO);
     let admin = tokio::spawn(serve(admin, edge.admin(), config.limits.clone(), at_once));
-    let http = tokio::spawn(serve_on(workers, http, edge.service(), config.limits.clone(), edge.shutdown()));
+    let mut http =
+        tokio::spawn(serve_on(workers, http, edge.service(), config.limits.clone(), edge.shutdown()));
+    let mut hearing = pin!(edge.hear_of_lost_rights());
     let outcome = tokio::select! {
         outcome = edge.keep_fresh() => outcome,
+        never = &mut hearing => match never {},
         () = shutdown => Ok(()),
         () = reload_on_hangup(edge) => Ok(()),
     };
     drain.cancel();
-    if http.await.is_err() {
+    let http = tokio::select! {
+        ended = &mut http => ended,
+        never = &mut hearing => match never {},
+    };
+    if http.is_err() {
         tracing::error!("the listener panicked");
     }
     stop_admin.cancel();

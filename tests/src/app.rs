@@ -10,9 +10,9 @@ use tempfile::TempDir;
 use tonic::IntoRequest;
 use tonic::transport::Channel;
 
+use crate::edge::{address, ready};
 use crate::http::Browser;
-use crate::patience::until;
-use crate::process::{LogLine, Process, binary};
+use crate::process::{Process, binary};
 
 /// How core and edge are put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,13 +169,6 @@ where
     assert_eq!(one, two, "left: one process, right: two processes");
 }
 
-/// Waits until the edge has learnt its backend.
-async fn ready(admin: SocketAddr) {
-    let browser = Browser::new(admin);
-    until("the edge to be ready", || async { (browser.get("/readyz").await.status == 200).then_some(()) })
-        .await;
-}
-
 fn start_core(
     topology: Topology,
     data: &Path,
@@ -224,9 +217,4 @@ fn start_edge(
 fn start(name: &str, arguments: &[&str], variables: &[(&str, String)]) -> Process {
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     Process::start(binary(name), arguments, &variables)
-}
-
-fn address(line: &LogLine, name: &str) -> SocketAddr {
-    let found = line[name].as_str().or(line["fields"][name].as_str());
-    found.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no address {name} in {line}"))
 }

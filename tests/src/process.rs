@@ -128,6 +128,17 @@ impl Process {
         Duration::from_millis(ticks * 10)
     }
 
+    /// Resident bytes, from procfs.
+    ///
+    /// # Panics
+    /// Where there is no procfs, or the process has ended.
+    pub fn memory(&self) -> u64 {
+        let id = self.id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("procfs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("memory");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kB") * 1024
+    }
+
     /// Waits for the end.
     ///
     /// # Panics

@@ -36,11 +36,22 @@ impl Publisher {
     /// # Errors
     /// What the core answers.
     pub async fn publish(&self, topic: &str, number: u32) -> Result<String, Status> {
-        let body = Body::Data(prost_types::Value { kind: Some(Kind::NumberValue(number.into())) });
+        self.publish_value(topic, "number", Kind::NumberValue(number.into())).await
+    }
+
+    /// Publishes a text; returns the event's cursor.
+    ///
+    /// # Errors
+    /// What the core answers.
+    pub async fn publish_text(&self, topic: &str, text: String) -> Result<String, Status> {
+        self.publish_value(topic, "text", Kind::StringValue(text)).await
+    }
+
+    async fn publish_value(&self, topic: &str, name: &str, kind: Kind) -> Result<String, Status> {
         let mut request = Request::new(PublishEventRequest {
             topic: topic.to_owned(),
-            r#type: "number".to_owned(),
-            body: Some(body),
+            r#type: name.to_owned(),
+            body: Some(Body::Data(prost_types::Value { kind: Some(kind) })),
             ..PublishEventRequest::default()
         });
         request.metadata_mut().insert("authorization", self.credential.clone());

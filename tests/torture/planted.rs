@@ -1,9 +1,10 @@
 //! The harness as a whole is tested: a proxy that breaks a promise on the wire is found out.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::checker::check;
-use crate::prank::{Prank, play};
+use crate::prank::{Over, Prank, play};
 use crate::seed::Seed;
 use crate::show::Show;
 use crate::subscriber::{Face, one_who_reads_an_open_topic};
@@ -28,11 +29,11 @@ const PLAYED: [(Option<Prank>, &[Kind]); 7] = [
 pub(crate) async fn every_prank_is_found_out(seed: Seed) {
     let mut show = Show::begin(seed, 0, &Tally::default()).await;
     show.stage.calm();
-    let mut expected = Vec::new();
+    let (mut expected, over) = (Vec::new(), Over::default());
     for (prank, kinds) in PLAYED {
         for face in [Face::EventSource, Face::Fetch] {
             let front = match prank {
-                Some(prank) => play(prank, show.stage.fronts[0]).await,
+                Some(prank) => play(prank, show.stage.fronts[0], &over).await,
                 None => show.stage.fronts[0],
             };
             let reader = one_who_reads_an_open_topic(face, expected.len(), seed, show.clock, front);
@@ -41,6 +42,7 @@ pub(crate) async fn every_prank_is_found_out(seed: Seed) {
         }
     }
     tokio::time::sleep(LENGTH).await;
+    over.store(true, Ordering::Relaxed);
     let (histories, truth, faults) = show.end().await;
     assert!(faults.is_empty(), "{faults:?}");
     for (history, (prank, face, kinds)) in histories.iter().zip(expected) {

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,19 +28,22 @@ pub(crate) enum Prank {
 /// Events between two pranks.
 const EVERY: usize = 10;
 
-/// Starts a proxy in front of `target` that plays this prank.
-pub(crate) async fn play(prank: Prank, target: SocketAddr) -> SocketAddr {
+/// Whether pranks are over: nobody would notice that the last event of all was left out.
+pub(crate) type Over = Arc<AtomicBool>;
+
+/// Starts a proxy in front of `target` that plays this prank until it is told that this is over.
+pub(crate) async fn play(prank: Prank, target: SocketAddr, over: &Over) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("bound");
+    let (address, over) = (listener.local_addr().expect("bound"), Arc::clone(over));
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(pass_on(prank, client, target));
+            tokio::spawn(pass_on(prank, client, target, Arc::clone(&over)));
         }
     });
     address
 }
 
-async fn pass_on(prank: Prank, client: TcpStream, target: SocketAddr) -> io::Result<()> {
+async fn pass_on(prank: Prank, client: TcpStream, target: SocketAddr, over: Over) -> io::Result<()> {
     let server = TcpStream::connect(target).await?;
     let (from_client, mut to_client) = client.into_split();
     let (from_server, mut to_server) = server.into_split();
@@ -55,7 +60,7 @@ async fn pass_on(prank: Prank, client: TcpStream, target: SocketAddr) -> io::Res
     let head = read_head(&mut from_server).await?;
     to_client.write_all(head.as_bytes()).await?;
     let sent = if head.contains("text/event-stream") && head.contains("chunked") {
-        trick(prank, from_server, &mut to_client).await
+        trick(prank, from_server, &mut to_client, &over).await
     } else {
         tokio::io::copy(&mut from_server, &mut to_client).await.map(drop)
     };
@@ -89,6 +94,7 @@ async fn trick(
     prank: Prank,
     mut from: impl AsyncBufReadExt + Unpin,
     to: &mut (impl AsyncWriteExt + Unpin),
+    over: &Over,
 ) -> io::Result<()> {
     let (mut text, mut events, mut kept, mut last_id) = (String::new(), 0, None::<String>, String::new());
     while let Some(chunk) = read_chunk(&mut from).await? {
@@ -99,7 +105,7 @@ async fn trick(
                 events += 1;
                 let id =
                     block.lines().find_map(|line| line.strip_prefix("id: ")).unwrap_or_default().to_owned();
-                let now = events % EVERY == 0;
+                let now = events % EVERY == 0 && !over.load(Ordering::Relaxed);
                 match prank {
                     Prank::Drop if now => continue,
                     Prank::Repeat if now => write_chunk(to, &block).await?,

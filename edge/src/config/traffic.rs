@@ -84,9 +84,12 @@ impl Default for StreamsConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DrainConfig {
-    /// Browsers are told to come back at a moment of their own within this time.
+    /// Every stream of events goes on until a moment of its own within this time, at most half of the grace.
     #[serde(with = "humantime_serde")]
     pub window: Duration,
+    /// How long EventSource waits before it connects again, jittered by half.
+    #[serde(with = "humantime_serde")]
+    pub retry: Duration,
     /// What is still open after this is cut.
     #[serde(with = "humantime_serde")]
     pub grace: Duration,
@@ -94,6 +97,10 @@ pub struct DrainConfig {
 
 impl Default for DrainConfig {
     fn default() -> Self {
-        Self { window: Duration::from_secs(5), grace: Duration::from_secs(10) }
+        Self {
+            window: Duration::from_secs(5),
+            retry: Duration::from_millis(250),
+            grace: Duration::from_secs(10),
+        }
     }
 }

@@ -10,10 +10,9 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::Frame;
-use rand::Rng;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
+use crate::drain::Drain;
 use crate::ending::Ending;
 use crate::error::{Code, Error, Result};
 use crate::error_style::ErrorStyle;
@@ -27,8 +26,9 @@ use super::clock::{Clock, Due};
 use super::framing::Framing;
 use super::jitter::jittered;
 
-/// What is ready is written together up to this many bytes.
-const COALESCED: usize = 16 * 1024;
+/// What is ready is joined up to this many bytes. No more, because it is what a connection that takes nothing holds; hyper
+/// writes several of them at once.
+const COALESCED: usize = 4 * 1024;
 
 /// The clocks of one stream, and how it tells of its failure.
 #[derive(Debug, Clone)]
@@ -40,9 +40,7 @@ pub struct Pace {
     /// When the caller's own time limit is over.
     pub deadline: Option<Instant>,
     pub retry: Duration,
-    pub drain: CancellationToken,
-    /// Browsers come back spread over this time after a drain.
-    pub drain_window: Duration,
+    pub drain: Drain,
     pub errors: ErrorStyle,
     /// For the access log.
     pub ending: Ending,
@@ -121,17 +119,19 @@ impl Writer {
     }
 
     fn poll_live(&mut self, cx: &mut Context<'_>, out: &mut Chunk) -> Poll<()> {
-        if let Poll::Ready(reason) = self.over.as_mut().poll(cx) {
-            let retry = match reason {
-                CloseReason::Drain => self.pace.drain_window.mul_f64(rand::rng().random_range(0.0..=1.0)),
-                _ => self.pace.retry,
-            };
-            self.close(reason, retry, out);
-            return Poll::Ready(());
+        while let Poll::Ready(reason) = self.over.as_mut().poll(cx) {
+            if reason != CloseReason::Drain {
+                self.close(reason, self.pace.retry, out);
+                return Poll::Ready(());
+            }
+            // Until its turn comes it goes on, and so does its token.
+            self.clock.leave(self.pace.drain.turn());
+            self.over = Box::pin(expired(self.pace.standing.clone()));
         }
         let due = self.clock.poll(cx);
         match due {
             Poll::Ready(Due::MaxAge) => self.close(CloseReason::MaxAge, self.pace.retry, out),
+            Poll::Ready(Due::Leave) => self.close(CloseReason::Drain, self.pace.drain.retry(), out),
             Poll::Ready(Due::Deadline) => self.fail(&late(), out),
             Poll::Ready(Due::Heartbeat) | Poll::Pending => {
                 self.poll_items(cx, out);
@@ -201,11 +201,15 @@ fn close_reason(error: &Error) -> Option<CloseReason> {
     }
 }
 
-/// Completes when the edge or the caller's token is over.
-async fn over(drain: CancellationToken, standing: Standing) -> CloseReason {
+/// Completes when the edge begins to shut down, or the caller's token is over.
+async fn over(drain: Drain, standing: Standing) -> CloseReason {
     tokio::select! {
         biased;
-        () = drain.cancelled() => CloseReason::Drain,
-        over = standing.over() => over.reason(),
+        () = drain.begun().cancelled() => CloseReason::Drain,
+        reason = expired(standing) => reason,
     }
+}
+
+async fn expired(standing: Standing) -> CloseReason {
+    standing.over().await.reason()
 }

@@ -14,6 +14,7 @@ pub enum Due {
     Heartbeat,
     MaxAge,
     Deadline,
+    Leave,
 }
 
 /// The clock of one stream.
@@ -23,18 +24,24 @@ pub struct Clock {
     /// Jittered once for each connection, so that not all of them beat together.
     heartbeat: Duration,
     written: Instant,
-    ends: [(Option<Instant>, Due); 2],
+    ends: [(Option<Instant>, Due); 3],
 }
 
 impl Clock {
     pub fn new(heartbeat: Duration, max_age: Option<Duration>, deadline: Option<Instant>) -> Self {
         let written = Instant::now();
         let max_age = max_age.and_then(|age| written.checked_add(age));
-        let ends = [(max_age, Due::MaxAge), (deadline, Due::Deadline)];
+        let ends = [(max_age, Due::MaxAge), (deadline, Due::Deadline), (None, Due::Leave)];
         let mut clock =
             Self { timer: Box::pin(sleep_until(written)), heartbeat: jittered(heartbeat), written, ends };
         clock.arm();
         clock
+    }
+
+    /// The stream is to end then, whatever comes.
+    pub fn leave(&mut self, at: Instant) {
+        self.ends[2].0 = Some(at);
+        self.arm();
     }
 
     /// Something was written: the next heartbeat is later.

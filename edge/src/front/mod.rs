@@ -16,6 +16,7 @@ pub mod console;
 pub mod openapi;
 pub mod own;
 pub mod dispatch;
+pub mod metrics;
 pub mod ops;
 
 pub use dispatch::dispatch;

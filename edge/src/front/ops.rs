@@ -1,19 +1,29 @@
-//! The admin listener: is the process alive, is it ready for traffic.
+//! The admin listener: is the process alive, is it ready for traffic, what does it do.
 
 use axum::Router;
 use axum::extract::State;
+use axum::response::IntoResponse;
 use axum::routing::get;
-use http::StatusCode;
+use http::{StatusCode, header};
 
+use super::metrics::metrics;
 use super::state::Shared;
 
-/// `/livez` and `/readyz`.
+/// `/livez`, `/readyz` and `/metrics`.
 pub fn routes(front: Shared) -> Router {
-    Router::new().route("/livez", get(|| async { "ok\n" })).route("/readyz", get(ready)).with_state(front)
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(numbers))
+        .with_state(front)
+}
+
+async fn numbers(State(front): State<Shared>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics(&front))
 }
 
 async fn ready(State(front): State<Shared>) -> (StatusCode, &'static str) {
-    if front.drain.is_cancelled() {
+    if front.drain.begun().is_cancelled() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
     } else if front.schema.load().is_none() {
         (StatusCode::SERVICE_UNAVAILABLE, "the backend has not been reached yet\n")

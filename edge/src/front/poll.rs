@@ -76,7 +76,7 @@ async fn collect(
         let item = tokio::select! {
             item = timeout_at(until, reader.next()) => item,
             over = standing.over() => Ok(Err(over.error())),
-            () = exchange.front.drain.cancelled() => break,
+            () = exchange.front.drain.begun().cancelled() => break,
         };
         let Ok(item) = item else { break };
         match item {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderName;
-use tokio_util::sync::CancellationToken;
 
 use crate::config::EdgeConfig;
+use crate::drain::Drain;
 use crate::error::{Code, Error, Result};
 use crate::hub::Hub;
 use crate::layer::{CallerLimit, Keys, StreamLimit, Tickets};
@@ -33,8 +33,7 @@ pub struct Front {
     pub stream_limit: StreamLimit,
     pub request_headers: Vec<HeaderName>,
     pub response_headers: Vec<HeaderName>,
-    /// Cancelled when the edge shuts down.
-    pub drain: CancellationToken,
+    pub drain: Drain,
     /// Where the console tells people that gRPC answers.
     pub grpc: Option<String>,
 }

@@ -44,7 +44,6 @@ pub async fn stream(exchange: &Exchange, rule: &Stream, face: Face) -> Result<Re
         deadline: exchange.call(false)?.deadline,
         retry,
         drain: exchange.front.drain.clone(),
-        drain_window: config.drain.window,
         errors: ErrorStyle::of(config),
         ending: Ending::default(),
     };
@@ -79,7 +78,7 @@ fn is_heartbeat(exchange: &Exchange, parameter: &Parameter) -> bool {
 
 /// Opens the streams that a request names, each from its part of the cursor.
 pub async fn open(exchange: &Exchange, rule: &Stream, parameters: &[Parameter]) -> Result<Opened> {
-    if exchange.front.drain.is_cancelled() {
+    if exchange.front.drain.begun().is_cancelled() {
         let message = "This edge is shutting down. Connect again in a moment.";
         return Err(Error::new(Code::Unavailable, "DRAINING", message)
             .retry_after(jittered(exchange.front.config.drain.window)));
@@ -93,7 +92,8 @@ pub async fn open(exchange: &Exchange, rule: &Stream, parameters: &[Parameter]) 
     }
     let place = exchange.front.stream_limit.admit(&exchange.caller, &exchange.head.extensions)?;
     let call = exchange.call(false)?;
-    let ask = Ask { subscriptions: streams, reading: reading(&exchange.caller), call };
+    let expires = exchange.caller.claims.as_ref().map_or(0, |claims| claims.exp);
+    let ask = Ask { subscriptions: streams, reading: reading(&exchange.caller), call, expires };
     Ok(Opened::Reader(exchange.front.hub.subscribe(ask).await?, place))
 }
 

@@ -30,6 +30,8 @@ pub struct Admission {
     pub request: Bytes,
     /// How long it holds.
     pub ttl: Duration,
+    /// The stream outlives its token for a while, and something else ends it then.
+    pub outlives_token: bool,
     /// How long one question may take.
     pub timeout: Duration,
     /// Changes when somebody may have lost a right.
@@ -66,7 +68,8 @@ impl Admission {
             match self.ask_patiently(&doubt).await {
                 Ok(()) => {}
                 // Nobody can be asked by it any more. The stream outlives it for a while, unless a right may be gone.
-                Err(error) if Over::of(&error) == Some(Over::Expired) && !is_urgent => {}
+                Err(error)
+                    if Over::of(&error) == Some(Over::Expired) && self.outlives_token && !is_urgent => {}
                 Err(error) => return error,
             }
         }

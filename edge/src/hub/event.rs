@@ -78,7 +78,7 @@ impl Event {
     }
 
     /// Bytes that it holds.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.block.len()
     }
 }

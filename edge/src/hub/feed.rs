@@ -3,23 +3,30 @@
 //! A reader is a position in the ring, and never a queue: what it has not read costs nothing more. One task writes
 //! (`pump`); whoever waits for the next item is woken by it. The lock is std and held for a few lines, never across an
 //! await.
+//!
+//! What holds in whatever order its tasks run; `tests/models` tries them out:
+//! - Whoever waits for an item, or for the end, is woken by it.
+//! - A seat is given every item from its position on, in order, and then the end; or it is told that it is behind.
+//! - Behind a place that was joined comes what follows it, and the place told of the end is the one before the next item.
+//! - Nobody sits at a closed feed, and a feed at which somebody sits is not closed.
+//! - The pump waits only for a reader who is alone, or while there is none, and goes on as soon as there is room.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use slab::Slab;
-use tokio::sync::{Notify, SetOnce};
-use tokio::time::timeout;
 
 use crate::cursor::Place;
 use crate::error::{Error, Result};
+use crate::upstream::Call;
 
 use super::budget::{Budget, Share};
 use super::item::Entry;
 use super::outcome::Outcome;
 use super::ring::Ring;
 use super::supply::Line;
+use super::sync::{Mutex, MutexGuard, Notify, PoisonError, SetOnce, timeout};
 
 /// A stream that is read once, for all of its readers.
 #[derive(Debug)]
@@ -47,6 +54,8 @@ struct State {
     share: Share,
     seats: Slab<SeatState>,
     phase: Phase,
+    /// When the credential of its calls expires, in seconds since 1970.
+    expires: u64,
     /// What comes next has just happened: whoever wants to begin now may begin at the end of the ring.
     is_live: bool,
 }
@@ -92,10 +101,20 @@ impl Feed {
             share: budget.share(bytes),
             seats: Slab::new(),
             phase: Phase::Open,
+            expires: 0,
             is_live: false,
         };
         let (state, opened) = (Mutex::new(state), SetOnce::new());
         Arc::new(Self { line, state, opened, attended: Notify::new(), freed: Notify::new() })
+    }
+
+    /// Calls are made with this one from now on, unless the credential of the present one lasts longer.
+    pub fn offer(&self, call: Arc<Call>, expires: u64) {
+        let mut state = self.lock();
+        if expires >= state.expires {
+            state.expires = expires;
+            self.line.call.store(call);
+        }
     }
 
     /// Takes a seat at the beginning, so that nothing is dropped before its reader says where it wants to be; `None` when
@@ -108,6 +127,7 @@ impl Feed {
         let at = Some(state.ring.start());
         let key = state.seats.insert(SeatState { at, waker: None });
         drop(state);
+        self.line.counts.readers.up();
         self.attended.notify_one();
         self.freed.notify_one();
         Some(Seat { feed: Arc::clone(self), key })
@@ -273,8 +293,12 @@ impl Seat {
 
     /// Goes to the end, and says where that is.
     pub fn join_end(&self) -> Option<Place> {
-        self.go(|ring| Some(ring.end()));
-        self.feed.lock().ring.place().cloned()
+        let mut place = None;
+        self.go(|ring| {
+            place = ring.place().cloned();
+            Some(ring.end())
+        });
+        place
     }
 
     /// Stays, without a position: its reader catches up by a call of its own.
@@ -300,8 +324,9 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        // Makes no room: of two who read nobody was waited for, and a feed that nobody reads waits.
         self.feed.lock().seats.try_remove(self.key);
+        self.feed.line.counts.readers.down();
         self.feed.attended.notify_one();
-        self.feed.freed.notify_one();
     }
 }

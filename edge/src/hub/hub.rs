@@ -12,13 +12,14 @@ use tokio::time::timeout_at;
 use uuid::Uuid;
 
 use crate::cursor::Place;
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use crate::schema::method::Scope;
 use crate::upstream::{Call, Upstream, late};
 
 use super::admission::Admission;
 use super::audience::{Audience, Reading};
 use super::budget::Budget;
+use super::counts::Counts;
 use super::feed::{Feed, Seat};
 use super::outcome::{GapReason, Opening, Outcome};
 use super::part::Part;
@@ -57,6 +58,7 @@ struct Inner {
     manner: Manner,
     registry: Arc<Registry>,
     budget: Arc<Budget>,
+    counts: Arc<Counts>,
     /// Counts how often somebody may have lost a right.
     access: watch::Sender<u64>,
 }
@@ -68,13 +70,15 @@ pub struct Ask {
     /// The call as it would be made for this subscriber alone.
     pub call: Call,
     pub reading: Reading,
+    /// When its credential expires, in seconds since 1970, where that is known: of several, the latest is used.
+    pub expires: u64,
 }
 
 impl Hub {
     pub fn new(upstream: Upstream, manner: Manner) -> Self {
         let budget = Budget::new(manner.memory);
-        let (registry, access) = (Arc::default(), watch::Sender::new(0));
-        Self(Arc::new(Inner { upstream, manner, registry, budget, access }))
+        let (registry, counts, access) = (Arc::default(), Arc::default(), watch::Sender::new(0));
+        Self(Arc::new(Inner { upstream, manner, registry, budget, counts, access }))
     }
 
     /// Opens every stream, or none.
@@ -101,7 +105,12 @@ impl Hub {
 
     /// How many streams there are upstream, but for the calls of those who catch up.
     pub fn feeds(&self) -> usize {
-        self.0.registry.len()
+        self.0.registry.count()
+    }
+
+    /// What it has done so far.
+    pub fn counts(&self) -> &Counts {
+        &self.0.counts
     }
 
     /// Bytes that all rings hold.
@@ -117,7 +126,7 @@ impl Hub {
         if let Some(resumed) = self.find_numbered(ask, &subscription).await {
             return Ok(resumed);
         }
-        let epoch: Arc<str> = Uuid::new_v4().simple().to_string()[..8].into();
+        let epoch: Arc<str> = Uuid::new_v4().simple().to_string()[..16].into();
         let has_credential = self.0.upstream.has_credential(subject.method.path.path());
         let audience = Audience::of(subject, &ask.reading, has_credential, &epoch);
         let admission = self.admission(ask, subject, &audience).await?;
@@ -125,7 +134,8 @@ impl Hub {
         call.metadata = audience.metadata(&call.metadata, &self.0.manner.shared_headers);
         let key = Key::new(subject, audience, &call.metadata);
         let call = Arc::new(call);
-        let (opening, part) = self.seat(&key, Arc::clone(&call), &subscription, &epoch).await?;
+        let (opening, part) =
+            self.seat(&key, (Arc::clone(&call), ask.expires), &subscription, &epoch).await?;
         let own = (!key.is_for_everyone()).then_some(call);
         Ok((Some(opening), part.by(own).admitted(admission)))
     }
@@ -147,6 +157,7 @@ impl Hub {
             call: Call { path: path.clone(), ..ask.call.clone() },
             request: subject.request.clone(),
             ttl: share.ttl,
+            outlives_token: ask.expires > 0,
             timeout: self.0.manner.timeout,
             changes: self.0.access.subscribe(),
         };
@@ -158,7 +169,7 @@ impl Hub {
     async fn seat(
         &self,
         key: &Key,
-        call: Arc<Call>,
+        (call, expires): (Arc<Call>, u64),
         subscription: &Subscription,
         epoch: &Arc<str>,
     ) -> Result<(Opening, Part)> {
@@ -166,24 +177,23 @@ impl Hub {
             let make = || self.make(key, &call, subscription, epoch);
             let Some((seat, is_first)) = self.0.registry.enter(key, make) else { continue };
             let feed = Arc::clone(seat.feed());
+            feed.offer(Arc::clone(&call), expires);
             if is_first {
                 let opened = feed.opened().await.clone()?;
                 let opening = opening(subscription, opened.outcome, None, opened.place.clone());
                 return Ok((opening, Part::seated(&subscription.key, seat, opened.place)));
             }
-            feed.line.call.store(Arc::clone(&call));
             match feed.opened().await {
                 Ok(_) => return self.join(seat, subscription).await,
-                // Nobody can be served just now.
-                Err(error) if error.code() == Code::Unavailable => return Err(error.clone()),
                 // It failed by the cursor or the credential of somebody else.
-                Err(_) => {}
+                Err(error) if is_of_one(error) => {}
+                Err(error) => return Err(error.clone()),
             }
         }
     }
 
     fn make(&self, key: &Key, call: &Arc<Call>, subscription: &Subscription, epoch: &Arc<str>) -> Arc<Feed> {
-        let Inner { upstream, manner, registry, budget, .. } = &*self.0;
+        let Inner { upstream, manner, registry, budget, counts, .. } = &*self.0;
         let rule = subscription.subject.rule();
         let is_by_edge = key.is_for_everyone() && rule.share.scope == Scope::Authorized;
         let line = Line {
@@ -192,6 +202,7 @@ impl Hub {
             subject: subscription.subject.clone(),
             peek: manner.peek,
             epoch: Arc::clone(epoch),
+            counts: Arc::clone(counts),
         };
         let feed = Feed::new(line, rule.replay_bytes.unwrap_or(manner.replay_bytes), budget);
         let linger = rule.share.linger.unwrap_or(manner.linger);
@@ -218,7 +229,8 @@ impl Hub {
         }
         let start = subscription.start();
         let begins_now = start == Start::Now;
-        if begins_now && feed.is_live() {
+        // Without a cursor nobody could tell where another call meets the ring.
+        if subscription.subject.rule().durable.is_none() || begins_now && feed.is_live() {
             let place = seat.join_end();
             let outcome = subscription.resume.outcome(&subscription.subject);
             return Ok((
@@ -228,6 +240,7 @@ impl Hub {
         }
         seat.step_aside();
         let is_of_now = !matches!(start, Start::After(_));
+        self.0.counts.catch_ups.up();
         let (supply, outcome) = Supply::open(feed.line.clone(), start, &subscription.resume).await?;
         let place = supply.place().cloned();
         Ok((
@@ -256,6 +269,14 @@ impl Hub {
         let opening = opening(subscription, outcome, follow, place.clone());
         Some((Some(opening), Part::seated(&subscription.key, seat, place)))
     }
+}
+
+/// Whether a failure to open may be that of the first reader alone.
+fn is_of_one(error: &Error) -> bool {
+    matches!(
+        error.code(),
+        Code::InvalidArgument | Code::OutOfRange | Code::Unauthenticated | Code::PermissionDenied
+    )
 }
 
 fn opening(

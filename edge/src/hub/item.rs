@@ -31,7 +31,7 @@ impl Entry {
     /// Bytes that it counts in a ring.
     pub fn weight(&self) -> usize {
         let event = match &self.item {
-            Item::Event(event) => event.len(),
+            Item::Event(event) => event.size(),
             Item::Position | Item::Skipped(_) | Item::Gap(_) => 0,
         };
         let cursor = match &self.place {

@@ -4,6 +4,7 @@
 //! its calls, and a `pump` writes it into the `ring` of a `feed`. A `reader` has a `part` in each of its feeds. Who shares
 //! which feed is said by its `audience`.
 
+pub mod counts;
 pub mod outcome;
 pub mod event;
 pub mod item;
@@ -15,6 +16,7 @@ pub mod subscription;
 pub mod supply;
 pub mod ring;
 pub mod budget;
+pub mod sync;
 pub mod feed;
 pub mod audience;
 pub mod registry;
@@ -26,6 +28,7 @@ pub mod reader;
 pub mod hub;
 
 pub use audience::Reading;
+pub use counts::Counts;
 pub use event::Event;
 pub use hub::{Ask, Hub, Manner};
 pub use item::{Entry, Item};

@@ -13,6 +13,7 @@ use futures_util::{FutureExt, StreamExt};
 
 use crate::cursor::{self, Place, Tag};
 use crate::error::{Code, Error, Result};
+use crate::identity::Over;
 use crate::upstream::Call;
 
 use super::admission::Admission;
@@ -132,11 +133,15 @@ impl Part {
                     }
                 },
                 Way::Private { seat, mut private, begins_now } => {
-                    if self.meets_ring(&seat, begins_now) {
+                    let polled = private.poll_next_unpin(cx);
+                    if self.meets_ring(&seat) {
+                        if begins_now && polled.is_pending() {
+                            // It has nothing more than the ring.
+                            seat.feed().set_live();
+                        }
                         self.way = Way::Ring(seat);
                         continue;
                     }
-                    let polled = private.poll_next_unpin(cx);
                     self.way = Way::Private { seat, private, begins_now };
                     match ready!(polled) {
                         Some(Ok(Some(entry))) => Arc::new(entry),
@@ -157,17 +162,17 @@ impl Part {
         Poll::Ready(Ok(None))
     }
 
-    fn meets_ring(&self, seat: &Seat, begins_now: bool) -> bool {
-        let met = self.place.as_ref().is_some_and(|place| seat.join_safely(place).is_some());
-        if met && begins_now {
-            seat.feed().set_live();
-        }
-        met
+    /// Whether the ring knows the place: then what the call of its own has brought since is there too, or will be.
+    fn meets_ring(&self, seat: &Seat) -> bool {
+        self.place.as_ref().is_some_and(|place| seat.join_safely(place).is_some())
     }
 
     /// A credential that the backend refused may be another's: whoever has a good one comes back with it.
     fn blame(&self, error: Error, seat: &Seat) -> Error {
-        let is_own = |own: &Arc<Call>| Arc::ptr_eq(own, &seat.feed().line.call.load());
+        // With a cursor, the one that lasts longest was tried: when it has expired, so have all.
+        let is_durable = seat.feed().line.subject.rule().durable.is_some();
+        let has_expired = is_durable && Over::of(&error) == Some(Over::Expired);
+        let is_own = |own: &Arc<Call>| has_expired || Arc::ptr_eq(own, &seat.feed().line.call.load());
         if error.code() != Code::Unauthenticated || self.own.as_ref().is_some_and(is_own) {
             return error;
         }
@@ -182,6 +187,7 @@ impl Part {
             let message = "The stream was read too slowly, and has no cursor to continue from.";
             return Err(Error::new(Code::ResourceExhausted, "SLOW_CONSUMER", message));
         };
+        line.counts.catch_ups.up();
         let private = caught_up(line.clone(), cursor.clone());
         seat.step_aside();
         Ok(Way::Private { seat, private, begins_now: false })

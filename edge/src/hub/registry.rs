@@ -1,9 +1,11 @@
 //! The feeds of an edge, found by what they are about and for whom.
+//!
+//! As long as somebody sits at a feed that goes on, whoever comes by its key sits there too (`tests/models`).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -14,6 +16,7 @@ use crate::schema::plan::Plan;
 use super::audience::Audience;
 use super::feed::{Feed, Seat};
 use super::subject::Subject;
+use super::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a feed is found by.
 #[derive(Debug, Clone)]
@@ -59,10 +62,13 @@ impl Key {
         self.audience == Audience::Everyone
     }
 
-    fn parts(&self) -> (*const Plan, &str, &[u8], &Audience, &[(String, Bytes)]) {
+    fn parts(&self) -> Parts<'_> {
         (Arc::as_ptr(&self.plan), &self.method, &self.request, &self.audience, &self.metadata)
     }
 }
+
+/// What makes a key: plan, method, request, audience and metadata.
+type Parts<'a> = (*const Plan, &'a str, &'a [u8], &'a Audience, &'a [(String, Bytes)]);
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
@@ -116,7 +122,7 @@ impl Registry {
     }
 
     /// How many feeds there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.lock().len()
     }
 

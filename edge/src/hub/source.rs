@@ -1,6 +1,7 @@
 //! One upstream call of a stream, opened at a place.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use crate::error::{Code, Error, Result};
 use crate::schema::method::Durable;
 use crate::upstream::{Call, Messages, Upstream};
 
+use super::counts::Counts;
 use super::item::{Entry, Item};
 use super::position::set_resume;
 use super::render::{Content, Rendered, render};
@@ -46,6 +48,7 @@ pub struct Source {
     /// Largest message that is delivered, in bytes.
     limit: usize,
     numbering: Numbering,
+    counts: Arc<Counts>,
 }
 
 /// The first message (or the end) and what follows.
@@ -78,7 +81,9 @@ impl Source {
         start: &Start,
         peek: Duration,
         epoch: &str,
+        counts: &Arc<Counts>,
     ) -> Result<Self> {
+        counts.calls.up();
         let state = begin(upstream, call, subject, start, peek).await?;
         let mut source = Self {
             pending: None,
@@ -90,6 +95,7 @@ impl Source {
             limit: call.max_message,
             numbering: Numbering { epoch: epoch.to_owned(), count: 0 },
             subject: subject.clone(),
+            counts: Arc::clone(counts),
         };
         source.take_position().await?;
         if let (None, Start::After(asked)) = (&source.last, start) {
@@ -188,9 +194,15 @@ impl Source {
 
     fn finish(&self, content: Content, place: Place) -> Entry {
         let item = match content {
-            Content::Event(draft) => Item::Event(draft.at(&cursor::encode(&self.subject.tag, &place))),
+            Content::Event(draft) => {
+                self.counts.rendered.up();
+                Item::Event(draft.at(&cursor::encode(&self.subject.tag, &place)))
+            }
             Content::Position => Item::Position,
-            Content::Skipped(reason) => Item::Skipped(reason),
+            Content::Skipped(reason) => {
+                self.counts.skipped.up();
+                Item::Skipped(reason)
+            }
         };
         Entry { item, place }
     }

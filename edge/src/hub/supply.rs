@@ -10,6 +10,7 @@ use crate::cursor::Place;
 use crate::error::{Code, Error, Result};
 use crate::upstream::{Call, Upstream};
 
+use super::counts::Counts;
 use super::item::{Entry, Item};
 use super::outcome::{GapReason, Outcome};
 use super::source::{Source, Start};
@@ -31,6 +32,7 @@ pub struct Line {
     pub peek: Duration,
     /// Names the numbers of a stream without cursors.
     pub epoch: Arc<str>,
+    pub counts: Arc<Counts>,
 }
 
 /// A stream that outlives its upstream calls; dropping it cancels the one that is open.
@@ -127,7 +129,7 @@ impl Supply {
 
 impl Line {
     async fn open(&self, call: &Call, start: &Start) -> Result<Source> {
-        Source::open(&self.upstream, call, &self.subject, start, self.peek, &self.epoch).await
+        Source::open(&self.upstream, call, &self.subject, start, self.peek, &self.epoch, &self.counts).await
     }
 }
 

@@ -83,7 +83,7 @@ impl Standing {
                 }
             }
         } else {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

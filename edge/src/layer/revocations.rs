@@ -87,6 +87,9 @@ async fn follow_once(upstream: &Upstream, revocations: &Revocations, mut heard: 
     if is_news {
         revocations.tell();
     }
+    if is_access_changed {
+        revocations.change_access();
+    }
     broken
 }
 

@@ -72,9 +72,9 @@ pub(super) const REASONS: &[Reason] = &[
     reason(
         "overflow",
         GAP,
-        "The reader fell further behind than the edge holds.",
-        "`GAP`; the stream goes on from now.",
-        "Read the state anew; read faster, or subscribe to less.",
+        "The cursor is older than what this edge still holds of a stream whose backend names no cursor.",
+        "`GAP` in `lm-open`; the stream goes on from now.",
+        "Read the state anew; have the backend declare a cursor.",
     ),
     reason(
         "cursor_mismatch",
@@ -115,7 +115,8 @@ pub(super) const REASONS: &[Reason] = &[
         "drain",
         CLOSE,
         "This edge shuts down.",
-        "`lm-close` with a `retry:` of this connection's own, so that not all come back at once.",
+        "`lm-close` at a moment of this stream's own within `drain.window`, so that not all come back at once, with a short \
+         `retry:`.",
         "Come back with the cursor; EventSource does by itself.",
     )
     .again(),

@@ -12,8 +12,9 @@ use tonic::Status;
 
 use super::body::Outgoing;
 use super::budget::Budget;
-use super::endpoint::{Counted, Endpoint, Manner};
+use super::endpoint::{Counted, Endpoint};
 use super::failure::{Failure, NoAddress};
+use super::manner::Manner;
 use super::resolve::Names;
 use super::target::Target;
 

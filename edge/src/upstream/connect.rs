@@ -14,8 +14,9 @@ use crate::error::Error;
 
 use super::backend::{Backend, Tried};
 use super::body::Outgoing;
-use super::endpoint::{ByEdge, Endpoint, EndpointState, Manner};
+use super::endpoint::{Endpoint, EndpointState};
 use super::incoming::Incoming;
+use super::manner::{ByEdge, Manner};
 use super::news::News;
 use super::remote::{Remote, Served};
 use super::resolve::Names;

@@ -10,13 +10,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, header};
 use http_body::Frame;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout};
 use tonic::Status;
-
-use crate::config::BreakerConfig;
 
 use super::body::Outgoing;
 use super::breaker::{Breaker, BreakerState, Change, Pass};
@@ -24,7 +22,7 @@ use super::connection::Connection;
 use super::details;
 use super::failure::{Failure, Shed};
 use super::http2::{self, Received};
-use super::news::News;
+use super::manner::{ByEdge, Manner};
 use super::pool::{Place, Pool};
 use super::target::Target;
 use super::verdict::Verdict;
@@ -34,26 +32,6 @@ const SLOWEST_PROBE: Duration = Duration::from_secs(5);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("lastmile-edge/", env!("CARGO_PKG_VERSION")));
-
-/// Marks, in the extensions of a request, a call that the edge makes for itself and not for a caller. Nothing that comes
-/// from a network can carry it.
-#[derive(Debug, Clone, Copy)]
-pub struct ByEdge;
-
-/// What the endpoints of a backend have in common.
-#[derive(Debug)]
-pub(super) struct Manner {
-    /// The backend's name.
-    pub(super) name: String,
-    /// Metadata of every call.
-    pub(super) headers: HeaderMap,
-    /// The edge's own `authorization`, for streams that callers share.
-    pub(super) credential: Option<HeaderValue>,
-    /// Calls that one connection carries at once.
-    pub(super) max_streams: usize,
-    pub(super) breaker: BreakerConfig,
-    pub(super) news: News,
-}
 
 /// One process of a backend.
 #[derive(Debug)]

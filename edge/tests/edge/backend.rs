@@ -16,7 +16,7 @@ use prost::Message;
 use prost_reflect::DynamicMessage;
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -30,6 +30,8 @@ pub(crate) enum Act {
     /// Sends an encoded message.
     Send(Bytes),
     Pause(Duration),
+    /// Waits for a moment, however late it is asked to.
+    Until(Instant),
     /// Waits until this is true.
     When(watch::Receiver<bool>),
     /// Ends well.
@@ -161,6 +163,10 @@ fn play(acts: Vec<Act>, open: Open) -> impl Stream<Item = io::Result<Frame<Bytes
                 }
                 Act::When(mut told) => {
                     let _ = told.wait_for(|told| *told).await;
+                    continue;
+                }
+                Act::Until(moment) => {
+                    tokio::time::sleep_until(moment).await;
                     continue;
                 }
                 Act::End => Ok(Frame::trailers(trailers(&Status::new(Code::Ok, "")))),

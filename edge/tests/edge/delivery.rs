@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
+use lastmile_edge::config::DrainConfig;
 use lastmile_edge::deliver::{Pace, Sse, body};
+use lastmile_edge::drain::Drain;
 use lastmile_edge::ending::Ending;
 use lastmile_edge::error_style::ErrorStyle;
 use lastmile_edge::identity::Standing;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 use crate::arbitrary::unrecorded;
@@ -201,8 +202,7 @@ async fn connect(
         standing: Standing::default(),
         deadline: None,
         retry: Duration::ZERO,
-        drain: CancellationToken::new(),
-        drain_window: Duration::ZERO,
+        drain: Drain::new(&DrainConfig::default()),
         errors: ErrorStyle::default(),
         ending: Ending::default(),
     };

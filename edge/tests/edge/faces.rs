@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http_body_util::BodyExt;
+use lastmile_edge::config::DrainConfig;
 use lastmile_edge::deliver::{Array, Framing, Lines, Pace, Sse, body};
+use lastmile_edge::drain::Drain;
 use lastmile_edge::ending::Ending;
 use lastmile_edge::error_style::ErrorStyle;
 use lastmile_edge::identity::Standing;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 use crate::backend::{Act, Backend, event, failure, pause, position, response};
@@ -37,8 +38,7 @@ fn pace() -> Pace {
         standing: Standing::default(),
         deadline: None,
         retry: Duration::from_secs(2),
-        drain: CancellationToken::new(),
-        drain_window: Duration::ZERO,
+        drain: Drain::new(&DrainConfig { retry: Duration::ZERO, ..DrainConfig::default() }),
         errors: ErrorStyle::default(),
         ending: Ending::default(),
     }
@@ -134,7 +134,7 @@ async fn closing(framing: Box<dyn Framing>, pace: Pace, acts: Vec<Act>) -> Strin
 #[tokio::test(start_paused = true)]
 async fn the_edge_says_why_it_stops_a_stream_that_goes_on() {
     let drained = pace();
-    drained.drain.cancel();
+    drained.drain.begun().cancel();
     let aged = Pace { max_age: Some(Duration::from_secs(60)), ..pace() };
     let expired = Pace { standing: Standing::until(Instant::now() + Duration::from_secs(40)), ..pace() };
     let hang = vec![position(0), Act::Hang];
@@ -201,18 +201,40 @@ async fn a_gap_in_the_middle_is_told_in_every_face() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_ends_an_open_stream_at_once() {
+async fn in_a_drain_each_stream_goes_on_until_its_turn() {
     let pace = pace();
-    let backend = script(vec![position(0), Act::Hang]);
-    let body = open(&backend, sse(), pace.clone()).await;
-    let reading = tokio::spawn(read(body));
+    let backends = [(); 3].map(|()| script(vec![position(0), pause(3), event(1), Act::Hang]));
+    let mut reading = Vec::new();
+    for backend in &backends {
+        let text = read(open(backend, sse(), pace.clone()).await);
+        reading.push(tokio::spawn(async { (text.await, Instant::now()) }));
+    }
     tokio::time::sleep(Duration::from_secs(1)).await;
     let drained = Instant::now();
-    pace.drain.cancel();
-    let text = reading.await.expect("text");
-    assert!(text.ends_with("data: {\"reason\":\"drain\"}\n\n"), "{text}");
-    assert_eq!(drained.elapsed(), Duration::ZERO);
-    backend.closed().await;
+    pace.drain.begun().cancel();
+    let mut left = Vec::new();
+    for reading in reading {
+        let (text, at) = reading.await.expect("text");
+        assert!(text.ends_with("data: {\"reason\":\"drain\"}\n\n"), "{text}");
+        let after = (at - drained).as_secs_f64();
+        assert_eq!(text.contains("event: tick"), after > 2.0, "{after}: {text}");
+        left.push(after);
+    }
+    left.sort_by(f64::total_cmp);
+    assert!(left[0] == 0.0 && left[1] > 1.0 && left[2] > 3.0 && left[2] < 5.0, "{left:?}");
+    for backend in backends {
+        backend.closed().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_may_end_before_the_turn_comes() {
+    let drained = pace();
+    drained.drain.begun().cancel();
+    drained.drain.turn();
+    let standing = Standing::until(Instant::now() + Duration::from_secs(1));
+    let text = closing(sse(), Pace { standing, ..drained }, vec![position(0), Act::Hang]).await;
+    assert_eq!(text, "retry: 2000\n\nevent: lm-close\ndata: {\"reason\":\"token_expired\"}\n\n");
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,8 @@ use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use lastmile_edge::schema::descriptors::join_set;
 use lastmile_edge::upstream::{Call, Names};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -96,7 +97,11 @@ async fn accept(listener: TcpListener, answer: Answer, count: Arc<AtomicUsize>, 
     while connections.join_next().await.is_some() {}
 }
 
-async fn serve(stream: TcpStream, answer: Answer, drain: CancellationToken) {
+/// Answers the calls of one connection.
+pub(crate) async fn serve<S>(stream: S, answer: Answer, drain: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
         let answer = answer(request.map(Body::new));
         async move { Ok::<_, Infallible>(answer.await) }

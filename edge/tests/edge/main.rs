@@ -29,6 +29,8 @@ mod faces;
 mod delivery;
 mod sharing;
 mod splicing;
+mod network;
+mod partitions;
 mod served;
 mod bodies;
 mod transfers;

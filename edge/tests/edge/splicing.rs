@@ -88,11 +88,7 @@ async fn play(steps: Vec<Step>, breaks: Vec<u32>, kept: usize) -> Result<(), Tes
                 acts.push(Act::Reset);
                 return acts;
             }
-            if number > now {
-                let due = Duration::from_secs(u64::from(number));
-                let wait = due.saturating_sub(began.elapsed());
-                acts.push(Act::Pause(if number == now + 1 { wait } else { Duration::from_secs(1) }));
-            }
+            acts.push(Act::Until(began + Duration::from_secs(u64::from(number))));
             acts.push(event(number));
         }
         acts

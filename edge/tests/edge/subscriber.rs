@@ -89,7 +89,7 @@ pub(crate) async fn join(hub: &Hub, reading: Reading, ask: &Ask) -> Result<Reade
         plan: None,
         max_message: 1 << 20,
     };
-    hub.subscribe(hub::Ask { subscriptions, call, reading }).await
+    hub.subscribe(hub::Ask { subscriptions, call, reading, expires: 0 }).await
 }
 
 /// Everything that a subscriber is told, a line each, such as `tick 3 at 3`.

@@ -9,7 +9,7 @@ use crate::rival::Rival;
 use crate::table::{column, compare};
 use crate::topics::Topics;
 use crate::work::{Work, one_by_one};
-use crate::{UNLIMITED, Wanted};
+use crate::{Wanted, sharing_edge};
 
 const ROUNDS: usize = 3;
 const CLIENTS: usize = 100;
@@ -28,7 +28,7 @@ pub(crate) async fn run(app: &mut App, topics: &Topics, wanted: &Wanted) {
     let mut naive = Process::start(itself, ["naive", &app.grpc().to_string()], &[]);
     let naive_http = control::address(&mut naive, "http").await;
     let naive_processes = vec![naive.id(), core];
-    let (http, edge) = App::edge(app.grpc(), &UNLIMITED).await;
+    let (http, edge) = sharing_edge(app.grpc()).await;
     let processes = vec![edge.id(), core];
     let mut rivals = [
         Rival::edge("naive edge", naive_http, naive_processes, topics, "clients-naive", Some(naive)).await,

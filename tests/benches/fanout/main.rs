@@ -19,21 +19,34 @@ mod delivery;
 mod memory;
 mod clients;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use lastmile_tests::{App, Topology};
+use lastmile_tests::{App, Process, Topology, edge_token};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use topics::Topics;
 
 /// The limits of one address out of the way, and no line in the log for each call.
-pub(crate) const UNLIMITED: [(&str, &str); 4] = [
+pub(crate) const UNLIMITED: [(&str, &str); 9] = [
     ("LASTMILE_LIMITS__REQUESTS_PER_SECOND", "1000000"),
     ("LASTMILE_LIMITS__REQUEST_BURST", "1000000"),
     ("LASTMILE_LIMITS__CONNECTIONS", "100000"),
+    ("LASTMILE_LIMITS__CONNECTIONS_PER_ADDRESS", "100000"),
+    ("LASTMILE_LIMITS__STREAMS_PER_ADDRESS", "100000"),
+    ("LASTMILE_LIMITS__STREAMS_PER_CALLER", "100000"),
+    ("LASTMILE_STREAMS__OPENS_PER_SECOND", "100000"),
+    ("LASTMILE_STREAMS__OPENS_BURST", "100000"),
     ("RUST_LOG", "warn,lastmile_edge::serve=info,lastmile_server::serve=info,lastmile=info"),
 ];
+
+/// An edge of its own in front of the core, which shares streams among its callers.
+pub(crate) async fn sharing_edge(grpc: SocketAddr) -> (SocketAddr, Process) {
+    let credential = edge_token(grpc).await;
+    let variables = [&UNLIMITED[..], &[("LASTMILE_CREDENTIAL", &credential)]].concat();
+    App::edge(grpc, &variables).await
+}
 
 const MEASURES: [&str; 8] =
     ["one-by-one", "burst", "saturated", "latency", "many", "memory", "feeds", "clients"];

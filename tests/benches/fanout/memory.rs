@@ -11,7 +11,7 @@ use crate::crowd::Crowd;
 use crate::rival::Rival;
 use crate::table::{alone, compare};
 use crate::topics::Topics;
-use crate::{UNLIMITED, Wanted};
+use crate::{Wanted, sharing_edge};
 
 const SUBSCRIBERS: usize = 10_000;
 /// How many come and go before, so that what is made once is not counted.
@@ -38,7 +38,7 @@ pub(crate) async fn run(app: &mut App, topics: &Topics, wanted: &Wanted) {
 }
 
 async fn one_topic(app: &mut App, topics: &Topics) {
-    let (http, process) = App::edge(app.grpc(), &UNLIMITED).await;
+    let (http, process) = sharing_edge(app.grpc()).await;
     let processes = vec![process.id()];
     let mut edge = Rival::edge("edge", http, processes, topics, "idle", Some(process)).await;
     let edge = idle(&mut edge).await;
@@ -80,7 +80,7 @@ async fn idle(rival: &mut Rival) -> Idle {
 
 /// Every subscriber on a topic of its own, so that nothing is shared.
 async fn many_topics(app: &mut App, topics: &Topics) {
-    let (http, edge) = App::edge(app.grpc(), &UNLIMITED).await;
+    let (http, edge) = sharing_edge(app.grpc()).await;
     stream::iter(0..SUBSCRIBERS)
         .for_each_concurrent(64, async |number| topics.create(&format!("feed-{number}")).await)
         .await;

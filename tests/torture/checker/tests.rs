@@ -99,6 +99,7 @@ fn history(topic: usize, seen: Vec<Seen>) -> History {
 }
 
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "rows are easier to read")]
 fn finds(truth: &Truth, topic: usize, seen: Vec<Vec<Seen>>, expected: &[Kind]) {
     let found: Vec<Kind> =
         check(&history(topic, seen.concat()), truth).iter().map(|violation| violation.kind).collect();
@@ -251,7 +252,7 @@ fn leaks_and_refusals_without_cause_are_found() {
     // Refused while the right was gone, and again before it was taken.
     for (last, expected) in [(5, &[][..]), (1, &[Kind::Refusal])] {
         let forbidden = vec![asked(true), Seen::Refused { status: 403, reason: "FORBIDDEN".to_owned() }];
-        let before = vec![fresh(GUARDED), events(GUARDED, 1..=last), forbidden].concat();
+        let before = [fresh(GUARDED), events(GUARDED, 1..=last), forbidden].concat();
         let after = [resumed(GUARDED), events(GUARDED, last + 1..=10)].concat();
         let mut history = history(GUARDED, [before.clone(), after].concat());
         history.entries[before.len()..].iter_mut().for_each(|entry| entry.at += seconds(9));
@@ -266,7 +267,7 @@ fn a_native_event_source_is_never_given_up_for_trouble_that_passes() {
     for (status, reason, expected) in
         [(503, "UPSTREAM_UNAVAILABLE", true), (401, "TOKEN_EXPIRED", true), (401, "TOKEN_REVOKED", false)]
     {
-        let seen = vec![vec![asked(false)], refused(status, reason), fresh(OPEN), events(OPEN, 1..=10)];
+        let seen = [vec![asked(false)], refused(status, reason), fresh(OPEN), events(OPEN, 1..=10)];
         let mut history = history(OPEN, seen.concat());
         history.native = true;
         let found = check(&history, &truth());

@@ -117,7 +117,7 @@ impl Call {
     fn clocks(&self, fault: Fault) -> Clocks {
         let (standing, drain) = match self.target.is_unary() {
             true => (Standing::default(), last_words(&self.head.extensions)),
-            false => (self.caller.standing(), self.front.drain.clone()),
+            false => (self.caller.standing(), self.front.drain.begun().clone()),
         };
         Clocks { deadline: self.deadline, standing, drain, fault }
     }

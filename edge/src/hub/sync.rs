@@ -1,0 +1,5 @@
+//! What the tasks of a feed wait by, in one place: the models of `tests/models` put primitives here that try out every order.
+
+pub use std::sync::{Mutex, MutexGuard, PoisonError};
+pub use tokio::sync::{Notify, SetOnce};
+pub use tokio::time::timeout;
