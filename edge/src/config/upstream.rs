@@ -32,6 +32,10 @@ pub struct UpstreamConfig {
     /// Longest a unary call to it may take.
     #[serde(with = "humantime_serde")]
     pub timeout: Option<Duration>,
+    /// Silence after which a connection with open calls is pinged. gRPC servers close connections that are pinged more
+    /// often than every 5 minutes, unless they are told otherwise.
+    #[serde(with = "humantime_serde")]
+    pub keepalive: Duration,
     /// Calls that one connection carries at once; more of them open a further one.
     pub max_streams: usize,
     pub tls: TlsConfig,
@@ -49,6 +53,7 @@ impl Default for UpstreamConfig {
             headers: BTreeMap::new(),
             credential: None,
             timeout: None,
+            keepalive: Duration::from_secs(330),
             // What every server should allow (RFC 9113, section 6.5.2). Above a server's limit calls would wait behind
             // streams that never end.
             max_streams: 100,

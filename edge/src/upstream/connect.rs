@@ -186,7 +186,11 @@ fn backend(config: &UpstreamConfig, names: &Names, news: &News) -> Result<Arc<Ba
     if config.url.is_empty() {
         return Err("url: is missing".into());
     }
-    let targets = config.url.iter().map(|url| Target::parse(url, &config.tls)).collect::<Result<_, _>>()?;
+    let targets = config
+        .url
+        .iter()
+        .map(|url| Target::parse(url, &config.tls, config.keepalive))
+        .collect::<Result<_, _>>()?;
     let manner = Manner {
         name: config.name().to_owned(),
         headers: headers(config)?,

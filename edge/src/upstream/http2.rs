@@ -4,9 +4,11 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use h2::client::SendRequest;
 use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
@@ -15,15 +17,29 @@ use tokio::task::JoinHandle;
 
 use super::body::Outgoing;
 use super::failure::Unsent;
+use super::pulse::{Held, Pulse};
 
 /// Begins calls on a connection.
-pub(super) type Sender = h2::client::SendRequest<Bytes>;
+#[derive(Debug, Clone)]
+pub(super) struct Sender {
+    pub(super) requests: SendRequest<Bytes>,
+    pub(super) pulse: Arc<Pulse>,
+}
+
+impl Sender {
+    /// Waits until the other side takes one more call.
+    pub(super) async fn ready(self) -> Result<Self, h2::Error> {
+        let _unanswered = self.pulse.hold_unanswered();
+        Ok(Self { requests: self.requests.ready().await?, pulse: self.pulse })
+    }
+}
 
 /// The body of an answer; dropping it cancels the call.
 #[derive(Debug)]
 pub(super) struct Received {
     stream: RecvStream,
     upload: Option<Upload>,
+    _open: Held,
 }
 
 /// Sends a body that streams for as long as this is held.
@@ -38,11 +54,13 @@ impl Drop for Upload {
 
 /// Completes with the head of the answer; a body that streams goes on being sent.
 pub(super) async fn call(
-    mut sender: Sender,
+    sender: Sender,
     head: Request<()>,
     body: Outgoing,
 ) -> Result<Response<Received>, Box<dyn std::error::Error + Send + Sync>> {
-    let (answer, mut stream) = sender.send_request(head, false).map_err(Unsent)?;
+    let Sender { mut requests, pulse } = sender;
+    let (open, unanswered) = (pulse.hold_open(), pulse.hold_unanswered());
+    let (answer, mut stream) = requests.send_request(head, false).map_err(Unsent)?;
     let upload = match body {
         Outgoing::Whole(bytes) => {
             stream.send_data(bytes, true)?;
@@ -50,7 +68,9 @@ pub(super) async fn call(
         }
         Outgoing::Stream(body) => Some(Upload(tokio::spawn(send(body, stream)))),
     };
-    Ok(answer.await?.map(|stream| Received { stream, upload }))
+    let answer = answer.await?;
+    drop(unanswered);
+    Ok(answer.map(|stream| Received { stream, upload, _open: open }))
 }
 
 /// Sends a body to its end; one that fails resets the call, for ended it would look whole.

@@ -14,6 +14,7 @@ mod details;
 mod budget;
 pub mod resolve;
 mod body;
+mod pulse;
 mod http2;
 mod tls;
 mod target;

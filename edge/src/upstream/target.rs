@@ -1,6 +1,7 @@
 //! A URL of a backend, and the connections that can be made to it.
 
 use std::error::Error;
+use std::future::pending;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::config::TlsConfig;
 
 use super::failure::Unreached;
 use super::http2::Sender;
+use super::pulse::{Felt, Pulse};
 use super::tls::Tls;
 
 /// What one call may have under way, in bytes.
@@ -39,12 +41,13 @@ pub(super) struct Target {
     scheme: Scheme,
     authority: Authority,
     tls: Option<Tls>,
+    keepalive: Duration,
 }
 
 impl Target {
     /// # Errors
     /// A sentence naming the URL or the file that cannot be used.
-    pub(super) fn parse(url: &str, tls: &TlsConfig) -> Result<Self, String> {
+    pub(super) fn parse(url: &str, tls: &TlsConfig, keepalive: Duration) -> Result<Self, String> {
         let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let uri: Uri = with_scheme.parse().map_err(|error| format!("url: `{url}`: {error}"))?;
         let authority = uri.authority().filter(|authority| !authority.host().is_empty());
@@ -59,7 +62,7 @@ impl Target {
             }
             _ => return Err(format!("url: `{url}`: must begin with http:// or https://")),
         };
-        Ok(Self { uri, scheme, authority, tls })
+        Ok(Self { uri, scheme, authority, tls, keepalive })
     }
 
     /// Host and port to look up; none where the URL names one process by itself. `localhost` does: its addresses of
@@ -108,28 +111,45 @@ impl Target {
         };
         let stream = connector().oneshot(place).await?.into_inner();
         match &self.tls {
-            Some(tls) => Ok(begin(tls.connect(stream).await?).await?),
-            None => Ok(begin(stream).await?),
+            Some(tls) => Ok(self.begin(tls.connect(stream).await?).await?),
+            None => Ok(self.begin(stream).await?),
         }
     }
-}
 
-async fn begin(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<Sender, h2::Error> {
-    let (sender, connection) = h2::client::Builder::new()
-        // All calls share one connection: what one subscriber leaves unread must never fill the window of the others.
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .initial_max_send_streams(FIRST_STREAMS)
-        .max_header_list_size(HEAD_BYTES)
-        .enable_push(false)
-        .handshake(stream)
-        .await?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection to a backend broke");
-        }
-    });
-    Ok(sender)
+    async fn begin(
+        &self,
+        socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    ) -> Result<Sender, h2::Error> {
+        let pulse = Arc::<Pulse>::default();
+        let (requests, mut connection) = h2::client::Builder::new()
+            // All calls share one connection: what one subscriber leaves unread must never fill the window of the
+            // others.
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_max_send_streams(FIRST_STREAMS)
+            .max_header_list_size(HEAD_BYTES)
+            .enable_push(false)
+            .handshake(Felt { socket, pulse: Arc::clone(&pulse) })
+            .await?;
+        // Taken once.
+        let pings = connection.ping_pong();
+        let (heard, keepalive, backend) = (Arc::clone(&pulse), self.keepalive, self.authority.clone());
+        tokio::spawn(async move {
+            let stops = async {
+                match pings {
+                    Some(pings) => heard.stops(pings, keepalive).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection to a backend broke");
+                },
+                () = stops => tracing::warn!(%backend, "a connection to a backend is silent and is given up"),
+            }
+        });
+        Ok(Sender { requests, pulse })
+    }
 }
 
 fn connector() -> HttpConnector {
@@ -138,7 +158,7 @@ fn connector() -> HttpConnector {
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
     // A silent partition would hang a stream for good. TCP notices it within half a minute; HTTP/2 pings that often
-    // make gRPC servers close the connection (`too_many_pings`).
+    // make gRPC servers close the connection (`too_many_pings`), so those are for what TCP cannot notice.
     connector.set_keepalive(Some(Duration::from_secs(10)));
     connector.set_keepalive_interval(Some(Duration::from_secs(5)));
     connector.set_keepalive_retries(Some(3));
@@ -167,7 +187,7 @@ mod tests {
             ("https://a", tls(Some("no/such.pem"), None), "tls.ca: no/such.pem"),
             ("https://a", tls(None, Some("no/such.pem")), "tls.cert: needs `tls.key`"),
         ] {
-            let error = Target::parse(url, &tls).unwrap_err();
+            let error = Target::parse(url, &tls, Duration::ZERO).unwrap_err();
             assert!(error.contains(expected), "{url}: {error}");
         }
     }
@@ -182,7 +202,8 @@ mod tests {
             ("core", Some(("core", 80))),
             ("https://api.example.com", Some(("api.example.com", 443))),
         ] {
-            assert_eq!(Target::parse(url, &TlsConfig::default()).unwrap().name(), expected, "{url}");
+            let target = Target::parse(url, &TlsConfig::default(), Duration::ZERO).unwrap();
+            assert_eq!(target.name(), expected, "{url}");
         }
     }
 }

@@ -43,6 +43,7 @@ mod balance;
 mod retries;
 mod tls;
 mod breaking;
+mod silence;
 mod learning;
 mod issuers;
 mod issuer;
