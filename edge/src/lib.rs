@@ -44,5 +44,6 @@ pub mod fresh;
 pub mod reload;
 pub mod shutdown;
 pub mod app;
+mod connection;
 pub mod workers;
 pub mod serve;

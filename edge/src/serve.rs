@@ -1,29 +1,23 @@
 //! The accept loop: bounded connections, tuned buffers, one token that drains them all.
 
-use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::response::Response;
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::{Service, ServiceExt, service_fn};
 
 use crate::app::Edge;
 use crate::config::LimitsConfig;
-use crate::layer::{Crowded, Peer, Place, Places, network};
+use crate::connection::{Answering, Arrived, answer};
+use crate::layer::{Place, Places, network};
 use crate::learn::LoadError;
 use crate::shutdown::Shutdown;
 use crate::workers::Workers;
@@ -66,25 +60,6 @@ impl Listeners {
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.0[0].local_addr()
     }
-}
-
-/// What answers requests.
-pub trait Answering:
-    Service<http::Request<Body>, Response = Response, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + Sync
-    + 'static
-{
-}
-
-impl<S> Answering for S where
-    S: Service<http::Request<Body>, Response = Response, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static
-{
 }
 
 /// Runs an edge, on the runtime of the caller, until `shutdown` completes and everything has drained.
@@ -149,7 +124,7 @@ async fn reload_on_hangup(edge: &Edge) {
         }
         Err(error) => tracing::warn!(%error, "SIGHUP cannot be heard"),
     }
-    std::future::pending::<()>().await;
+    pending::<()>().await;
 }
 
 /// Serves until the shutdown begins, then lets what is open end, at most for its grace.
@@ -223,7 +198,10 @@ async fn accept(listener: TcpListener, server: Arc<Server<impl Answering>>, work
         let held = Arc::clone(&server);
         workers.run(server.connections.track_future(async move {
             match TcpStream::from_std(stream) {
-                Ok(stream) => held.answer(stream, peer, room.is_crowded).await,
+                Ok(stream) => {
+                    let arrived = Arrived { stream, peer, is_crowded: room.is_crowded };
+                    answer(arrived, &held.service, &held.limits, &held.drain).await;
+                }
                 Err(error) => tracing::warn!(%error, "a connection cannot be watched"),
             }
             drop((permit, room));
@@ -249,73 +227,6 @@ impl<S: Answering> Server<S> {
         let is_crowded = free.is_none();
         let place = free.or_else(|| self.addresses.take(&holder, most.saturating_add(TOLD)))?;
         Some(Room { _place: Some(place), is_crowded })
-    }
-
-    async fn answer(&self, stream: TcpStream, peer: SocketAddr, is_crowded: bool) {
-        let connection = self.connection(stream, peer, is_crowded);
-        match is_crowded {
-            // Only to be told so.
-            true => _ = timeout(self.limits.head_timeout, connection).await,
-            false => connection.await,
-        }
-    }
-
-    async fn connection(&self, stream: TcpStream, peer: SocketAddr, is_crowded: bool) {
-        let limits = &self.limits;
-        // Events are small and must not wait for each other.
-        let _ = stream.set_nodelay(true);
-        // hyper's own timer begins with the first byte.
-        let mut byte = [0];
-        let first_byte = tokio::select! {
-            first_byte = timeout(limits.head_timeout, stream.peek(&mut byte)) => first_byte,
-            () = self.drain.cancelled() => return,
-        };
-        if !matches!(first_byte, Ok(Ok(1))) {
-            return;
-        }
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.head_timeout)
-            .max_buf_size(limits.head_bytes.max(8192));
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
-            .max_concurrent_streams(256)
-            .max_send_buf_size(64 * 1024)
-            .keep_alive_interval(Duration::from_secs(20))
-            .keep_alive_timeout(Duration::from_secs(10));
-        let service = self.service.clone();
-        let service = service_fn(move |mut request: http::Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer));
-            if is_crowded {
-                request.extensions_mut().insert(Crowded);
-            }
-            service.clone().oneshot(request.map(Body::new))
-        });
-        let connection =
-            builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
-        tokio::pin!(connection);
-        // Made once: it takes a lock.
-        let drain = self.drain.cancelled();
-        tokio::pin!(drain);
-        let mut draining = false;
-        loop {
-            tokio::select! {
-                ended = connection.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, "a connection broke");
-                    }
-                    return;
-                }
-                () = drain.as_mut(), if !draining => {
-                    draining = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-            }
-        }
     }
 }
 

@@ -91,7 +91,7 @@ pub async fn open(exchange: &Exchange, rule: &Stream, parameters: &[Parameter]) 
         return Ok(Opened::Ended);
     }
     let place = exchange.front.stream_limit.admit(&exchange.caller, &exchange.head.extensions)?;
-    let call = exchange.call(false)?;
+    let call = exchange.call(false)?.apart();
     let expires = exchange.caller.claims.as_ref().map_or(0, |claims| claims.exp);
     let ask = Ask { subscriptions: streams, reading: reading(&exchange.caller), call, expires };
     Ok(Opened::Reader(exchange.front.hub.subscribe(ask).await?, place))

@@ -44,7 +44,8 @@ impl Admission {
     pub async fn ask(&self) -> Result<()> {
         let mut call = self.call.clone();
         call.deadline = Some(Instant::now() + self.timeout);
-        self.upstream.unary(call, self.request.clone()).await.map(|_| ())
+        // Boxed, or a reader would have room for it all the time.
+        Box::pin(self.upstream.unary(call, self.request.clone())).await.map(|_| ())
     }
 
     /// Completes when the subscriber may not read any more, with the reason. `doubt` is set while it may be so: then

@@ -46,6 +46,19 @@ pub struct Call {
     pub max_message: usize,
 }
 
+impl Call {
+    /// Copies what it shares with the request, whose buffer would otherwise last as long as a stream does.
+    #[must_use]
+    pub fn apart(mut self) -> Self {
+        for value in self.metadata.values_mut() {
+            let mut copy = HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone());
+            copy.set_sensitive(value.is_sensitive());
+            *value = copy;
+        }
+        self
+    }
+}
+
 /// The answer of a unary call.
 #[derive(Debug)]
 pub struct Reply {

@@ -6,6 +6,7 @@
 mod backend;
 mod load;
 mod naive;
+mod structured_proxy;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -57,6 +58,9 @@ async fn compare() {
         Rival::start("naive edge, mimalloc", Process::start(mimalloc, [&upstream], &[])).await,
         Rival::start("lastmile-edge", edge(&upstream)).await,
     ];
+    if let Some((process, http)) = structured_proxy::start(&upstream).await {
+        over_tcp.push(Rival { name: "structured-proxy", process, http });
+    }
     let mut in_process = vec![
         Rival::start("naive edge", Process::start(&itself, ["naive-in-process"], &[])).await,
         Rival::start("edge", Process::start(&itself, ["edge-in-process"], &[])).await,

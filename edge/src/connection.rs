@@ -1,0 +1,158 @@
+//! One connection of a browser: finds out what it speaks, and answers its requests to the end.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::Version;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tower::{Service, ServiceExt, service_fn};
+
+use crate::config::LimitsConfig;
+use crate::layer::{Crowded, Peer};
+
+/// What answers requests.
+pub trait Answering:
+    Service<http::Request<Body>, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Answering for S where
+    S: Service<http::Request<Body>, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// A connection that was let in.
+pub(crate) struct Arrived {
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    /// It is one too many, and has as long as a head may take, to be told so.
+    pub(crate) is_crowded: bool,
+}
+
+/// Answers its requests, until one after the drain has begun.
+pub(crate) async fn answer(
+    Arrived { stream, peer, is_crowded }: Arrived,
+    service: &impl Answering,
+    limits: &LimitsConfig,
+    drain: &CancellationToken,
+) {
+    // Events are small and must not wait for each other.
+    let _ = stream.set_nodelay(true);
+    // hyper's own timer begins with the first byte.
+    let version = tokio::select! {
+        version = timeout(limits.head_timeout, version(&stream)) => version,
+        () = drain.cancelled() => return,
+    };
+    let Ok(Ok(Some(version))) = version else { return };
+    let service = service.clone();
+    let service = TowerToHyperService::new(service_fn(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        if is_crowded {
+            request.extensions_mut().insert(Crowded);
+        }
+        service.clone().oneshot(request.map(Body::new))
+    }));
+    let (stream, longest) = (TokioIo::new(stream), is_crowded.then_some(limits.head_timeout));
+    let ended = if version == Version::HTTP_2 {
+        // Boxed, or each of the many others would have room for it.
+        let connection = Box::pin(http2(limits).serve_connection(stream, service));
+        drive(connection, |connection| connection.as_mut().graceful_shutdown(), drain, longest).await
+    } else {
+        let connection = Box::pin(http1(limits).serve_connection(stream, service).with_upgrades());
+        drive(connection, |connection| connection.as_mut().graceful_shutdown(), drain, longest).await
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+/// What a client speaks, seen in its first bytes, which stay unread: only HTTP/2 begins with `PRI` (RFC 9113, section
+/// 3.4). `None` when it has gone.
+///
+/// hyper's own way to find out has each HTTP/1.1 connection hold twice the buffer.
+async fn version(stream: &TcpStream) -> io::Result<Option<Version>> {
+    const PREFACE: &[u8; 3] = b"PRI";
+    loop {
+        let mut bytes = [0; PREFACE.len()];
+        let count = stream.peek(&mut bytes).await?;
+        match &bytes[..count] {
+            [] => return Ok(None),
+            begun if begun == PREFACE => return Ok(Some(Version::HTTP_2)),
+            begun if !PREFACE.starts_with(begun) => return Ok(Some(Version::HTTP_11)),
+            // What has been seen wakes nobody again.
+            _ => sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
+
+fn http1(limits: &LimitsConfig) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(limits.head_bytes.max(8192));
+    builder
+}
+
+fn http2(limits: &LimitsConfig) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(256)
+        .max_send_buf_size(64 * 1024)
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(10));
+    builder
+}
+
+/// Drives a connection to its end, and has it take no further request once the drain begins; `longest` cuts it.
+async fn drive<C>(
+    mut connection: Pin<Box<C>>,
+    leave: impl Fn(&mut Pin<Box<C>>),
+    drain: &CancellationToken,
+    longest: Option<Duration>,
+) -> hyper::Result<()>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut cut = pin!(async {
+        match longest {
+            Some(longest) => sleep(longest).await,
+            None => pending().await,
+        }
+    });
+    // Made once: it takes a lock.
+    let mut begun = pin!(drain.cancelled());
+    let mut is_leaving = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = cut.as_mut() => return Ok(()),
+            () = begun.as_mut(), if !is_leaving => {
+                is_leaving = true;
+                leave(&mut connection);
+            }
+        }
+    }
+}
