@@ -52,5 +52,6 @@ mod tickets;
 mod reasons;
 mod rpc;
 mod logged;
+mod connections;
 mod crowds;
 mod refusals;

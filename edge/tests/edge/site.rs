@@ -25,7 +25,7 @@ static DESCRIPTORS: LazyLock<Vec<u8>> =
 
 /// A running edge; it ends with the test's runtime.
 pub(crate) struct Site {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 /// A whole answer, its body as it was sent.
