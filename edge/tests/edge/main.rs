@@ -35,6 +35,7 @@ mod served;
 mod bodies;
 mod transfers;
 mod site;
+mod numbered;
 mod errors;
 mod manners;
 mod gateway;

@@ -61,12 +61,22 @@ impl Site {
 
     /// Opens a stream and reads up to and with these bytes; it stays open until it is dropped.
     pub(crate) async fn open(&self, target: &str, headers: &[(&str, &str)], end: &str) -> TcpStream {
+        self.told(target, headers, end).await.0
+    }
+
+    /// The same, with what was read.
+    pub(crate) async fn told(
+        &self,
+        target: &str,
+        headers: &[(&str, &str)],
+        end: &str,
+    ) -> (TcpStream, String) {
         let mut stream = TcpStream::connect(self.address).await.expect("a connection");
         let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!("GET {target} HTTP/1.1\r\nhost: edge.test\r\n{lines}\r\n");
         stream.write_all(head.as_bytes()).await.expect("a request sent");
-        read_until(&mut stream, end).await;
-        stream
+        let text = read_until(&mut stream, end).await;
+        (stream, text)
     }
 
     /// `line` is a method and a target, such as `GET /v1/items/7`.
@@ -92,8 +102,8 @@ impl Site {
     }
 }
 
-/// Reads up to and with these bytes.
-pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) {
+/// Reads up to and with these bytes, and a little more; all of it as text.
+pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     let mut read = Vec::new();
     let found = async {
         while !read.windows(end.len()).any(|window| window == end.as_bytes()) {
@@ -104,7 +114,9 @@ pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) {
         true
     };
     let found = timeout(PATIENCE, found).await;
-    assert_eq!(found, Ok(true), "no {end:?} in {:?}", String::from_utf8_lossy(&read));
+    let text = String::from_utf8_lossy(&read).into_owned();
+    assert_eq!(found, Ok(true), "no {end:?} in {text:?}");
+    text
 }
 
 impl Answer {
