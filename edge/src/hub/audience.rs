@@ -5,6 +5,7 @@
 use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
+use crate::identity::Rights;
 use crate::schema::method::Scope;
 
 use super::subject::Subject;
@@ -12,8 +13,8 @@ use super::subject::Subject;
 /// Who reads.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reading {
-    /// A verified caller.
-    Caller { issuer: String, subject: String },
+    /// A verified caller, by what it may do: tokens of one subject may claim different things.
+    Caller { issuer: String, subject: String, rights: Rights },
     /// The hash of a credential that only the backend can read.
     Credential([u8; 32]),
     /// Nobody knows who.

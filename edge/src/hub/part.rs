@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
+use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, iter, once, unfold};
 use futures_util::{FutureExt, StreamExt};
@@ -188,7 +189,7 @@ impl Part {
             return Err(Error::new(Code::ResourceExhausted, "SLOW_CONSUMER", message));
         };
         line.counts.catch_ups.up();
-        let private = caught_up(line.clone(), cursor.clone());
+        let private = caught_up(with_own_call(line, self.own.as_ref()), cursor.clone());
         seat.step_aside();
         Ok(Way::Private { seat, private, begins_now: false })
     }
@@ -198,6 +199,12 @@ impl std::fmt::Debug for Part {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Part").field("tag", &self.tag).field("place", &self.place).finish_non_exhaustive()
     }
+}
+
+/// For a reader alone: what it reads is what its own credential opens, where the edge does not call for all.
+pub fn with_own_call(line: &Line, own: Option<&Arc<Call>>) -> Line {
+    let call = own.map(|own| Arc::new(ArcSwap::new(Arc::clone(own))));
+    Line { call: call.unwrap_or_else(|| Arc::clone(&line.call)), ..line.clone() }
 }
 
 fn supplied(supply: Supply) -> Private {

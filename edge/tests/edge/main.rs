@@ -52,4 +52,5 @@ mod reasons;
 mod rpc;
 mod logged;
 mod crowds;
+mod rights;
 mod refusals;
