@@ -273,7 +273,8 @@ impl Hub {
         let place = Place::After(cursor.clone());
         let (outcome, follow, place) = match seat.join(&place) {
             Some(follow) => (Outcome::Resumed, Some(follow), Some(place)),
-            None => (Outcome::Gap(GapReason::Overflow), None, seat.join_end()),
+            // What is still there has not been seen.
+            None => (Outcome::Gap(GapReason::Overflow), None, seat.join_start()),
         };
         let opening = opening(subscription, outcome, follow, place.clone());
         Some((Some(opening), Part::seated(&subscription.key, seat, place)))

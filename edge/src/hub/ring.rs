@@ -52,6 +52,11 @@ impl Ring {
         self.start
     }
 
+    /// The place before the oldest item, where it is known.
+    pub fn base(&self) -> Option<&Place> {
+        self.base.as_ref()
+    }
+
     /// The position of what comes next.
     pub fn end(&self) -> u64 {
         self.start + self.entries.len() as u64
