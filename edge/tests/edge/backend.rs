@@ -46,6 +46,8 @@ pub(crate) enum Act {
     Tear,
     /// The transport breaks.
     Reset,
+    /// Whoever reads on panics.
+    Panic,
     /// Says no more, for ever.
     Hang,
 }
@@ -178,6 +180,7 @@ fn play(acts: Vec<Act>, open: Open) -> impl Stream<Item = io::Result<Frame<Bytes
                 }
                 Act::Reset => Err(io::ErrorKind::ConnectionReset.into()),
                 Act::Cut | Act::Metadata(..) => return None,
+                Act::Panic => panic!("as the test wants it"),
                 Act::Hang => std::future::pending().await,
             };
             return Some((frame, (acts, open)));

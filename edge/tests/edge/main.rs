@@ -52,5 +52,6 @@ mod reasons;
 mod rpc;
 mod logged;
 mod crowds;
+mod upkeep;
 mod rights;
 mod refusals;

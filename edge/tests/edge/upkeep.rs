@@ -1,0 +1,60 @@
+//! What becomes of shared streams over real sockets: when their task panics, when nobody can come back to them, when what
+//! they hold cannot be read, and when the edge leaves.
+
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::backend::{Act, Backend, damaged, event, position};
+use crate::host::until;
+use crate::site::{Site, read_until};
+
+const NATIVE: (&str, &str) = ("accept", "text/event-stream");
+/// Shared by all.
+const LISTEN: &str = "/v1/listen?topic=a";
+/// Of its caller alone.
+const WATCH: &str = "/v1/watch?topic=a";
+
+async fn site(backend: &Backend) -> Site {
+    // Longer than any test waits.
+    let settings = json!({ "auth": { "keys": "none" }, "streams": { "linger": "1h" } });
+    Site::start(settings, backend).await
+}
+
+/// The id that came last.
+fn last_id(text: &str) -> String {
+    text.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().expect("an id").to_owned()
+}
+
+#[tokio::test]
+async fn readers_of_a_feed_whose_task_panics_are_told_and_go_on_by_their_cursor() {
+    let (now, told) = watch::channel(false);
+    let backend = Backend::new(move |_, request| match request["after"].as_str() {
+        None => vec![position(0), event(1), Act::When(told.clone()), Act::Panic],
+        Some(after) => {
+            let after = after.parse().expect("a number");
+            vec![position(after), event(after + 1), Act::Hang]
+        }
+    });
+    let site = site(&backend).await;
+    let (mut first, text) = site.told(LISTEN, &[NATIVE], "\n\r\n").await;
+    let text = text + &read_until(&mut first, "id: lm1.").await;
+    let mut second = site.open(LISTEN, &[NATIVE], "event: lm-open").await;
+    now.send(true).expect("the backend lives");
+    let rest = read_until(&mut first, "event: lm-close").await;
+    read_until(&mut second, "upstream_unavailable").await;
+    let id = last_id(&(text + &rest));
+    let (_again, text) = site.told(LISTEN, &[NATIVE, ("last-event-id", &id)], "\"number\":2").await;
+    assert!(text.contains("RESUMED"), "{text}");
+}
+
+#[tokio::test]
+async fn a_panic_before_the_first_message_is_told_and_is_not_the_next_ones() {
+    let backend = Backend::new(|_, _| vec![Act::Panic]);
+    let site = site(&backend).await;
+    let told = site.get(LISTEN, &[NATIVE]).await;
+    assert_eq!(told.status, 200, "EventSource would give up: {told:?}");
+    assert!(told.text().contains("upstream_unavailable"), "{told:?}");
+    let refused = site.get(LISTEN, &[NATIVE, ("authorization", "Bearer x")]).await;
+    assert_eq!((refused.status, refused.json()["reason"].as_str()), (500, Some("STREAM_BROKEN")));
+    assert_eq!(backend.calls().len(), 2, "each has a feed of its own");
+}
