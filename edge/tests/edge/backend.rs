@@ -239,6 +239,11 @@ pub(crate) fn event_after(previous: u32, number: u32) -> Act {
     }))
 }
 
+/// A message that is none.
+pub(crate) fn damaged() -> Act {
+    Act::Send(b"\x08not a message".as_slice().into())
+}
+
 pub(crate) fn position(cursor: u32) -> Act {
     response(json!({ "cursor": cursor.to_string(), "position": true }))
 }

@@ -58,3 +58,36 @@ async fn a_panic_before_the_first_message_is_told_and_is_not_the_next_ones() {
     assert_eq!((refused.status, refused.json()["reason"].as_str()), (500, Some("STREAM_BROKEN")));
     assert_eq!(backend.calls().len(), 2, "each has a feed of its own");
 }
+
+#[tokio::test]
+async fn whoever_comes_back_before_an_unreadable_event_hears_of_it() {
+    let (more, told) = watch::channel(false);
+    let backend = Backend::new(move |_, _| {
+        vec![
+            position(0),
+            event(1),
+            damaged(),
+            Act::When(told.clone()),
+            event(3),
+            event(4),
+            damaged(),
+            event(6),
+            Act::Hang,
+        ]
+    });
+    let site = site(&backend).await;
+    let (mut reader, text) = site.told(LISTEN, &[NATIVE], "event: lm-skipped").await;
+    let before = text.split("event: lm-skipped").next().expect("what came before");
+    let id = last_id(before);
+    for _ in 0..2 {
+        let (_again, text) =
+            site.told(LISTEN, &[NATIVE, ("last-event-id", &id)], "\"reason\":\"unreadable\"").await;
+        assert!(text.contains("RESUMED"), "{text}");
+    }
+    more.send(true).expect("the backend lives");
+    read_until(&mut reader, "\"number\":6").await;
+    let (_again, text) = site.told(LISTEN, &[NATIVE, ("last-event-id", &id)], "\"number\":6").await;
+    assert_eq!(text.matches("event: lm-skipped").count(), 2, "{text}");
+    assert_eq!(text.matches("event: tick").count(), 3, "{text}");
+    assert_eq!(backend.calls().len(), 1);
+}
