@@ -208,7 +208,11 @@ impl Hub {
             counts: Arc::clone(counts),
         };
         let feed = Feed::new(line, rule.replay_bytes.unwrap_or(manner.replay_bytes), budget);
-        let linger = rule.share.linger.unwrap_or(manner.linger);
+        let linger = match rule.durable {
+            // Nobody else can come to it: whoever comes back has a call of its own.
+            Some(_) if key.is_for_one_subscription() => Duration::ZERO,
+            _ => rule.share.linger.unwrap_or(manner.linger),
+        };
         tokio::spawn(pump(
             Arc::clone(registry),
             key.clone(),

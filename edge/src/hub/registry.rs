@@ -59,6 +59,11 @@ impl Key {
         self.audience == Audience::Everyone
     }
 
+    /// Whether the feed is that of one subscription, and of no other.
+    pub fn is_for_one_subscription(&self) -> bool {
+        matches!(self.audience, Audience::Only(..))
+    }
+
     fn parts(&self) -> Parts<'_> {
         (Arc::as_ptr(&self.plan), &self.method, &self.request, &self.audience, &self.metadata)
     }

@@ -60,6 +60,20 @@ async fn a_panic_before_the_first_message_is_told_and_is_not_the_next_ones() {
 }
 
 #[tokio::test]
+async fn a_stream_to_which_nobody_can_come_back_ends_with_its_reader() {
+    let backend = Backend::new(|_, _| vec![position(0), event(1), Act::Hang]);
+    let site = site(&backend).await;
+    let anonymous = site.open(WATCH, &[NATIVE], "event: tick").await;
+    assert_eq!(backend.open_calls(), 1);
+    drop(anonymous);
+    until("the end of the call", || backend.open_calls() == 0).await;
+    let known = site.open(WATCH, &[NATIVE, ("authorization", "Bearer x")], "event: tick").await;
+    drop(known);
+    let _again = site.open(WATCH, &[NATIVE, ("authorization", "Bearer x")], "lm-open").await;
+    assert_eq!(backend.calls().len(), 2, "a caller may come back");
+}
+
+#[tokio::test]
 async fn whoever_comes_back_before_an_unreadable_event_hears_of_it() {
     let (more, told) = watch::channel(false);
     let backend = Backend::new(move |_, _| {
