@@ -53,5 +53,6 @@ mod rpc;
 mod logged;
 mod crowds;
 mod upkeep;
+mod stalled;
 mod rights;
 mod refusals;

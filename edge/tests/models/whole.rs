@@ -246,3 +246,40 @@ fn a_feed_without_its_task_keeps_nobody_waiting() {
         publisher.join().expect("no panic");
     });
 }
+
+/// Whoever catches up and takes nothing has no call after a while, and misses nothing when it goes on.
+#[test]
+fn a_stalled_reader_holds_no_call_and_misses_nothing() {
+    explore(|| {
+        let backend = Backend::default();
+        (0..3).for_each(|_| backend.publish());
+        let hub = Hub::new(&backend, 1);
+        future::block_on(async {
+            let (mut live, at) = hub.come(None).await.expect("a stream");
+            let (mut stalled, from) = hub.come(Some(0)).await.expect("a stream");
+            assert_eq!((at, from), (3, 0));
+            let stalled = future::spawn({
+                let backend = backend.clone();
+                async move {
+                    let seen = read(&mut stalled, 0, any_below(3)).await;
+                    while backend.open_calls() > 0 {
+                        future::yield_now().await;
+                    }
+                    assert_eq!(read(&mut stalled, seen, u32::MAX).await, LAST);
+                }
+            });
+            let publisher = {
+                let backend = backend.clone();
+                thread::spawn(move || {
+                    (3..LAST).for_each(|_| backend.publish());
+                    backend.end(Ok(()));
+                })
+            };
+            assert_eq!(read(&mut live, at, u32::MAX).await, LAST);
+            stalled.await.expect("no panic");
+            drop(live);
+            publisher.join().expect("no panic");
+            hub.ended().await;
+        });
+    });
+}
