@@ -114,8 +114,8 @@ pub(super) const ERRORS: &[Reason] = &[
     reason(
         "DRAINING",
         UNAVAILABLE,
-        "This edge shuts down and begins no more streams.",
-        "503 with `Retry-After`. A native EventSource gets `lm-close` with `drain`.",
+        "This edge shuts down: it begins no more streams, and those that are open end, each in its turn.",
+        "503 with `Retry-After`, or UNAVAILABLE in the trailers. A native EventSource gets `lm-close` with `drain`.",
         "Connect again in a moment; another edge will answer.",
     )
     .again(),

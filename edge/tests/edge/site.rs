@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::backend::Backend;
 use crate::shop::compile;
@@ -25,7 +26,9 @@ static DESCRIPTORS: LazyLock<Vec<u8>> =
 
 /// A running edge; it ends with the test's runtime.
 pub(crate) struct Site {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
+    /// Cancelled, it shuts down.
+    pub(crate) drain: CancellationToken,
 }
 
 /// A whole answer, its body as it was sent.
@@ -55,8 +58,9 @@ impl Site {
         let http = serve::bind("127.0.0.1:0").await.expect("a free port");
         let admin = serve::bind("127.0.0.1:0").await.expect("a free port");
         let address = http.address().expect("bound");
+        let drain = edge.drain().clone();
         tokio::spawn(async move { serve::run(&edge, http, admin, std::future::pending()).await });
-        Self { address }
+        Self { address, drain }
     }
 
     /// Opens a stream and reads up to and with these bytes; it stays open until it is dropped.

@@ -105,3 +105,32 @@ async fn whoever_comes_back_before_an_unreadable_event_hears_of_it() {
     assert_eq!(text.matches("event: tick").count(), 3, "{text}");
     assert_eq!(backend.calls().len(), 1);
 }
+
+#[tokio::test]
+async fn in_a_drain_each_long_poll_waits_until_its_turn_and_has_its_cursor() {
+    let (more, told) = watch::channel(false);
+    let backend = Backend::new(move |_, _| vec![position(5), Act::When(told.clone()), event(6), Act::Hang]);
+    let settings = json!({ "auth": { "keys": "none" }, "drain": { "window": "20s", "grace": "40s" } });
+    let site = std::sync::Arc::new(Site::start(settings, &backend).await);
+    let (answers, mut answered) = tokio::sync::mpsc::unbounded_channel();
+    for _ in 0..5 {
+        let (site, answers) = (std::sync::Arc::clone(&site), answers.clone());
+        tokio::spawn(async move { answers.send(site.get(WATCH, &[("prefer", "wait=60")]).await) });
+    }
+    until("five polls", || backend.open_calls() == 5).await;
+    site.drain.cancel();
+    // The first leaves at once; the others still get what happens.
+    let first = crate::host::soon("an answer", answered.recv()).await.expect("an answer");
+    assert_eq!(first.status, 204, "{first:?}");
+    more.send(true).expect("the backend lives");
+    let mut all = vec![first];
+    for _ in 0..4 {
+        let next = crate::host::soon("an answer", answered.recv()).await.expect("an answer");
+        assert_eq!((next.status, next.json()[0]["number"].as_u64()), (200, Some(6)));
+        all.push(next);
+    }
+    for answer in all {
+        let cursor = if answer.status == 204 { ".5>; rel=\"next\"" } else { ".6>; rel=\"next\"" };
+        assert!(answer.header("link").ends_with(cursor), "{answer:?}");
+    }
+}

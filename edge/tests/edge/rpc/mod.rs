@@ -13,3 +13,4 @@ mod again;
 mod bombs;
 mod bounds;
 mod ends;
+mod turns;
