@@ -3,12 +3,14 @@
 //! Whoever does not read is not asked, so that another task has to look: a connection that stalls must hold its position,
 //! and neither a call of the backend nor what that call has sent.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use futures_util::task::AtomicWaker;
 
 use crate::error::{Error, Result};
 
@@ -28,16 +30,31 @@ struct State {
     /// None once it has been given up.
     items: Option<Items>,
     stance: Stance,
+    bell: Arc<Bell>,
 }
 
 /// What its reader does.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stance {
-    /// Waits for what comes next, and will be woken; or has nothing to come back by.
+    /// Waits for what comes next; or has nothing to come back by.
     Waits,
     /// Has taken something since the last look.
     Takes,
     Rests,
+}
+
+/// Wakes the reader, and knows that it did: HTTP/2 does not ask for more before there is room for it.
+#[derive(Default)]
+struct Bell {
+    reader: AtomicWaker,
+    has_rung: AtomicBool,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.has_rung.store(true, Ordering::Relaxed);
+        self.reader.wake();
+    }
 }
 
 /// What is next.
@@ -54,16 +71,20 @@ impl Private {
     /// `can_return`: its reader has a place to ask again from, also before it has taken anything.
     pub fn new(items: Items, can_return: bool) -> Self {
         let stance = if can_return { Stance::Takes } else { Stance::Waits };
-        let state = Arc::new(Mutex::new(State { items: Some(items), stance }));
+        let state = Arc::new(Mutex::new(State { items: Some(items), stance, bell: Arc::default() }));
         spawn(look_after(Arc::downgrade(&state)));
         Self(state)
     }
 
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Brought> {
         let mut state = lock(&self.0);
-        let Some(items) = &mut state.items else { return Poll::Ready(Brought::GivenUp) };
-        let polled = items.poll_next_unpin(cx);
-        state.stance = if polled.is_pending() { Stance::Waits } else { Stance::Takes };
+        let State { items: Some(items), stance, bell } = &mut *state else {
+            return Poll::Ready(Brought::GivenUp);
+        };
+        bell.reader.register(cx.waker());
+        bell.has_rung.store(false, Ordering::Relaxed);
+        let polled = items.poll_next_unpin(&mut Context::from_waker(&Waker::from(Arc::clone(bell))));
+        *stance = if polled.is_pending() { Stance::Waits } else { Stance::Takes };
         drop(state);
         Poll::Ready(match ready!(polled) {
             Some(Ok(Some(entry))) => Brought::Entry(entry),
@@ -86,6 +107,7 @@ async fn look_after(state: Weak<Mutex<State>>) {
         let Some(state) = state.upgrade() else { return };
         let mut looked = lock(&state);
         match looked.stance {
+            Stance::Waits if looked.bell.has_rung.load(Ordering::Relaxed) => looked.stance = Stance::Rests,
             Stance::Waits => {}
             Stance::Takes => looked.stance = Stance::Rests,
             Stance::Rests => {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use lastmile_edge::hub::{Item, Reader, Reading};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -147,4 +148,25 @@ async fn whoever_waits_keeps_its_call() {
     let mut reader = join(&hub, caller("alice"), &listen.after("1".to_owned())).await.expect("a stream");
     assert_eq!((next(&mut reader).await, next(&mut reader).await), (2, 3));
     assert_eq!(backend.calls().len(), 2);
+}
+
+/// It was woken, but there is no room for what it would read: HTTP/2 does not ask then.
+#[tokio::test(start_paused = true)]
+async fn whoever_was_woken_and_does_not_read_holds_no_call() {
+    let backend = Backend::new(|_, request| match request["after"].as_str() {
+        Some("1") => vec![position(1), event(2), Act::Pause(Duration::from_secs(10)), event(3), Act::Hang],
+        Some(_) => vec![position(2), event(3), Act::Hang],
+        None => vec![position(50), Act::Hang],
+    });
+    let hub = hub_with(&backend, 2000);
+    let listen = Ask::new("Streams/Listen", json!({ "topic": "a" }));
+    let _live = join(&hub, caller("bob"), &listen).await.expect("a stream");
+    let mut reader = join(&hub, caller("alice"), &listen.after("1".to_owned())).await.expect("a stream");
+    assert_eq!(next(&mut reader).await, 2);
+    assert!(reader.next().now_or_never().is_none());
+    sleep(Duration::from_secs(9)).await;
+    assert_eq!(backend.open_calls(), 2, "nothing has come");
+    sleep(Duration::from_secs(6)).await;
+    assert_eq!(backend.open_calls(), 1);
+    assert_eq!(next(&mut reader).await, 3);
 }
