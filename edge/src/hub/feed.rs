@@ -278,13 +278,19 @@ impl Seat {
         }
     }
 
-    /// Goes right behind a place; the number of items that follow, `None` when it is not in the ring.
+    /// Goes right behind a place; the number of events that follow, `None` when it is not in the ring.
     pub fn join(&self, place: &Place) -> Option<u64> {
-        self.go(|ring| ring.find(place))
+        let mut follow = 0;
+        self.go(|ring| {
+            let at = ring.find(place)?;
+            follow = ring.events_from(at);
+            Some(at)
+        })?;
+        Some(follow)
     }
 
     /// The same, but only where the reader will not fall behind again at once.
-    pub fn join_safely(&self, place: &Place) -> Option<u64> {
+    pub fn join_safely(&self, place: &Place) -> Option<()> {
         self.go(|ring| {
             let is_safe = |at: &u64| ring.start() == 0 || *at >= ring.start().midpoint(ring.end());
             ring.find(place).filter(is_safe)
@@ -319,16 +325,15 @@ impl Seat {
         self.feed.freed.notify_one();
     }
 
-    fn go(&self, find: impl FnOnce(&Ring) -> Option<u64>) -> Option<u64> {
+    fn go(&self, find: impl FnOnce(&Ring) -> Option<u64>) -> Option<()> {
         let mut state = self.feed.lock();
         let at = find(&state.ring)?;
-        let follow = state.ring.end() - at;
         if let Some(seat) = state.seats.get_mut(self.key) {
             seat.at = Some(at);
         }
         drop(state);
         self.feed.freed.notify_one();
-        Some(follow)
+        Some(())
     }
 }
 

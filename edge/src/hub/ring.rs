@@ -83,6 +83,13 @@ impl Ring {
         (self.before(position) == Some(place)).then_some(position)
     }
 
+    /// How many events follow a position: those that cannot be shown count too.
+    pub fn events_from(&self, position: u64) -> u64 {
+        let passed = usize::try_from(position.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        let is_event = |entry: &&Arc<Entry>| matches!(entry.item, Item::Event(_) | Item::Skipped(_));
+        self.entries.iter().skip(passed).filter(is_event).count() as u64
+    }
+
     pub fn push(&mut self, entry: Arc<Entry>) {
         self.weight += entry.weight();
         // What cannot be read has no place of its own. Whoever stands there may not have heard of it: better twice.

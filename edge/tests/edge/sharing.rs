@@ -132,7 +132,7 @@ async fn whoever_comes_back_to_what_is_kept_costs_no_call() {
 
 #[tokio::test(start_paused = true)]
 async fn only_what_was_missed_is_counted() {
-    let acts = vec![position(0), event(1), event(2), position(7), event_after(2, 8), position(9), Act::Hang];
+    let acts = vec![position(0), event(1), event(2), position(7), event_after(7, 8), position(9), Act::Hang];
     let backend = Backend::script([(json!({ "topic": "a" }), acts)]);
     let hub = hub(&backend);
     let mut reader = join(&hub, Reading::Anonymous, &listen()).await.expect("a stream");
