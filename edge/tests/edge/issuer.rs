@@ -95,11 +95,11 @@ impl Issuer {
 
     /// The same, good for these seconds from now on.
     pub(crate) fn token_until(&self, subject: &str, id: &str, seconds: i64) -> String {
-        self.token_with(subject, id, seconds, json!({}))
+        self.token_with(subject, id, seconds, &json!({}))
     }
 
     /// The same with these claims too.
-    pub(crate) fn token_with(&self, subject: &str, id: &str, seconds: i64, more: Value) -> String {
+    pub(crate) fn token_with(&self, subject: &str, id: &str, seconds: i64, more: &Value) -> String {
         let now = now();
         let mut claims =
             json!({ "iss": "shop", "sub": subject, "jti": id, "iat": now, "exp": now + seconds });

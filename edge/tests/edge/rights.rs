@@ -39,7 +39,7 @@ async fn only_tokens_that_claim_the_same_share_a_stream() {
         (json!({}), 600, 4),
         (json!({}), 600, 4),
     ] {
-        let token = issuer.token_with("7", &held.len().to_string(), seconds, claims.clone());
+        let token = issuer.token_with("7", &held.len().to_string(), seconds, &claims);
         let bearer = format!("Bearer {token}");
         let headers = [("accept", "text/event-stream"), ("authorization", bearer.as_str())];
         held.push(site.open(WATCH, &headers, "lm-open").await);

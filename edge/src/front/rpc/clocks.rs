@@ -109,8 +109,11 @@ mod tests {
         drain.turn();
         let second = Clocks { leave: Leave::InTurn(drain.one()), ..clocks() };
         let begun = Instant::now();
-        while second.within(async { Ok(tokio::time::sleep(Duration::from_millis(10)).await) }).await.is_ok() {
-        }
+        let step = async || {
+            sleep_until(Instant::now() + Duration::from_millis(10)).await;
+            Ok(())
+        };
+        while second.within(step()).await.is_ok() {}
         let turn = begun.elapsed().as_secs_f64() / DrainConfig::default().window.as_secs_f64();
         assert!((0.5..0.7).contains(&turn), "at {turn} of the window");
     }
