@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rand::Rng;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::DrainConfig;
@@ -26,6 +26,21 @@ struct Inner {
     turns: AtomicU64,
     window: Duration,
     retry: Duration,
+}
+
+/// The turn of one stream. Clones wait for the same.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    drain: Drain,
+    at: Arc<OnceLock<Instant>>,
+}
+
+impl Turn {
+    /// Completes when the stream is to leave. Cancel-safe.
+    pub async fn comes(&self) {
+        self.drain.begun().cancelled().await;
+        sleep_until(*self.at.get_or_init(|| self.drain.turn())).await;
+    }
 }
 
 impl Drain {
@@ -52,6 +67,11 @@ impl Drain {
         let first = *first.get_or_init(Instant::now);
         let step = turns.fetch_add(1, Ordering::Relaxed).wrapping_mul(STEP);
         first + window.mul_f64(step as f64 / 2f64.powi(64))
+    }
+
+    /// The turn of one stream, to be waited for again and again.
+    pub fn one(&self) -> Turn {
+        Turn { drain: self.clone(), at: Arc::default() }
     }
 
     /// After what time a browser comes back that has left; each its own.

@@ -193,7 +193,7 @@ impl Writer {
 /// Why it is worth coming back; `None` when it is not.
 fn close_reason(error: &Error) -> Option<CloseReason> {
     match (error.code(), error.reason_text()) {
-        (Code::Unavailable, _) => Some(CloseReason::UpstreamUnavailable),
+        (Code::Unavailable, _) | (Code::Internal, "STREAM_BROKEN") => Some(CloseReason::UpstreamUnavailable),
         (Code::PermissionDenied, "ACCESS_LOST") => Some(CloseReason::AccessLost),
         (Code::ResourceExhausted, "SLOW_CONSUMER") => Some(CloseReason::SlowConsumer),
         // The backend may notice first.

@@ -71,12 +71,12 @@ async fn collect(
     mut until: Instant,
 ) -> Result<usize> {
     let mut events = 0;
-    let standing = exchange.caller.standing();
+    let (standing, turn) = (exchange.caller.standing(), exchange.front.drain.one());
     while json.len() < ENOUGH_BYTES {
         let item = tokio::select! {
             item = timeout_at(until, reader.next()) => item,
             over = standing.over() => Ok(Err(over.error())),
-            () = exchange.front.drain.begun().cancelled() => break,
+            () = turn.comes() => break,
         };
         let Ok(item) = item else { break };
         match item {

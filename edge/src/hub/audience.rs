@@ -5,6 +5,7 @@
 use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
+use crate::identity::Rights;
 use crate::schema::method::Scope;
 
 use super::subject::Subject;
@@ -12,8 +13,8 @@ use super::subject::Subject;
 /// Who reads.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reading {
-    /// A verified caller.
-    Caller { issuer: String, subject: String },
+    /// A verified caller, by what it may do: tokens of one subject may claim different things.
+    Caller { issuer: String, subject: String, rights: Rights },
     /// The hash of a credential that only the backend can read.
     Credential([u8; 32]),
     /// Nobody knows who.
@@ -64,13 +65,28 @@ impl Audience {
     /// What of a call's metadata reaches the backend: what is of one request is left out where several share the call.
     pub fn metadata(&self, metadata: &HeaderMap, shared: &[http::HeaderName]) -> HeaderMap {
         let is_shared = |name: &http::HeaderName| shared.contains(name);
-        let is_of_caller =
-            |name: &http::HeaderName| !matches!(name.as_str(), "x-request-id" | "idempotency-key");
         let passes = |name: &http::HeaderName| match self {
             Self::Everyone => is_shared(name) && *name != header::AUTHORIZATION,
-            Self::One(_) => is_of_caller(name),
+            Self::One(_) => !is_of_request(name),
             Self::Only(..) => true,
         };
         metadata.iter().filter(|(name, _)| passes(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
     }
+}
+
+/// Whether metadata only tells one request from the next: it differs when a reader comes back, and changes no answer.
+pub fn is_of_request(name: &http::HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(
+        name,
+        "x-request-id"
+            | "x-correlation-id"
+            | "idempotency-key"
+            | "last-event-id"
+            | "baggage"
+            | "b3"
+            | "x-cloud-trace-context"
+            | "x-amzn-trace-id"
+            | "uber-trace-id"
+    ) || name.starts_with("x-b3-")
 }

@@ -9,7 +9,8 @@
 //! - A seat is given every item from its position on, in order, and then the end; or it is told that it is behind.
 //! - Behind a place that was joined comes what follows it, and the place told of the end is the one before the next item.
 //! - Nobody sits at a closed feed, and a feed at which somebody sits is not closed.
-//! - The pump waits only for a reader who is alone, or while there is none, and goes on as soon as there is room.
+//! - Who has read most sets the pace, and nobody else: the pump waits only with what nobody has read, and goes on as soon
+//!   as there is room.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -129,7 +130,6 @@ impl Feed {
         drop(state);
         self.line.counts.readers.up();
         self.attended.notify_one();
-        self.freed.notify_one();
         Some(Seat { feed: Arc::clone(self), key })
     }
 
@@ -171,7 +171,7 @@ impl Feed {
         wake(state);
     }
 
-    /// Waits until the ring has room: a reader who is alone sets the pace, for there is nobody whom it could hold up.
+    /// Waits until the ring has room without what nobody has read yet.
     pub async fn room(&self) {
         loop {
             let freed = self.freed.notified();
@@ -228,14 +228,13 @@ fn wake(mut state: MutexGuard<'_, State>) {
 }
 
 impl State {
-    /// Drops what is over the bound; false when that is not enough, because its only reader has not read it.
+    /// Drops what is over the bound; false when that is not enough, because nobody has read it.
     fn trim(&mut self) -> bool {
-        let keep = match self.seats.len() {
-            0 => self.ring.start(),
-            1 => self.seats.iter().next().and_then(|(_, seat)| seat.at).unwrap_or(u64::MAX),
-            _ => u64::MAX,
-        };
         let (bound, end) = (self.share.bound(), self.ring.end());
+        // Whoever is slower than another has to look for itself. Whoever catches up by a call of its own waits to meet the
+        // ring.
+        let read = self.seats.iter().map(|(_, seat)| seat.at.unwrap_or(u64::MAX)).max();
+        let keep = read.unwrap_or(self.ring.start());
         // The latest item stays, however large it is: those who wait for it have not read it yet.
         self.ring.trim(bound, keep.min(end.saturating_sub(1)));
         self.share.hold(self.ring.weight());
@@ -258,9 +257,10 @@ impl Seat {
         if let Some(entry) = ring.get(at) {
             seat.at = Some(at + 1);
             let entry = Arc::clone(entry);
-            let is_alone = seats.len() == 1;
+            // A full ring begins with what nobody had read.
+            let makes_room = at == ring.start();
             drop(state);
-            if is_alone {
+            if makes_room {
                 self.feed.freed.notify_one();
             }
             return Poll::Ready(Next::Entry(entry));
@@ -278,17 +278,33 @@ impl Seat {
         }
     }
 
-    /// Goes right behind a place; the number of items that follow, `None` when it is not in the ring.
+    /// Goes right behind a place; the number of events that follow, `None` when it is not in the ring.
     pub fn join(&self, place: &Place) -> Option<u64> {
-        self.go(|ring| ring.find(place))
+        let mut follow = 0;
+        self.go(|ring| {
+            let at = ring.find(place)?;
+            follow = ring.events_from(at);
+            Some(at)
+        })?;
+        Some(follow)
     }
 
     /// The same, but only where the reader will not fall behind again at once.
-    pub fn join_safely(&self, place: &Place) -> Option<u64> {
+    pub fn join_safely(&self, place: &Place) -> Option<()> {
         self.go(|ring| {
             let is_safe = |at: &u64| ring.start() == 0 || *at >= ring.start().midpoint(ring.end());
             ring.find(place).filter(is_safe)
         })
+    }
+
+    /// Goes to the oldest item, and says what is before it.
+    pub fn join_start(&self) -> Option<Place> {
+        let mut place = None;
+        self.go(|ring| {
+            place = ring.base().cloned();
+            Some(ring.start())
+        });
+        place
     }
 
     /// Goes to the end, and says where that is.
@@ -309,22 +325,21 @@ impl Seat {
         self.feed.freed.notify_one();
     }
 
-    fn go(&self, find: impl FnOnce(&Ring) -> Option<u64>) -> Option<u64> {
+    fn go(&self, find: impl FnOnce(&Ring) -> Option<u64>) -> Option<()> {
         let mut state = self.feed.lock();
         let at = find(&state.ring)?;
-        let follow = state.ring.end() - at;
         if let Some(seat) = state.seats.get_mut(self.key) {
             seat.at = Some(at);
         }
         drop(state);
         self.feed.freed.notify_one();
-        Some(follow)
+        Some(())
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        // Makes no room: of two who read nobody was waited for, and a feed that nobody reads waits.
+        // Makes no room: whoever is left has read less, and a feed that nobody reads waits.
         self.feed.lock().seats.try_remove(self.key);
         self.feed.line.counts.readers.down();
         self.feed.attended.notify_one();

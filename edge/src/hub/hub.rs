@@ -22,7 +22,7 @@ use super::budget::Budget;
 use super::counts::Counts;
 use super::feed::{Feed, Seat};
 use super::outcome::{GapReason, Opening, Outcome};
-use super::part::Part;
+use super::part::{Part, with_own_call};
 use super::pump::pump;
 use super::reader::Reader;
 use super::registry::{Key, Registry};
@@ -134,10 +134,8 @@ impl Hub {
         call.metadata = audience.metadata(&call.metadata, &self.0.manner.shared_headers);
         let key = Key::new(subject, audience, &call.metadata);
         let call = Arc::new(call);
-        let (opening, part) =
-            self.seat(&key, (Arc::clone(&call), ask.expires), &subscription, &epoch).await?;
-        let own = (!key.is_for_everyone()).then_some(call);
-        Ok((Some(opening), part.by(own).admitted(admission)))
+        let (opening, part) = self.seat(&key, (call, ask.expires), &subscription, &epoch).await?;
+        Ok((Some(opening), part.admitted(admission)))
     }
 
     /// Admits the subscriber where the stream is shared among those whom the backend admits.
@@ -173,6 +171,7 @@ impl Hub {
         subscription: &Subscription,
         epoch: &Arc<str>,
     ) -> Result<(Opening, Part)> {
+        let own = (!key.is_for_everyone()).then_some(&call);
         loop {
             let make = || self.make(key, &call, subscription, epoch);
             let Some((seat, is_first)) = self.0.registry.enter(key, make) else { continue };
@@ -181,12 +180,16 @@ impl Hub {
             if is_first {
                 let opened = feed.opened().await.clone()?;
                 let opening = opening(subscription, opened.outcome, None, opened.place.clone());
-                return Ok((opening, Part::seated(&subscription.key, seat, opened.place)));
+                let part = Part::seated(&subscription.key, seat, opened.place.clone());
+                return Ok((opening, part.by(own.cloned())));
             }
             match feed.opened().await {
-                Ok(_) => return self.join(seat, subscription).await,
-                // It failed by the cursor or the credential of somebody else.
-                Err(error) if is_of_one(error) => {}
+                Ok(_) => {
+                    let (opening, part) = self.join(seat, subscription, own).await?;
+                    return Ok((opening, part.by(own.cloned())));
+                }
+                // It failed by the cursor or the credential of somebody else, or by a fault that need not come again.
+                Err(error) if is_of_one(error) || error.reason_text() == "STREAM_BROKEN" => {}
                 Err(error) => return Err(error.clone()),
             }
         }
@@ -205,7 +208,11 @@ impl Hub {
             counts: Arc::clone(counts),
         };
         let feed = Feed::new(line, rule.replay_bytes.unwrap_or(manner.replay_bytes), budget);
-        let linger = rule.share.linger.unwrap_or(manner.linger);
+        let linger = match rule.durable {
+            // Nobody else can come to it: whoever comes back has a call of its own.
+            Some(_) if key.is_for_one_subscription() => Duration::ZERO,
+            _ => rule.share.linger.unwrap_or(manner.linger),
+        };
         tokio::spawn(pump(
             Arc::clone(registry),
             key.clone(),
@@ -218,7 +225,12 @@ impl Hub {
     }
 
     /// Seats a later reader: in the ring where it knows the place, else behind it.
-    async fn join(&self, seat: Seat, subscription: &Subscription) -> Result<(Opening, Part)> {
+    async fn join(
+        &self,
+        seat: Seat,
+        subscription: &Subscription,
+        own: Option<&Arc<Call>>,
+    ) -> Result<(Opening, Part)> {
         let feed = Arc::clone(seat.feed());
         if let Resume::After { cursor, .. } = &subscription.resume {
             let place = Place::After(cursor.clone());
@@ -241,7 +253,8 @@ impl Hub {
         seat.step_aside();
         let is_of_now = !matches!(start, Start::After(_));
         self.0.counts.catch_ups.up();
-        let (supply, outcome) = Supply::open(feed.line.clone(), start, &subscription.resume).await?;
+        let line = with_own_call(&feed.line, own);
+        let (supply, outcome) = Supply::open(line, start, &subscription.resume).await?;
         let place = supply.place().cloned();
         Ok((
             opening(subscription, outcome, None, place),
@@ -264,7 +277,8 @@ impl Hub {
         let place = Place::After(cursor.clone());
         let (outcome, follow, place) = match seat.join(&place) {
             Some(follow) => (Outcome::Resumed, Some(follow), Some(place)),
-            None => (Outcome::Gap(GapReason::Overflow), None, seat.join_end()),
+            // What is still there has not been seen.
+            None => (Outcome::Gap(GapReason::Overflow), None, seat.join_start()),
         };
         let opening = opening(subscription, outcome, follow, place.clone());
         Some((Some(opening), Part::seated(&subscription.key, seat, place)))

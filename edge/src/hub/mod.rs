@@ -22,6 +22,7 @@ pub mod audience;
 pub mod registry;
 pub mod pump;
 pub mod admission;
+pub mod private;
 pub mod part;
 pub mod reader;
 #[expect(clippy::module_inception, reason = "the folder is named for it")]

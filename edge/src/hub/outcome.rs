@@ -32,7 +32,7 @@ pub struct Opening {
     /// What names the stream to the browser: the split value, else the method.
     pub key: String,
     pub outcome: Outcome,
-    /// How many items follow at once because they came since the cursor, where that is known.
+    /// How many events follow at once because they came since the cursor, where that is known.
     pub replayed: Option<u64>,
     /// Where it begins, when that is known.
     pub place: Option<Place>,

@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
+use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
-use futures_util::stream::{BoxStream, iter, once, unfold};
+use futures_util::stream::{iter, once, unfold};
 use futures_util::{FutureExt, StreamExt};
 
 use crate::cursor::{self, Place, Tag};
@@ -19,10 +20,8 @@ use crate::upstream::Call;
 use super::admission::Admission;
 use super::feed::{Next, Seat};
 use super::item::Entry;
+use super::private::{Brought, Items, Private};
 use super::supply::{Line, Supply};
-
-/// What a call of its own brings; nothing more after a failure.
-type Private = BoxStream<'static, Result<Option<Entry>>>;
 
 /// A reader's place in one stream.
 pub struct Part {
@@ -47,7 +46,7 @@ struct Admitted {
 enum Way {
     /// In the ring.
     Ring(Seat),
-    /// By a call of its own; the seat keeps the feed.
+    /// By a call of its own, until that meets the ring; the seat keeps the feed.
     Private {
         seat: Seat,
         private: Private,
@@ -75,7 +74,8 @@ impl Part {
         seat.step_aside();
         let place = supply.place().cloned();
         let tag = seat.feed().line.subject.tag.clone();
-        let way = Way::Private { seat, private: supplied(supply), begins_now };
+        let private = Private::new(supplied(supply), place.is_some());
+        let way = Way::Private { seat, private, begins_now };
         Self { key: key.into(), tag, place, way, own: None, admitted: None }
     }
 
@@ -132,8 +132,8 @@ impl Part {
                         return Poll::Pending;
                     }
                 },
-                Way::Private { seat, mut private, begins_now } => {
-                    let polled = private.poll_next_unpin(cx);
+                Way::Private { seat, private, begins_now } => {
+                    let polled = private.poll_next(cx);
                     if self.meets_ring(&seat) {
                         if begins_now && polled.is_pending() {
                             // It has nothing more than the ring.
@@ -142,12 +142,20 @@ impl Part {
                         self.way = Way::Ring(seat);
                         continue;
                     }
+                    let entry = match polled {
+                        Poll::Ready(Brought::Entry(entry)) => Some(Arc::new(entry)),
+                        Poll::Ready(Brought::End) => return self.end(),
+                        Poll::Ready(Brought::Failed(error)) => return Poll::Ready(Err(error)),
+                        Poll::Ready(Brought::GivenUp) => {
+                            self.way = self.fall_behind(seat)?;
+                            continue;
+                        }
+                        Poll::Pending => None,
+                    };
                     self.way = Way::Private { seat, private, begins_now };
-                    match ready!(polled) {
-                        Some(Ok(Some(entry))) => Arc::new(entry),
-                        Some(Ok(None)) => return self.end(),
-                        Some(Err(error)) => return Poll::Ready(Err(error)),
-                        None => return Poll::Ready(Ok(None)),
+                    match entry {
+                        Some(entry) => entry,
+                        None => return Poll::Pending,
                     }
                 }
                 Way::Over => return Poll::Ready(Ok(None)),
@@ -188,7 +196,8 @@ impl Part {
             return Err(Error::new(Code::ResourceExhausted, "SLOW_CONSUMER", message));
         };
         line.counts.catch_ups.up();
-        let private = caught_up(line.clone(), cursor.clone());
+        let line = with_own_call(line, self.own.as_ref());
+        let private = Private::new(caught_up(line, cursor.clone()), true);
         seat.step_aside();
         Ok(Way::Private { seat, private, begins_now: false })
     }
@@ -200,7 +209,13 @@ impl std::fmt::Debug for Part {
     }
 }
 
-fn supplied(supply: Supply) -> Private {
+/// For a reader alone: what it reads is what its own credential opens, where the edge does not call for all.
+pub fn with_own_call(line: &Line, own: Option<&Arc<Call>>) -> Line {
+    let call = own.map(|own| Arc::new(ArcSwap::new(Arc::clone(own))));
+    Line { call: call.unwrap_or_else(|| Arc::clone(&line.call)), ..line.clone() }
+}
+
+fn supplied(supply: Supply) -> Items {
     let step = |supply: Option<Supply>| async move {
         let mut supply = supply?;
         let entry = supply.next().await;
@@ -211,7 +226,7 @@ fn supplied(supply: Supply) -> Private {
 }
 
 /// Opens a call where the reader stands, and gives what it brings.
-fn caught_up(line: Line, cursor: Vec<u8>) -> Private {
+fn caught_up(line: Line, cursor: Vec<u8>) -> Items {
     let open = async move {
         match Supply::reopen(line, cursor).await {
             Ok((supply, gap)) => iter(gap.map(|gap| Ok(Some(gap)))).chain(supplied(supply)).boxed(),

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 
 use super::feed::{Feed, Opened};
 use super::outcome::Outcome;
@@ -14,35 +14,77 @@ use super::subscription::Resume;
 use super::supply::Supply;
 
 /// Runs until the stream has failed, or nobody has read it for as long as `linger`.
-pub async fn pump(
+pub fn pump(
     registry: Arc<Registry>,
     key: Key,
     feed: Arc<Feed>,
     start: Start,
     resume: Resume,
     linger: Duration,
-) {
+) -> impl Future<Output = ()> + Send {
+    run(Post { registry, key, feed, is_left: false }, start, resume, linger)
+}
+
+async fn run(mut post: Post, start: Start, resume: Resume, linger: Duration) {
+    let feed = Arc::clone(&post.feed);
     let mut filling = pin!(fill(&feed, &start, &resume));
     let ended = loop {
         tokio::select! {
             ended = &mut filling => break ended,
-            () = feed.abandoned(linger) => if registry.close(&key, &feed) { return },
+            () = feed.abandoned(linger) => if post.close() { return },
         }
     };
-    let failed = ended.as_ref().err().cloned();
-    feed.end(ended);
-    if let Some(error) = failed {
-        // Who comes next may have more luck with a feed of its own. Before anybody hears of the failure, so that nobody
-        // finds this one again.
-        registry.forget(&key, &feed);
-        return feed.begin(Err(error), false);
+    if let Err(error) = ended {
+        return post.fail(error);
     }
+    feed.end(ended);
     // Who was cut off before the end may still come for what is left.
     loop {
         feed.abandoned(linger).await;
-        if registry.close(&key, &feed) {
+        if post.close() {
             return;
         }
+    }
+}
+
+/// What the task of a feed is there for; nobody waits for one that is gone.
+struct Post {
+    registry: Arc<Registry>,
+    key: Key,
+    feed: Arc<Feed>,
+    /// Nobody needs the task any more.
+    is_left: bool,
+}
+
+impl Post {
+    /// Closes the feed; false when somebody has come.
+    fn close(&mut self) -> bool {
+        self.is_left = self.registry.close(&self.key, &self.feed);
+        self.is_left
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.is_left = true;
+        self.feed.end(Err(error.clone()));
+        // Who comes next may have more luck with a feed of its own. Before anybody hears of the failure, so that nobody
+        // finds this one again.
+        self.registry.forget(&self.key, &self.feed);
+        self.feed.begin(Err(error), false);
+    }
+}
+
+impl Drop for Post {
+    fn drop(&mut self) {
+        if self.is_left {
+            return;
+        }
+        if std::thread::panicking() {
+            let method = self.feed.line.subject.method.name();
+            tracing::error!(method, "the task of a stream panicked: its readers are told to come back");
+        }
+        let message =
+            "The edge failed while it read this stream. Open it again; by its cursor nothing is lost.";
+        self.fail(Error::new(Code::Internal, "STREAM_BROKEN", message));
     }
 }
 

@@ -13,7 +13,7 @@ use http::header::AUTHORIZATION;
 
 use crate::schema::plan::Plan;
 
-use super::audience::Audience;
+use super::audience::{Audience, is_of_request};
 use super::feed::{Feed, Seat};
 use super::subject::Subject;
 use super::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,7 +26,8 @@ pub struct Key {
     method: Arc<str>,
     request: Bytes,
     audience: Audience,
-    /// Name and value of what the backend is told beside the request, in order; no credentials.
+    /// Name and value of what the backend is told beside the request, in order; neither credentials nor what only names
+    /// a request.
     metadata: Vec<(String, Bytes)>,
 }
 
@@ -38,14 +39,10 @@ pub struct Registry {
 
 impl Key {
     pub fn new(subject: &Subject, audience: Audience, metadata: &HeaderMap) -> Self {
-        let told = metadata.iter().filter(|(name, _)| **name != AUTHORIZATION);
-        let mut metadata: Vec<_> = match audience {
-            // Whoever resumes is known by the name of its numbers, whatever the new request says.
-            Audience::Only(..) => Vec::new(),
-            _ => told
-                .map(|(name, value)| (name.to_string(), Bytes::copy_from_slice(value.as_bytes())))
-                .collect(),
-        };
+        // Whoever comes back to its numbers has another request, but must ask for the same.
+        let told = metadata.iter().filter(|(name, _)| **name != AUTHORIZATION && !is_of_request(name));
+        let mut metadata: Vec<_> =
+            told.map(|(name, value)| (name.to_string(), Bytes::copy_from_slice(value.as_bytes()))).collect();
         metadata.sort();
         let method = &subject.method;
         Self {
@@ -60,6 +57,11 @@ impl Key {
     /// Whether several callers share the feed.
     pub fn is_for_everyone(&self) -> bool {
         self.audience == Audience::Everyone
+    }
+
+    /// Whether the feed is that of one subscription, and of no other.
+    pub fn is_for_one_subscription(&self) -> bool {
+        matches!(self.audience, Audience::Only(..))
     }
 
     fn parts(&self) -> Parts<'_> {

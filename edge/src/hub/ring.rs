@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::cursor::Place;
 
-use super::item::Entry;
+use super::item::{Entry, Item};
 
 /// The latest items of a feed, oldest first. A position is the number of the item that comes next.
 ///
@@ -52,6 +52,11 @@ impl Ring {
         self.start
     }
 
+    /// The place before the oldest item, where it is known.
+    pub fn base(&self) -> Option<&Place> {
+        self.base.as_ref()
+    }
+
     /// The position of what comes next.
     pub fn end(&self) -> u64 {
         self.start + self.entries.len() as u64
@@ -78,9 +83,20 @@ impl Ring {
         (self.before(position) == Some(place)).then_some(position)
     }
 
+    /// How many events follow a position: those that cannot be shown count too.
+    pub fn events_from(&self, position: u64) -> u64 {
+        let passed = usize::try_from(position.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        let is_event = |entry: &&Arc<Entry>| matches!(entry.item, Item::Event(_) | Item::Skipped(_));
+        self.entries.iter().skip(passed).filter(is_event).count() as u64
+    }
+
     pub fn push(&mut self, entry: Arc<Entry>) {
         self.weight += entry.weight();
-        self.places.insert(self.hasher.hash_one(&entry.place), self.end() + 1);
+        // What cannot be read has no place of its own. Whoever stands there may not have heard of it: better twice.
+        let is_unplaced = matches!(entry.item, Item::Skipped(_)) && self.place() == Some(&entry.place);
+        if !is_unplaced {
+            self.places.insert(self.hasher.hash_one(&entry.place), self.end() + 1);
+        }
         self.entries.push_back(entry);
     }
 
@@ -119,7 +135,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::hub::item::Item;
 
     fn place(number: u8) -> Place {
         Place::After(vec![number])
@@ -129,11 +144,36 @@ mod tests {
         Arc::new(Entry { item: Item::Position, place: place(number) })
     }
 
+    fn notice(number: u8) -> Arc<Entry> {
+        Arc::new(Entry { item: Item::Skipped("unreadable"), place: place(number) })
+    }
+
     /// The ring as the list of all places ever, of which the first `start` are gone.
     #[derive(Default)]
     struct Model {
         places: Vec<u8>,
         start: usize,
+    }
+
+    #[test]
+    fn a_place_is_before_the_notices_that_share_it() {
+        let mut ring = Ring::new(Some(place(0)));
+        for entry in [entry(1), notice(1), notice(1), entry(4), notice(4)] {
+            ring.push(entry);
+        }
+        let found = |ring: &Ring| [0, 1, 4].map(|number| ring.find(&place(number)));
+        assert_eq!(found(&ring), [Some(0), Some(1), Some(4)]);
+        for (keep, expected) in [
+            (1, [None, Some(1), Some(4)]),
+            // What has dropped a notice does not know who has heard of it.
+            (2, [None, None, Some(4)]),
+            (3, [None, None, Some(4)]),
+            (4, [None, None, Some(4)]),
+            (5, [None, None, None]),
+        ] {
+            ring.trim(0, keep);
+            assert_eq!(found(&ring), expected, "from {keep} on");
+        }
     }
 
     proptest! {

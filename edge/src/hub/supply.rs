@@ -26,7 +26,7 @@ const BREAKS: u32 = 5;
 #[derive(Debug, Clone)]
 pub struct Line {
     pub upstream: Upstream,
-    /// With the newest credential of those who read.
+    /// With the credential that lasts longest, of those who read.
     pub call: Arc<ArcSwap<Call>>,
     pub subject: Subject,
     pub peek: Duration,

@@ -2,4 +2,9 @@
 
 pub use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use tokio::sync::{Notify, SetOnce};
-pub use tokio::time::timeout;
+pub use tokio::time::{sleep, timeout};
+
+/// Runs on its own until it ends.
+pub fn spawn(work: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(work);
+}

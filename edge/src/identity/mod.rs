@@ -4,6 +4,6 @@ pub mod claims;
 pub mod revocations;
 pub mod standing;
 
-pub use claims::Claims;
+pub use claims::{Claims, Rights};
 pub use revocations::Revocations;
 pub use standing::{Over, Standing};

@@ -55,7 +55,9 @@ fn passing(error: &Error) -> Option<CloseReason> {
         (Code::ResourceExhausted, _) => Some(CloseReason::Overload),
         (Code::Unavailable, "OVERLOAD") => Some(CloseReason::Overload),
         (Code::Unavailable, "DRAINING") => Some(CloseReason::Drain),
-        (Code::Unavailable | Code::DeadlineExceeded, _) => Some(CloseReason::UpstreamUnavailable),
+        (Code::Unavailable | Code::DeadlineExceeded, _) | (Code::Internal, "STREAM_BROKEN") => {
+            Some(CloseReason::UpstreamUnavailable)
+        }
         _ => None,
     }
 }
@@ -75,6 +77,8 @@ mod tests {
             (Code::ResourceExhausted, "TICKETS_EXHAUSTED", Some("overload")),
             (Code::Unavailable, "DRAINING", Some("drain")),
             (Code::Unavailable, "UPSTREAM_UNAVAILABLE", Some("upstream_unavailable")),
+            (Code::Internal, "STREAM_BROKEN", Some("upstream_unavailable")),
+            (Code::Internal, "INTERNAL", None),
             (Code::PermissionDenied, "CROSS_SITE", None),
         ] {
             assert_eq!(passing(&Error::new(code, reason, "")).map(CloseReason::name), expected, "{reason}");

@@ -4,7 +4,7 @@ use prost_reflect::{FieldDescriptor, Kind};
 
 use crate::config::rest::Compat;
 use crate::schema::Method;
-use crate::schema::method::{EventName, Stream};
+use crate::schema::method::{EventName, Snapshot, Stream};
 
 use super::errors::{in_stream, response};
 use super::json::{Json, Object, object};
@@ -110,8 +110,17 @@ pub fn extension(schemas: &Schemas<'_>, method: &Method, rule: &Stream) -> Objec
         "resume": durable.map(|durable| schemas.terms.path_name(&fields(&input, &durable.resume))),
         "data": rule.data.as_ref().map(|(path, _)| schemas.terms.path_name(&fields(&output, path))),
         "split": rule.split.as_ref().map(|split| schemas.terms.name(&split.many)),
+        "snapshot": rule.snapshot.as_ref().map(|snapshot| snapshot_of(schemas, snapshot)),
         "heartbeat": rule.heartbeat.map(seconds),
         "maxAge": rule.max_age.map(seconds),
+    }
+}
+
+/// The method that gives the state, by its full name, and the field of its answer that is the `cursor` to begin with.
+fn snapshot_of(schemas: &Schemas<'_>, Snapshot { method, cursor }: &Snapshot) -> Object {
+    object! {
+        "method": format!("{}/{}", method.parent_service().full_name(), method.name()),
+        "cursor": schemas.terms.path_name(&fields(&method.output(), cursor)),
     }
 }
 

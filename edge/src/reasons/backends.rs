@@ -67,6 +67,14 @@ pub(super) const ERRORS: &[Reason] = &[
     )
     .again(),
     reason(
+        "STREAM_BROKEN",
+        INTERNAL,
+        "The edge failed, by a fault of its own, while it read the stream for all who share it.",
+        "500 before the first event; afterwards, and for a native EventSource, `lm-close` with `upstream_unavailable`.",
+        "Open it again with the cursor, which loses nothing; report the panic in the edge's log.",
+    )
+    .again(),
+    reason(
         "UPSTREAM_NOT_GRPC",
         // Whatever the status is in gRPC ("HTTP to gRPC Status Code Mapping"); mostly this.
         UNAVAILABLE,
@@ -106,8 +114,8 @@ pub(super) const ERRORS: &[Reason] = &[
     reason(
         "DRAINING",
         UNAVAILABLE,
-        "This edge shuts down and begins no more streams.",
-        "503 with `Retry-After`. A native EventSource gets `lm-close` with `drain`.",
+        "This edge shuts down: it begins no more streams, and those that are open end, each in its turn.",
+        "503 with `Retry-After`, or UNAVAILABLE in the trailers. A native EventSource gets `lm-close` with `drain`.",
         "Connect again in a moment; another edge will answer.",
     )
     .again(),

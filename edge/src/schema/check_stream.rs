@@ -8,7 +8,7 @@ use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 
 use super::check::Check;
 use super::field::FieldPath;
-use super::method::{Durable, EventName, Scope, Share, Split, Stream};
+use super::method::{Durable, EventName, Scope, Share, Snapshot, Split, Stream};
 use super::plan::Plan;
 use super::rules::RuleFile;
 
@@ -59,7 +59,7 @@ impl Check<'_> {
             }
             Some((path, id?))
         });
-        self.snapshot(rule);
+        let snapshot = self.snapshot(rule);
         let share = self.share(rule);
         let beginning = self.beginning(&rule.beginning);
         let durable = match (cursor, resume) {
@@ -71,6 +71,7 @@ impl Check<'_> {
             event: self.event_name(&rule.event, rules),
             data,
             split: self.split(&rule.split),
+            snapshot,
             finite: rule.finite,
             heartbeat: self.duration("heartbeat", rule.heartbeat),
             max_age: self.duration("max_age", rule.max_age),
@@ -127,15 +128,19 @@ impl Check<'_> {
         Some(Split { many, one })
     }
 
-    fn snapshot(&mut self, rule: &StreamRule) {
+    fn snapshot(&mut self, rule: &StreamRule) -> Option<Snapshot> {
         if rule.snapshot.is_empty() {
-            return;
+            return None;
         }
         match self.other_method(&rule.snapshot) {
             Some(method) if !method.is_server_streaming() && !method.is_client_streaming() => {
-                self.path("stream: snapshot_cursor", &method.output(), &rule.snapshot_cursor);
+                let cursor = self.path("stream: snapshot_cursor", &method.output(), &rule.snapshot_cursor)?;
+                Some(Snapshot { method, cursor })
             }
-            _ => self.mistake(format!("stream: snapshot `{}` is not a unary method", rule.snapshot)),
+            _ => {
+                self.mistake(format!("stream: snapshot `{}` is not a unary method", rule.snapshot));
+                None
+            }
         }
     }
 

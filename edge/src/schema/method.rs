@@ -143,6 +143,8 @@ pub struct Stream {
     /// The sub-message that is delivered, instead of the whole.
     pub data: Option<(FieldPath, MessageId)>,
     pub split: Option<Split>,
+    /// Where clients read the state that the stream changes; the edge itself does not.
+    pub snapshot: Option<Snapshot>,
     pub finite: bool,
     pub heartbeat: Option<Duration>,
     pub max_age: Option<Duration>,
@@ -151,6 +153,13 @@ pub struct Stream {
     /// Bytes of recent messages that are kept.
     pub replay_bytes: Option<usize>,
     pub share: Share,
+}
+
+/// The unary method that gives the state, and where in its answer stands the cursor from which the stream continues.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub method: MethodDescriptor,
+    pub cursor: FieldPath,
 }
 
 /// Who reads one upstream stream together.
@@ -222,6 +231,7 @@ impl Stream {
             event: EventName::None,
             data: None,
             split: None,
+            snapshot: None,
             finite: true,
             heartbeat: None,
             max_age: None,

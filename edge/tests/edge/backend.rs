@@ -46,6 +46,8 @@ pub(crate) enum Act {
     Tear,
     /// The transport breaks.
     Reset,
+    /// Whoever reads on panics.
+    Panic,
     /// Says no more, for ever.
     Hang,
 }
@@ -178,6 +180,7 @@ fn play(acts: Vec<Act>, open: Open) -> impl Stream<Item = io::Result<Frame<Bytes
                 }
                 Act::Reset => Err(io::ErrorKind::ConnectionReset.into()),
                 Act::Cut | Act::Metadata(..) => return None,
+                Act::Panic => panic!("as the test wants it"),
                 Act::Hang => std::future::pending().await,
             };
             return Some((frame, (acts, open)));
@@ -234,6 +237,11 @@ pub(crate) fn event_after(previous: u32, number: u32) -> Act {
     response(json!({
         "cursor": number.to_string(), "previous": previous.to_string(), "type": "tick", "number": number,
     }))
+}
+
+/// A message that is none.
+pub(crate) fn damaged() -> Act {
+    Act::Send(b"\x08not a message".as_slice().into())
 }
 
 pub(crate) fn position(cursor: u32) -> Act {

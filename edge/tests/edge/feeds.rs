@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 use tonic::Code;
 
-use crate::backend::{Act, Backend, event, event_after, failure, pause, position, response};
+use crate::backend::{Act, Backend, damaged, event, event_after, failure, pause, position, response};
 use crate::shop::message;
 use crate::subscriber::{Ask, WATCH, check, subscribe, token, transcript, watch};
 
@@ -342,10 +342,9 @@ async fn an_event_that_cannot_be_rendered_is_skipped_with_its_cursor() {
 
 #[tokio::test(start_paused = true)]
 async fn an_unreadable_message_moves_no_cursor_and_stops_no_stream() {
-    let damaged = Act::Send(b"\x08not a message".as_slice().into());
     check(
         watch("a"),
-        [(json!({ "topic": "a" }), vec![position(0), event(1), damaged, event(3), event(4), Act::End])],
+        [(json!({ "topic": "a" }), vec![position(0), event(1), damaged(), event(3), event(4), Act::End])],
         &[
             "a FRESH",
             "at 0",

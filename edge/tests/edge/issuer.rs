@@ -95,8 +95,15 @@ impl Issuer {
 
     /// The same, good for these seconds from now on.
     pub(crate) fn token_until(&self, subject: &str, id: &str, seconds: i64) -> String {
+        self.token_with(subject, id, seconds, &json!({}))
+    }
+
+    /// The same with these claims too.
+    pub(crate) fn token_with(&self, subject: &str, id: &str, seconds: i64, more: &Value) -> String {
         let now = now();
-        let claims = json!({ "iss": "shop", "sub": subject, "jti": id, "iat": now, "exp": now + seconds });
+        let mut claims =
+            json!({ "iss": "shop", "sub": subject, "jti": id, "iat": now, "exp": now + seconds });
+        claims.as_object_mut().expect("claims").extend(more.as_object().expect("claims").clone());
         let header = Header { kid: Some("a".into()), ..Header::new(Algorithm::EdDSA) };
         encode(&header, &claims, &self.0.key).expect("a token")
     }

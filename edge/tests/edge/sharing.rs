@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 use tonic::Code;
 
-use crate::backend::{Act, Backend, answer, event, failure, pause, position, response};
+use crate::backend::{Act, Backend, answer, event, event_after, failure, pause, position, response};
 use crate::subscriber::{Ask, SILENCE, caller, hub, hub_with, join, told, watch};
 
 /// The numbers of the next events, as many as are asked for.
@@ -128,6 +128,19 @@ async fn whoever_comes_back_to_what_is_kept_costs_no_call() {
     sleep(Duration::from_secs(21)).await;
     backend.closed().await;
     assert_eq!(hub.feeds(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_was_missed_is_counted() {
+    let acts = vec![position(0), event(1), event(2), position(7), event_after(7, 8), position(9), Act::Hang];
+    let backend = Backend::script([(json!({ "topic": "a" }), acts)]);
+    let hub = hub(&backend);
+    let mut reader = join(&hub, Reading::Anonymous, &listen()).await.expect("a stream");
+    assert_eq!(numbers(&mut reader, 1).await, [1]);
+    let token = reader.token();
+    assert_eq!(numbers(&mut reader, 2).await, [2, 8]);
+    let again = join(&hub, Reading::Anonymous, &listen().after(token)).await.expect("a stream");
+    assert_eq!(outcome(&again), "RESUMED +2");
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::backend::Backend;
 use crate::shop::compile;
@@ -26,6 +27,8 @@ static DESCRIPTORS: LazyLock<Vec<u8>> =
 /// A running edge; it ends with the test's runtime.
 pub(crate) struct Site {
     pub(crate) address: SocketAddr,
+    /// Cancelled, it shuts down.
+    pub(crate) drain: CancellationToken,
 }
 
 /// A whole answer, its body as it was sent.
@@ -55,18 +58,29 @@ impl Site {
         let http = serve::bind("127.0.0.1:0").await.expect("a free port");
         let admin = serve::bind("127.0.0.1:0").await.expect("a free port");
         let address = http.address().expect("bound");
+        let drain = edge.drain().clone();
         tokio::spawn(async move { serve::run(&edge, http, admin, std::future::pending()).await });
-        Self { address }
+        Self { address, drain }
     }
 
     /// Opens a stream and reads up to and with these bytes; it stays open until it is dropped.
     pub(crate) async fn open(&self, target: &str, headers: &[(&str, &str)], end: &str) -> TcpStream {
+        self.told(target, headers, end).await.0
+    }
+
+    /// The same, with what was read.
+    pub(crate) async fn told(
+        &self,
+        target: &str,
+        headers: &[(&str, &str)],
+        end: &str,
+    ) -> (TcpStream, String) {
         let mut stream = TcpStream::connect(self.address).await.expect("a connection");
         let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!("GET {target} HTTP/1.1\r\nhost: edge.test\r\n{lines}\r\n");
         stream.write_all(head.as_bytes()).await.expect("a request sent");
-        read_until(&mut stream, end).await;
-        stream
+        let text = read_until(&mut stream, end).await;
+        (stream, text)
     }
 
     /// `line` is a method and a target, such as `GET /v1/items/7`.
@@ -92,8 +106,8 @@ impl Site {
     }
 }
 
-/// Reads up to and with these bytes.
-pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) {
+/// Reads up to and with these bytes, and a little more; all of it as text.
+pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     let mut read = Vec::new();
     let found = async {
         while !read.windows(end.len()).any(|window| window == end.as_bytes()) {
@@ -104,7 +118,9 @@ pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) {
         true
     };
     let found = timeout(PATIENCE, found).await;
-    assert_eq!(found, Ok(true), "no {end:?} in {:?}", String::from_utf8_lossy(&read));
+    let text = String::from_utf8_lossy(&read).into_owned();
+    assert_eq!(found, Ok(true), "no {end:?} in {text:?}");
+    text
 }
 
 impl Answer {

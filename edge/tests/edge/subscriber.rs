@@ -3,11 +3,12 @@
 use std::panic::Location;
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderValue, header};
 use lastmile_edge::cursor::{Cursor, Token};
 use lastmile_edge::error::Result;
 use lastmile_edge::hub::subscription::Given;
 use lastmile_edge::hub::{self, Hub, Item, Manner, Reader, Reading, subscriptions};
+use lastmile_edge::identity::Rights;
 use lastmile_edge::upstream::Call;
 use prost::Message;
 use serde_json::{Value, json};
@@ -31,15 +32,21 @@ pub(crate) struct Ask {
     /// The browser sends the cursor by itself, as `Last-Event-ID`.
     pub(crate) by_browser: bool,
     pub(crate) timeout: Option<Duration>,
+    /// The credential, and when it expires.
+    pub(crate) credential: Option<(&'static str, u64)>,
 }
 
 impl Ask {
     pub(crate) fn new(method: &'static str, request: Value) -> Self {
-        Self { method, request, cursor: None, by_browser: true, timeout: None }
+        Self { method, request, cursor: None, by_browser: true, timeout: None, credential: None }
     }
 
     pub(crate) fn after(self, cursor: impl Into<Option<String>>) -> Self {
         Self { cursor: cursor.into(), ..self }
+    }
+
+    pub(crate) fn by(self, credential: &'static str, expires: u64) -> Self {
+        Self { credential: Some((credential, expires)), ..self }
     }
 }
 
@@ -63,7 +70,7 @@ pub(crate) fn hub_with(backend: &Backend, replay_bytes: usize) -> Hub {
 
 /// A caller with this name.
 pub(crate) fn caller(name: &str) -> Reading {
-    Reading::Caller { issuer: "test".into(), subject: name.into() }
+    Reading::Caller { issuer: "test".into(), subject: name.into(), rights: Rights::default() }
 }
 
 /// Opens a stream as the faces do, alone.
@@ -84,12 +91,22 @@ pub(crate) async fn join(hub: &Hub, reading: Reading, ask: &Ask) -> Result<Reade
     let subscriptions = subscriptions(&method, rule, request, given)?;
     let call = Call {
         path: method.path.clone(),
-        metadata: HeaderMap::new(),
+        metadata: ask
+            .credential
+            .map(|(credential, _)| (header::AUTHORIZATION, HeaderValue::from_static(credential)))
+            .into_iter()
+            .collect(),
         deadline: ask.timeout.map(|timeout| Instant::now() + timeout),
         plan: None,
         max_message: 1 << 20,
     };
-    hub.subscribe(hub::Ask { subscriptions, call, reading, expires: 0 }).await
+    hub.subscribe(hub::Ask {
+        subscriptions,
+        call,
+        reading,
+        expires: ask.credential.map_or(0, |(_, expires)| expires),
+    })
+    .await
 }
 
 /// Everything that a subscriber is told, a line each, such as `tick 3 at 3`.

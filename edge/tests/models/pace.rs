@@ -1,4 +1,4 @@
-//! Who sets the pace: a reader who is alone, and nobody else. A writer that nobody lets go on is a deadlock of the model.
+//! Who sets the pace: whoever has read most, and nobody else. A writer that nobody lets go on is a deadlock of the model.
 
 use std::sync::Arc;
 
@@ -98,6 +98,36 @@ fn whoever_comes_lets_a_full_feed_go_on() {
         let writer = write(&feed);
         let seat = sit(&feed);
         assert_follow(0, &future::block_on(async { rest(&seat).await }));
+        future::block_on(writer).expect("no panic");
+    });
+}
+
+/// Whoever only looks in has read nothing, so that a slow reader loses nothing by it.
+#[test]
+fn whoever_only_sits_down_changes_nothing() {
+    explore(|| {
+        let feed = feed(1);
+        let seat = sit(&feed);
+        let writer = write(&feed);
+        let visitor = {
+            let feed = Arc::clone(&feed);
+            future::spawn(async move { drop(sit(&feed)) })
+        };
+        assert_eq!(future::block_on(async { rest(&seat).await }), [1, 2, 3, 4, 5]);
+        future::block_on(visitor).expect("no panic");
+        future::block_on(writer).expect("no panic");
+    });
+}
+
+/// Of two who read, one may be told that it is behind, and only because the other is not.
+#[test]
+fn what_nobody_has_read_is_kept() {
+    explore(|| {
+        let feed = feed(1);
+        let readers = [sit(&feed), sit(&feed)].map(|seat| future::spawn(async move { rest(&seat).await }));
+        let writer = write(&feed);
+        let read = readers.map(|reader| future::block_on(reader).expect("no panic"));
+        assert!(read.iter().any(|numbers| numbers.len() == LAST as usize), "{read:?}");
         future::block_on(writer).expect("no panic");
     });
 }

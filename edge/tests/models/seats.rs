@@ -11,7 +11,7 @@ use crate::explore::explore;
 use crate::hub::audience::Audience;
 use crate::hub::registry::{Key, Registry};
 use crate::hub::supply::Backend;
-use crate::line::{feed, line};
+use crate::line::{feed, line, rest};
 
 #[test]
 fn a_feed_with_a_reader_is_not_closed() {
@@ -92,5 +92,35 @@ fn who_comes_finds_those_who_are_there() {
         for visitor in visitors {
             visitor.join().expect("no panic");
         }
+    });
+}
+
+/// Whoever comes when a feed is over gets one that goes on, the same for all; who still reads what is left of the old one
+/// changes nothing.
+#[test]
+fn who_comes_to_a_feed_that_is_over_gets_another() {
+    explore(|| {
+        let line = line(&Backend::default());
+        let key = Key::new(&line.subject, Audience::Everyone, &HeaderMap::new());
+        let registry = Arc::<Registry>::default();
+        let (left, _) = registry.enter(&key, || feed(1)).expect("a seat");
+        let old = Arc::clone(left.feed());
+        old.end(Ok(()));
+        let enter = {
+            let (registry, key, old) = (Arc::clone(&registry), key.clone(), Arc::clone(&old));
+            move || {
+                let (seat, is_first) = registry.enter(&key, || feed(1)).expect("a seat");
+                assert!(!Arc::ptr_eq(seat.feed(), &old) && !seat.feed().is_over(), "nothing comes any more");
+                (seat, is_first)
+            }
+        };
+        let visitors = [0, 1].map(|_| thread::spawn(enter.clone()));
+        assert!(future::block_on(async { rest(&left).await }).is_empty());
+        drop(left);
+        // What the pump of the old one does then.
+        assert!(registry.close(&key, &old));
+        let [(one, is_first), (other, is_first_too)] = visitors.map(|one| one.join().expect("no panic"));
+        assert!(is_first != is_first_too && Arc::ptr_eq(one.feed(), other.feed()), "two feeds of one stream");
+        assert!(Arc::ptr_eq(enter().0.feed(), one.feed()), "the new one was forgotten");
     });
 }

@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -32,6 +33,8 @@ struct Hub {
     key: Key,
     line: Line,
     kept: usize,
+    /// After how many steps the task of the next feed is gone, as if it had panicked.
+    doom: Arc<Mutex<Option<u32>>>,
     pumps: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
@@ -39,7 +42,7 @@ impl Hub {
     fn new(backend: &Backend, kept: usize) -> Self {
         let line = line(backend);
         let key = Key::new(&line.subject, Audience::Everyone, &HeaderMap::new());
-        Self { registry: Arc::default(), key, line, kept, pumps: Arc::default() }
+        Self { registry: Arc::default(), key, line, kept, doom: Arc::default(), pumps: Arc::default() }
     }
 
     fn make(&self, resume: &Resume) -> Arc<Feed> {
@@ -47,7 +50,8 @@ impl Hub {
         let (registry, key) = (Arc::clone(&self.registry), self.key.clone());
         let (resume, linger) = (resume.clone(), Duration::from_secs(1));
         let pump = pump(registry, key, Arc::clone(&feed), start(&resume), resume, linger);
-        self.pumps.lock().expect("no panic").push(future::spawn(pump));
+        let doom = self.doom.lock().expect("no panic").take();
+        self.pumps.lock().expect("no panic").push(future::spawn(live(pump, doom)));
         feed
     }
 
@@ -95,6 +99,20 @@ impl Hub {
         }
         assert_eq!(self.registry.count(), 0, "a feed is left behind");
     }
+}
+
+/// Does the work, at most in so many steps.
+async fn live(work: impl Future<Output = ()>, mut steps: Option<u32>) {
+    let mut work = Box::pin(work);
+    poll_fn(move |cx| match &mut steps {
+        Some(0) => Poll::Ready(()),
+        Some(left) => {
+            *left -= 1;
+            work.as_mut().poll(cx)
+        }
+        None => work.as_mut().poll(cx),
+    })
+    .await;
 }
 
 fn start(resume: &Resume) -> Start {
@@ -190,5 +208,78 @@ fn a_failure_reaches_everyone() {
             hub.ended().await;
         });
         publisher.join().expect("no panic");
+    });
+}
+
+/// Whoever reads a feed whose task is gone is told so, and goes on by its cursor at another.
+#[test]
+fn a_feed_without_its_task_keeps_nobody_waiting() {
+    explore(|| {
+        let backend = Backend::default();
+        let hub = Hub::new(&backend, 10);
+        *hub.doom.lock().expect("no panic") = Some(any_below(4));
+        let readers = [0, 1].map(|_| {
+            let hub = hub.clone();
+            future::spawn(async move {
+                let mut at = None;
+                while at != Some(LAST) {
+                    let Ok((mut part, from)) = hub.come(at).await else { continue };
+                    at = Some(from);
+                    while let Ok(entry) = poll_fn(|cx| part.poll_next(cx)).await {
+                        let Some(entry) = entry else {
+                            assert_eq!(at, Some(LAST), "an end before the last event");
+                            break;
+                        };
+                        assert_eq!(Some(number_of(&entry) - 1), at);
+                        at = Some(number_of(&entry));
+                    }
+                }
+            })
+        });
+        let publisher = publish(&backend);
+        future::block_on(async {
+            for reader in readers {
+                reader.await.expect("no panic");
+            }
+            hub.ended().await;
+        });
+        publisher.join().expect("no panic");
+    });
+}
+
+/// Whoever catches up and takes nothing has no call after a while, and misses nothing when it goes on.
+#[test]
+fn a_stalled_reader_holds_no_call_and_misses_nothing() {
+    explore(|| {
+        let backend = Backend::default();
+        (0..3).for_each(|_| backend.publish());
+        let hub = Hub::new(&backend, 1);
+        future::block_on(async {
+            let (mut live, at) = hub.come(None).await.expect("a stream");
+            let (mut stalled, from) = hub.come(Some(0)).await.expect("a stream");
+            assert_eq!((at, from), (3, 0));
+            let stalled = future::spawn({
+                let backend = backend.clone();
+                async move {
+                    let seen = read(&mut stalled, 0, any_below(3)).await;
+                    while backend.open_calls() > 0 {
+                        future::yield_now().await;
+                    }
+                    assert_eq!(read(&mut stalled, seen, u32::MAX).await, LAST);
+                }
+            });
+            let publisher = {
+                let backend = backend.clone();
+                thread::spawn(move || {
+                    (3..LAST).for_each(|_| backend.publish());
+                    backend.end(Ok(()));
+                })
+            };
+            assert_eq!(read(&mut live, at, u32::MAX).await, LAST);
+            stalled.await.expect("no panic");
+            drop(live);
+            publisher.join().expect("no panic");
+            hub.ended().await;
+        });
     });
 }

@@ -11,12 +11,12 @@ use crate::ending::Ending;
 use crate::error::Result;
 use crate::error_style::ErrorStyle;
 use crate::identity::Standing;
-use crate::layer::{Caller, last_words};
+use crate::layer::{Caller, draining, last_words};
 use crate::schema::{Method, Schema};
 use crate::upstream::{Forward, Sending, deadline, metadata};
 
 use super::super::state::Shared;
-use super::clocks::Clocks;
+use super::clocks::{Clocks, Leave};
 use super::download::Download;
 use super::fault::Fault;
 
@@ -95,6 +95,7 @@ impl Call {
         }
         let place = match self.target.is_unary() {
             true => None,
+            false if self.front.drain.begun().is_cancelled() => return Err(draining()),
             false => Some(self.front.stream_limit.admit(&self.caller, &self.head.extensions)?),
         };
         let upload = fault.until_over();
@@ -113,13 +114,13 @@ impl Call {
     }
 
     /// A unary call is brought to its end: the caller's token does not interrupt it, a shutdown only when it cannot wait
-    /// any longer.
+    /// any longer. A stream goes on in a shutdown until its turn comes.
     fn clocks(&self, fault: Fault) -> Clocks {
-        let (standing, drain) = match self.target.is_unary() {
-            true => (Standing::default(), last_words(&self.head.extensions)),
-            false => (self.caller.standing(), self.front.drain.begun().clone()),
+        let (standing, leave) = match self.target.is_unary() {
+            true => (Standing::default(), Leave::At(last_words(&self.head.extensions))),
+            false => (self.caller.standing(), Leave::InTurn(self.front.drain.one())),
         };
-        Clocks { deadline: self.deadline, standing, drain, fault }
+        Clocks { deadline: self.deadline, standing, leave, fault }
     }
 
     /// The request headers of these names, which a face passes on as they are.

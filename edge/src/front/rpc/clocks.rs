@@ -3,6 +3,7 @@
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::drain::Turn;
 use crate::error::Result;
 use crate::identity::Standing;
 use crate::layer::draining;
@@ -16,10 +17,27 @@ pub struct Clocks {
     pub deadline: Option<Instant>,
     /// Whether the caller's token is still good.
     pub standing: Standing,
-    /// The edge shuts down.
-    pub drain: CancellationToken,
+    pub leave: Leave,
     /// The request body cannot be used.
     pub fault: Fault,
+}
+
+/// When a shutdown ends a call.
+#[derive(Debug, Clone)]
+pub enum Leave {
+    /// When this is cancelled.
+    At(CancellationToken),
+    /// When its turn comes.
+    InTurn(Turn),
+}
+
+impl Leave {
+    async fn due(&self) {
+        match self {
+            Self::At(token) => token.cancelled().await,
+            Self::InTurn(turn) => turn.comes().await,
+        }
+    }
 }
 
 impl Clocks {
@@ -29,7 +47,7 @@ impl Clocks {
             biased;
             error = self.fault.raised() => Err(error),
             () = reached(self.deadline) => Err(late()),
-            () = self.drain.cancelled() => Err(draining()),
+            () = self.leave.due() => Err(draining()),
             over = self.standing.over() => Err(over.error()),
             // The transport may be first to say that it was given no more of the request.
             done = work => done.map_err(|error| self.fault.error().unwrap_or(error)),
@@ -53,30 +71,51 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::config::DrainConfig;
+    use crate::drain::Drain;
     use crate::error::{Code, Error};
 
     fn clocks() -> Clocks {
-        let (drain, fault) = (CancellationToken::new(), Fault::default());
-        Clocks { deadline: None, standing: Standing::default(), drain, fault }
+        let leave = Leave::InTurn(Drain::new(&DrainConfig::default()).one());
+        Clocks { deadline: None, standing: Standing::default(), leave, fault: Fault::default() }
     }
 
     #[tokio::test(start_paused = true)]
     async fn work_that_is_always_ready_is_ended_too() {
         let now = Instant::now();
-        let drained = clocks();
-        drained.drain.cancel();
+        let drain = Drain::new(&DrainConfig::default());
+        drain.begun().cancel();
+        let over = CancellationToken::new();
+        over.cancel();
         let faulty = clocks();
         faulty.fault.raise(Error::field("text", "is wrong"));
         for (clocks, reason) in [
             (Clocks { deadline: Some(now), ..clocks() }, "DEADLINE_EXCEEDED"),
             (Clocks { standing: Standing::until(now), ..clocks() }, "TOKEN_EXPIRED"),
-            (drained, "DRAINING"),
+            (Clocks { leave: Leave::InTurn(drain.one()), ..clocks() }, "DRAINING"),
+            (Clocks { leave: Leave::At(over), ..clocks() }, "DRAINING"),
             (faulty, "FIELD_INVALID"),
         ] {
             let ended = clocks.within(ready(Ok(()))).await.unwrap_err();
             assert_eq!(ended.reason_text(), reason);
         }
         clocks().within(ready(Ok(()))).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_has_one_turn_however_often_it_waits_for_it() {
+        let drain = Drain::new(&DrainConfig::default());
+        drain.begun().cancel();
+        drain.turn();
+        let second = Clocks { leave: Leave::InTurn(drain.one()), ..clocks() };
+        let begun = Instant::now();
+        let step = async || {
+            sleep_until(Instant::now() + Duration::from_millis(10)).await;
+            Ok(())
+        };
+        while second.within(step()).await.is_ok() {}
+        let turn = begun.elapsed().as_secs_f64() / DrainConfig::default().window.as_secs_f64();
+        assert!((0.5..0.7).contains(&turn), "at {turn} of the window");
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,3 +14,4 @@ mod again;
 mod bombs;
 mod bounds;
 mod ends;
+mod turns;

@@ -13,5 +13,7 @@ pub mod feed;
 pub mod registry;
 #[path = "../../../src/hub/pump.rs"]
 pub mod pump;
+#[path = "../../../src/hub/private.rs"]
+pub mod private;
 #[path = "../../../src/hub/part.rs"]
 pub mod part;

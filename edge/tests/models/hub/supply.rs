@@ -54,6 +54,11 @@ impl Backend {
         self.change(|log| log.ended = Some(how));
     }
 
+    /// How many calls are open.
+    pub fn open_calls(&self) -> usize {
+        self.0.lock().expect("no panic").calls
+    }
+
     fn change(&self, change: impl FnOnce(&mut Log)) {
         let mut log = self.0.lock().expect("no panic");
         change(&mut log);
@@ -105,6 +110,12 @@ impl Supply {
             }
         })
         .await
+    }
+}
+
+impl Drop for Supply {
+    fn drop(&mut self) {
+        self.backend.change(|log| log.calls -= 1);
     }
 }
 
