@@ -52,3 +52,4 @@ mod rpc;
 mod logged;
 mod crowds;
 mod refusals;
+mod session;

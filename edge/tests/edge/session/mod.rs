@@ -1,0 +1,4 @@
+//! Sessions: the machine against a model of both ends, and whole sessions over real sockets.
+
+mod ends;
+mod machine;
