@@ -85,6 +85,21 @@ impl Upstream {
         call.reply(answer.await?)
     }
 
+    /// A call that streams both ways; completes with the head of the answer.
+    pub async fn bidi_streaming<S>(&self, call: Call, messages: S) -> Result<Messages>
+    where
+        S: Stream<Item = Bytes> + Send + 'static,
+    {
+        let request = call.request(()).map(|()| messages);
+        let answer = call.within(async {
+            let mut grpc = self.grpc().await.map_err(|status| call.error(&status))?;
+            let answer = grpc.streaming(request, call.path.clone(), BytesCodec).await;
+            answer.map_err(|status| call.error(&status))
+        });
+        let streaming = answer.await?.into_inner();
+        Ok(Messages { streaming, call })
+    }
+
     /// A bidirectional call that sends one message and takes the first answer.
     pub async fn exchange(&self, call: Call, message: Bytes) -> Result<Option<Bytes>> {
         let request = call.request(()).map(|()| tokio_stream::once(message));
