@@ -13,6 +13,7 @@ use tower::service_fn;
 use crate::config::EdgeConfig;
 use crate::drain::Drain;
 use crate::fresh::Freshness;
+use crate::front::lobby::Sessions;
 use crate::front::openapi::describe;
 use crate::front::{Document, Front, Shared, ops, own};
 use crate::guards::Guards;
@@ -54,7 +55,9 @@ impl Edge {
             limits.request_burst,
             limits.trusted_proxies.clone(),
         );
+        let addresses = Arc::new(addresses);
         let front = Front {
+            sessions: Sessions::new(config.sessions.clone(), Arc::clone(&addresses)),
             schema: ArcSwapOption::empty(),
             document: Document::default(),
             keys: Keys::new(config.auth.clone(), upstream.clone())?,
@@ -71,7 +74,7 @@ impl Edge {
         };
         let front = Arc::new(front);
         let freshness = Arc::new(Freshness::new(learner, Arc::clone(&front)));
-        Ok(Self { front, freshness, addresses: Arc::new(addresses), time_is_up: CancellationToken::new() })
+        Ok(Self { front, freshness, addresses, time_is_up: CancellationToken::new() })
     }
 
     pub fn config(&self) -> &EdgeConfig {

@@ -16,6 +16,7 @@ use crate::reasons;
 
 use super::head::Tags;
 use super::openapi::openapi;
+use super::session::ws;
 use super::state::Shared;
 use super::tickets;
 
@@ -51,6 +52,7 @@ pub fn routes(front: &Shared) -> Router<Shared> {
         .route(&own("jwks.json"), get(jwks))
         .route(&format!("{prefix}/openapi.json"), get(openapi))
         .route(&format!("{prefix}/tickets"), post(tickets::give).fallback(async || wrong_method("POST")))
+        .route(&format!("{prefix}/ws"), get(ws::serve))
         .method_not_allowed_fallback(async || wrong_method("GET, HEAD"))
         .fallback(async |uri: Uri| not_found(uri.path()))
 }

@@ -2,7 +2,7 @@
 
 use crate::code::Code;
 
-use super::reason::{Place, Reason, error, reason};
+use super::reason::{Place, Reason, error, error_as, reason};
 
 const INVALID: &[Place] = &[error(Code::InvalidArgument)];
 
@@ -88,6 +88,28 @@ pub(super) const REASONS: &[Reason] = &[
         "A message, all its fragments together, is larger than `limits.body_bytes` and the frame around it.",
         "1009. The session is parked.",
         "Send less at once, or raise the limit.",
+    ),
+    reason(
+        "SESSIONS_EXHAUSTED",
+        &[error(Code::ResourceExhausted)],
+        "A caller, or an address, has as many sessions open as `sessions.per_caller` or `sessions.per_address` allows.",
+        "`goaway`, then 4429.",
+        "Let the tabs of a browser share one session, or raise the limit.",
+    )
+    .again(),
+    reason(
+        "UPGRADE_REQUIRED",
+        &[error_as(Code::FailedPrecondition, 426)],
+        "`/ws` was asked for without a WebSocket.",
+        "426 with `Upgrade`.",
+        "Connect with `new WebSocket(url, \"lastmile.v1.json\")`; a proxy on the way must pass `Upgrade` on.",
+    ),
+    reason(
+        "HANDSHAKE_INVALID",
+        INVALID,
+        "The handshake of a WebSocket lacks its key, version 13, or a subprotocol that is spoken here.",
+        "400.",
+        "Offer `lastmile.v1.json` or `lastmile.v1.proto`.",
     ),
     reason(
         "CALLS_EXHAUSTED",

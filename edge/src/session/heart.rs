@@ -30,6 +30,16 @@ impl Heart {
         Self { interval, next: now + interval, asked: None, missed: 0 }
     }
 
+    /// Another connection is there.
+    pub fn begin(&mut self, now: u64) {
+        *self = Self::new(self.interval, now);
+    }
+
+    /// Whether an answer is due.
+    pub fn is_waiting(&self) -> bool {
+        self.asked.is_some()
+    }
+
     /// Something was heard of the client.
     pub fn hear(&mut self) {
         (self.asked, self.missed) = (None, 0);

@@ -59,6 +59,10 @@ impl Site {
         Self { address }
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Opens a stream and reads up to and with these bytes; it stays open until it is dropped.
     pub(crate) async fn open(&self, target: &str, headers: &[(&str, &str)], end: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.expect("a connection");

@@ -2,3 +2,6 @@
 
 mod ends;
 mod machine;
+mod client;
+mod calls;
+mod resume;
