@@ -26,16 +26,11 @@ use super::verify::verify;
 /// What a session is told that cannot be resumed here.
 pub const UNKNOWN: &str = "session_unknown";
 
-/// Hears hello on a new WebSocket and does what it asks for. `client` is how the breaker knows it.
+/// Hears hello on a new WebSocket and does what it asks for. `client` is how the breaker knows whoever has no name.
 pub async fn begin(front: Shared, head: Parts, mut carrier: Carrier, client: String) {
     if front.drain.begun().is_cancelled() {
         let wait = milliseconds(jittered(front.config.drain.window));
         return refuse(carrier, Close::Unavailable, &goaway("drain", wait, ""));
-    }
-    if let Err(wait) = front.sessions.admit(&client) {
-        front.sessions.counts.refused.up();
-        let wait = u32::try_from(wait).unwrap_or(u32::MAX);
-        return refuse(carrier, Close::Overload, &goaway(Close::Overload.name(), wait, "sse"));
     }
     loop {
         let hello = match timeout(front.config.limits.head_timeout, hear(&mut carrier)).await {
@@ -58,7 +53,8 @@ pub async fn begin(front: Shared, head: Parts, mut carrier: Carrier, client: Str
     }
 }
 
-/// Does what a hello asks for; gives the connection back when it names a session that is unknown here.
+/// Does what a hello asks for; gives the connection back when it names a session that is unknown here. `client` is the
+/// address that the breaker knows, where it is to be asked.
 pub async fn settle(
     front: &Shared,
     head: &Parts,
@@ -75,6 +71,13 @@ pub async fn settle(
             return None;
         }
     };
+    let client = client.map(|address| credentials.name.clone().unwrap_or(address));
+    if let Some(Err(wait)) = client.as_deref().map(|client| front.sessions.admit(client)) {
+        front.sessions.counts.refused.up();
+        let wait = u32::try_from(wait).unwrap_or(u32::MAX);
+        refuse(carrier, Close::Overload, &goaway(Close::Overload.name(), wait, "sse"));
+        return None;
+    }
     if hello.session.is_empty() {
         start(front, carrier, credentials, client);
         return None;

@@ -48,6 +48,7 @@ impl Session {
                 Poll::Pending => return count > 0,
                 Poll::Ready(Ok(Heard::Frame(frame))) => {
                     self.alive();
+                    self.is_used = true;
                     if let Err(violation) = self.take_frame(frame) {
                         self.accuse(&violation);
                     }
@@ -228,7 +229,7 @@ impl Session {
         self.stay.unpark();
         self.moments.parked = None;
         self.moments.shelf = (!self.shelved.is_empty()).then(|| Instant::now() + SHELF);
-        self.carrier = Some(carrier);
+        (self.carrier, self.is_used) = (Some(carrier), false);
         self.heart.begin(self.front.sessions.now());
         self.adopt(credentials);
         self.greet();

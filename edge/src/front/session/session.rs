@@ -54,6 +54,8 @@ pub struct Session {
     /// What ends a session from outside.
     pub(super) over: BoxFuture<'static, Ending>,
     pub(super) moments: Moments,
+    /// The connection has carried a frame of the client behind its hello.
+    pub(super) is_used: bool,
     pub(super) is_over: bool,
 }
 
@@ -107,6 +109,7 @@ impl Session {
             clock: Clock::new(),
             over: Box::pin(std::future::pending()),
             moments: Moments::default(),
+            is_used: false,
             is_over: false,
             credentials,
             stay,
@@ -178,9 +181,12 @@ impl Session {
     /// The connection is gone, in order where there is a code; the session waits for another.
     pub(super) fn lose_carrier(&mut self, code: Option<u16>) {
         let Some(carrier) = self.carrier.take() else { return };
-        if let (false, Some(client)) = (carrier.is_leg(), &self.client) {
-            let fate = if code.is_some() { Fate::Well } else { Fate::Failed };
-            self.front.sessions.note(client, fate);
+        if let Some(client) = &self.client
+            && !carrier.is_leg()
+            && !self.is_used
+            && code.is_none()
+        {
+            self.front.sessions.note(client, Fate::Failed);
         }
         if code.is_some() {
             // A close is answered (RFC 6455, section 5.5.1).

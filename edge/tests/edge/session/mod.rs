@@ -5,3 +5,4 @@ mod machine;
 mod client;
 mod calls;
 mod resume;
+mod bad_input;

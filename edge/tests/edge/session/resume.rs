@@ -55,7 +55,7 @@ async fn a_unary_answer_that_nobody_was_there_for_comes_afterwards() {
     let site = Site::start(json!({}), &backend).await;
     let mut client = Client::begin(site.address(), json!({})).await;
     let call = client.open("shop.v1.Notes/GetNote", json!({ "json": {} })).await;
-    backend.called(1).await;
+    backend.opened(1).await;
     client.cut();
     tell.send(true).expect("a backend");
     backend.closed().await;
