@@ -25,6 +25,8 @@ pub enum Mail {
 #[derive(Debug)]
 pub struct Resume {
     pub carrier: Carrier,
+    /// Whom the breaker knows; none where it does not matter.
+    pub client: Option<String>,
     pub hello: Hello,
     pub credentials: Credentials,
 }

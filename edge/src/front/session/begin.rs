@@ -1,6 +1,7 @@
 //! The beginning of a connection: hears who it is, then makes a session for it or hands it to the one that it resumes.
 
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -12,7 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::layer::ClientAddress;
 use crate::session::breaker::Fate;
 use crate::session::frame::Credential;
-use crate::session::{ClientFrame, Close, Hello, Violation};
+use crate::session::{ClientFrame, Close, Hello, Open, Violation};
 
 use super::super::lobby::mailbox::Resume;
 use super::super::lobby::sessions::MOVE_PREFIX;
@@ -46,32 +47,28 @@ pub async fn begin(front: Shared, head: Parts, mut carrier: Carrier, client: Str
                 return refuse(carrier, Close::Silent, &goaway(Close::Silent.name(), 0, ""));
             }
         };
-        match settle(&front, &head, carrier, hello, Some(client.clone())).await {
+        let mut hello = hello;
+        let credentials = match who(&front, &head, &mut hello).await {
+            Ok(credentials) => credentials,
+            Err(error) => return reject(&front, carrier, &error),
+        };
+        match settle(&front, credentials, carrier, hello, Some(&client)) {
             Some(unsettled) => carrier = unsettled,
             None => return,
         }
     }
 }
 
-/// Does what a hello asks for; gives the connection back when it names a session that is unknown here. `client` is the
-/// address that the breaker knows, where it is to be asked.
-pub async fn settle(
+/// Does what a hello asks for; gives the connection back when it names a session that is unknown here, and says so there.
+/// `address` is how the breaker knows whoever has no name, where it is to be asked.
+pub fn settle(
     front: &Shared,
-    head: &Parts,
+    credentials: Credentials,
     mut carrier: Carrier,
-    mut hello: Hello,
-    client: Option<String>,
+    hello: Hello,
+    address: Option<&str>,
 ) -> Option<Carrier> {
-    let credentials = match who(front, head, &mut hello).await {
-        Ok(credentials) => credentials,
-        Err(error) => {
-            front.sessions.counts.refused.up();
-            let (close, wait) = close_of(&error);
-            refuse(carrier, close, &goaway(error.reason_text(), wait, ""));
-            return None;
-        }
-    };
-    let client = client.map(|address| credentials.name.clone().unwrap_or(address));
+    let client = address.map(|address| credentials.name.clone().unwrap_or_else(|| address.to_owned()));
     if let Some(Err(wait)) = client.as_deref().map(|client| front.sessions.admit(client)) {
         front.sessions.counts.refused.up();
         let wait = u32::try_from(wait).unwrap_or(u32::MAX);
@@ -79,11 +76,14 @@ pub async fn settle(
         return None;
     }
     if hello.session.is_empty() {
-        start(front, carrier, credentials, client);
+        if let Err((carrier, error)) = stay(front, carrier, credentials, client) {
+            reject(front, carrier, &error);
+        }
         return None;
     }
     if let Some(found) = front.sessions.find(&hello.session, &credentials.identity) {
-        match found.0.send(Mail::Resume(Box::new(Resume { carrier, hello, credentials }))) {
+        let resume = Resume { carrier, client, hello, credentials };
+        match found.0.send(Mail::Resume(Box::new(resume))) {
             Ok(()) => return None,
             Err(Mail::Resume(resume)) => carrier = resume.carrier,
             Err(Mail::Post { .. }) => return None,
@@ -94,8 +94,52 @@ pub async fn settle(
     Some(carrier)
 }
 
+/// A session that reads one stream and ends with its connection.
+///
+/// # Errors
+/// RESOURCE_EXHAUSTED when there are too many.
+pub fn start_with(front: &Shared, carrier: Carrier, credentials: Credentials, open: Open) -> Result<()> {
+    let address = address_of(&credentials);
+    let stay = front.sessions.stay(credentials.identity.clone(), credentials.name.as_deref(), address)?;
+    let session = Session::new(Arc::clone(front), stay, carrier, None, credentials);
+    front.sessions.tasks.spawn(session.reading(open));
+    Ok(())
+}
+
+/// A new session, which is a task of its own: what its beginning took is given back.
+fn stay(
+    front: &Shared,
+    carrier: Carrier,
+    credentials: Credentials,
+    client: Option<String>,
+) -> Result<(), (Carrier, Error)> {
+    let address = address_of(&credentials);
+    let stay = front.sessions.stay(credentials.identity.clone(), credentials.name.as_deref(), address);
+    match stay {
+        Ok(stay) => {
+            let session = Session::new(Arc::clone(front), stay, carrier, client, credentials);
+            front.sessions.tasks.spawn(session);
+            Ok(())
+        }
+        Err(error) => Err((carrier, error)),
+    }
+}
+
+fn address_of(credentials: &Credentials) -> Option<IpAddr> {
+    credentials.head.extensions.get::<ClientAddress>().map(|address| address.0)
+}
+
+fn reject(front: &Shared, carrier: Carrier, error: &Error) {
+    front.sessions.counts.refused.up();
+    let (close, wait) = close_of(error);
+    refuse(carrier, close, &goaway(error.reason_text(), wait, ""));
+}
+
 /// Who it is. A ticket that moves a session says which.
-async fn who(front: &Shared, head: &Parts, hello: &mut Hello) -> Result<Credentials> {
+///
+/// # Errors
+/// UNAUTHENTICATED where a credential is no good.
+pub async fn who(front: &Shared, head: &Parts, hello: &mut Hello) -> Result<Credentials> {
     let mut head = head.clone();
     if let Ok(traceparent) = http::HeaderValue::from_str(&hello.traceparent)
         && !hello.traceparent.is_empty()
@@ -117,22 +161,6 @@ async fn who(front: &Shared, head: &Parts, hello: &mut Hello) -> Result<Credenti
         return verify(front, &head, None).await;
     }
     verify(front, &head, hello.credential.as_ref()).await
-}
-
-/// A new session, which is a task of its own: what its beginning took is given back.
-pub fn start(front: &Shared, carrier: Carrier, credentials: Credentials, client: Option<String>) {
-    let address = credentials.head.extensions.get::<ClientAddress>().map(|address| address.0);
-    match front.sessions.stay(credentials.identity.clone(), credentials.name.as_deref(), address) {
-        Ok(stay) => {
-            let session = Session::new(Arc::clone(front), stay, carrier, client, credentials);
-            front.sessions.tasks.spawn(session);
-        }
-        Err(error) => {
-            front.sessions.counts.refused.up();
-            let (close, wait) = close_of(&error);
-            refuse(carrier, close, &goaway(error.reason_text(), wait, ""));
-        }
-    }
 }
 
 /// The first frame, which must be hello; `None` when the client has left.

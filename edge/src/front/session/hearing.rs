@@ -209,7 +209,7 @@ impl Session {
 
     /// A newer connection takes over.
     fn resume(&mut self, resume: Resume) {
-        let Resume { mut carrier, hello, credentials } = resume;
+        let Resume { mut carrier, client, hello, credentials } = resume;
         if !self.machine.can_resume(hello.received) {
             let message = "`hello.received` names a frame that this session cannot resume from.";
             let reason = message.to_owned();
@@ -229,7 +229,7 @@ impl Session {
         self.stay.unpark();
         self.moments.parked = None;
         self.moments.shelf = (!self.shelved.is_empty()).then(|| Instant::now() + SHELF);
-        (self.carrier, self.is_used) = (Some(carrier), false);
+        (self.carrier, self.client, self.is_used) = (Some(carrier), client, false);
         self.heart.begin(self.front.sessions.now());
         self.adopt(credentials);
         self.greet();

@@ -19,3 +19,6 @@ mod hearing;
 mod running;
 pub mod begin;
 pub mod ws;
+pub mod leg;
+pub mod post;
+pub mod migrate;

@@ -54,6 +54,9 @@ impl Session {
             true
         });
         self.calls = calls;
+        if self.is_brief && self.calls.is_empty() {
+            self.end();
+        }
         has_moved
     }
 

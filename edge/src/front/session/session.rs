@@ -18,7 +18,7 @@ use crate::identity::Over;
 use crate::layer::last_words;
 use crate::reasons::CloseReason;
 use crate::session::breaker::Fate;
-use crate::session::{Close, Heart, Limits, Machine, Ready, ServerFrame, Violation};
+use crate::session::{ClientFrame, Close, Heart, Limits, Machine, Open, Ready, ServerFrame, Violation};
 
 use super::super::lobby::{Carrier, Credentials, Stay};
 use super::super::state::Shared;
@@ -56,6 +56,8 @@ pub struct Session {
     pub(super) moments: Moments,
     /// The connection has carried a frame of the client behind its hello.
     pub(super) is_used: bool,
+    /// It does not outlive its connection.
+    pub(super) is_brief: bool,
     pub(super) is_over: bool,
 }
 
@@ -110,6 +112,7 @@ impl Session {
             over: Box::pin(std::future::pending()),
             moments: Moments::default(),
             is_used: false,
+            is_brief: false,
             is_over: false,
             credentials,
             stay,
@@ -118,6 +121,16 @@ impl Session {
         session.watch(true);
         session.greet();
         session
+    }
+
+    /// The same for a client that says nothing: it reads this stream, and the session ends with it.
+    pub fn reading(mut self, open: Open) -> Self {
+        self.is_brief = true;
+        // The first call of a session breaks no rule.
+        if let Err(violation) = self.take_frame(ClientFrame::Open(open)) {
+            self.accuse(&violation);
+        }
+        self
     }
 
     /// Does all that can be done now; ready when the session is over.
@@ -241,7 +254,7 @@ impl Session {
         self.moments.shelf = None;
         self.moments.parked = Instant::now().checked_add(self.front.config.sessions.park);
         let is_drained = self.front.drain.begun().is_cancelled();
-        if is_drained || !self.stay.park(self.machine.weight()) {
+        if self.is_brief || is_drained || !self.stay.park(self.machine.weight()) {
             self.end();
         }
     }

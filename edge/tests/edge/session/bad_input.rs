@@ -122,14 +122,15 @@ async fn frames_that_break_the_rules_close_the_connection_and_the_session_is_par
     .into_iter()
     .enumerate()
     {
-        let mut client = Client::begin_from(stack.edge, &format!("192.0.2.{number}")).await;
+        let from = format!("192.0.2.{number}");
+        let mut client = Client::begin_from(stack.edge, &from).await;
         for frame in &frames {
             client.say(frame.clone()).await;
         }
         let (reason, code) = client.closed().await;
         assert_eq!(code, 4400, "{frames:?}");
         assert!(reason.contains(words), "{reason}");
-        let mut again = Client::new(stack.edge, dial(stack.edge, &[]).await);
+        let mut again = Client::new(stack.edge, dial(stack.edge, &[("x-forwarded-for", &from)]).await);
         again.say(json!({ "hello": { "session": client.session, "received": client.received } })).await;
         let ready = again.read().await.expect("an answer");
         assert_eq!(ready["ready"]["session"], json!(client.session), "{ready}");

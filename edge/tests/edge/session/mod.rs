@@ -6,3 +6,5 @@ mod client;
 mod calls;
 mod resume;
 mod bad_input;
+mod leg;
+mod tokens;
