@@ -95,6 +95,16 @@ impl Edge {
         }
     }
 
+    /// Completes when every session has ended, at the latest with the grace of the shutdown. They are not among the
+    /// listener's connections any more.
+    pub async fn sessions_ended(&self) {
+        let tasks = &self.front.sessions.tasks;
+        tasks.close();
+        if !self.shutdown().ends(tasks.wait()).await {
+            tracing::warn!(open = tasks.len(), "sessions were still open and are cut");
+        }
+    }
+
     /// Fetches descriptors and compiles them with the rules.
     ///
     /// # Errors

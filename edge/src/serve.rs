@@ -92,7 +92,7 @@ pub async fn run(
     };
     drain.cancel();
     let http = tokio::select! {
-        ended = &mut http => ended,
+        (ended, ()) = async { tokio::join!(&mut http, edge.sessions_ended()) } => ended,
         never = &mut hearing => match never {},
     };
     if http.is_err() {

@@ -20,7 +20,7 @@ use crate::shop::compile;
 /// No answer takes so long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-static DESCRIPTORS: LazyLock<Vec<u8>> =
+pub(crate) static DESCRIPTORS: LazyLock<Vec<u8>> =
     LazyLock::new(|| descriptors::join_set(compile(include_str!("shop.proto"))).to_vec());
 
 /// A running edge; it ends with the test's runtime.

@@ -8,3 +8,4 @@ mod resume;
 mod bad_input;
 mod leg;
 mod tokens;
+mod draining;
