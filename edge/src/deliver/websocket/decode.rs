@@ -66,7 +66,7 @@ impl Decoder {
     ///
     /// # Errors
     /// What makes the bytes no WebSocket; nothing may be read afterwards.
-    pub fn next(&mut self) -> Result<Option<Incoming>, Fault> {
+    pub fn take(&mut self) -> Result<Option<Incoming>, Fault> {
         let Some(head) = self.head()? else { return Ok(None) };
         if self.buffer.len() < head.size + head.length {
             return Ok(None);
@@ -202,7 +202,7 @@ mod tests {
         for piece in bytes.chunks(chunk) {
             decoder.feed(piece);
             loop {
-                match decoder.next() {
+                match decoder.take() {
                     Ok(Some(incoming)) => read.push(incoming),
                     Ok(None) => break,
                     Err(fault) => return (read, Some(fault)),

@@ -28,7 +28,7 @@ pub fn pong(payload: &[u8]) -> Bytes {
 pub fn close(code: Option<u16>, reason: &str) -> Bytes {
     let Some(code) = code else { return encoded(CLOSE, &[]) };
     let end = reason.floor_char_boundary(MOST_CONTROL - 2);
-    encoded(CLOSE, &[&code.to_be_bytes(), reason[..end].as_bytes()].concat())
+    encoded(CLOSE, &[&code.to_be_bytes(), &reason.as_bytes()[..end]].concat())
 }
 
 fn encoded(opcode: u8, payload: &[u8]) -> Bytes {

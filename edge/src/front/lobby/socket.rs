@@ -68,7 +68,7 @@ impl Socket {
     /// The next frame, or that there is none any more.
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Heard, Violation>> {
         loop {
-            match self.decoder.next().map_err(violation)? {
+            match self.decoder.take().map_err(violation)? {
                 Some(incoming) => return Poll::Ready(self.hear(incoming)),
                 None => {
                     let mut bytes = [0; READ];

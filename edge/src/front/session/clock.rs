@@ -29,10 +29,8 @@ impl Clock {
         let far = Instant::now() + FAR;
         let next = moments.into_iter().flatten().fold(far, Instant::min);
         // Moved only when it matters: an hour may be a little longer.
-        if next < far || self.0.is_elapsed() {
-            if self.0.deadline() != next {
-                self.0.as_mut().reset(next);
-            }
+        if (next < far || self.0.is_elapsed()) && self.0.deadline() != next {
+            self.0.as_mut().reset(next);
         }
         self.0.as_mut().poll(cx)
     }

@@ -42,7 +42,7 @@ pub struct Session {
     pub(super) head: Arc<Parts>,
     pub(super) calls: BTreeMap<u32, Ongoing>,
     /// Streams that went with their connection and that only this edge numbers: kept, so that they can be resumed.
-    pub(super) shelved: Vec<Box<Reading>>,
+    pub(super) shelved: Vec<Reading>,
     /// Channels that stand for calls of this session, as long as those are there.
     pub(super) channels: Vec<(u32, Weak<()>)>,
     /// Bytes of the client's messages that no backend has taken.
@@ -246,7 +246,7 @@ impl Session {
             if let Some(State::Stream(reading)) = self.calls.remove(&call).map(|call| call.state)
                 && !reading.method.is_durable()
             {
-                self.shelved.push(reading);
+                self.shelved.push(*reading);
             }
         }
         self.verifying = None;

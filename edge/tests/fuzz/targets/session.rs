@@ -86,7 +86,7 @@ fn decoded(chunks: &[&[u8]]) -> (Vec<Incoming>, Option<Fault>) {
     for chunk in chunks {
         decoder.feed(chunk);
         loop {
-            match decoder.next() {
+            match decoder.take() {
                 Ok(Some(one)) => incoming.push(one),
                 Ok(None) => break,
                 Err(fault) => return (incoming, Some(fault)),
