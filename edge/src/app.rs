@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::EdgeConfig;
 use crate::drain::Drain;
 use crate::fresh::Freshness;
+use crate::front::lobby::Sessions;
 use crate::front::openapi::describe;
 use crate::front::{Document, Front, Shared, ops};
 use crate::guards::Guards;
@@ -57,7 +58,9 @@ impl Edge {
             limits.request_burst,
             limits.trusted_proxies.clone(),
         );
+        let addresses = Arc::new(addresses);
         let front = Front {
+            sessions: Sessions::new(config.sessions.clone(), Arc::clone(&addresses)),
             schema: ArcSwapOption::empty(),
             document: Document::default(),
             keys: Keys::new(config.auth.clone(), upstream.clone())?,
@@ -74,7 +77,7 @@ impl Edge {
         };
         let front = Arc::new(front);
         let freshness = Arc::new(Freshness::new(learner, Arc::clone(&front)));
-        Ok(Self { front, freshness, addresses: Arc::new(addresses), time_is_up: CancellationToken::new() })
+        Ok(Self { front, freshness, addresses, time_is_up: CancellationToken::new() })
     }
 
     pub fn config(&self) -> &EdgeConfig {
@@ -92,6 +95,16 @@ impl Edge {
             drain: self.front.drain.begun().clone(),
             grace: self.front.config.drain.grace,
             time_is_up: self.time_is_up.clone(),
+        }
+    }
+
+    /// Completes when every session has ended, at the latest with the grace of the shutdown. They are not among the
+    /// listener's connections any more.
+    pub async fn sessions_ended(&self) {
+        let tasks = &self.front.sessions.tasks;
+        tasks.close();
+        if !self.shutdown().ends(tasks.wait()).await {
+            tracing::warn!(open = tasks.len(), "sessions were still open and are cut");
         }
     }
 

@@ -34,6 +34,7 @@ pub mod schema;
 pub mod transcode;
 pub mod upstream;
 pub mod hub;
+pub mod session;
 pub mod deliver;
 pub mod layer;
 pub mod openapi;

@@ -33,7 +33,7 @@ pub fn json(error: &Error) -> Value {
 }
 
 /// The backend's details, or those that say what the edge knows.
-fn details(error: &Error) -> Vec<Detail> {
+pub fn details(error: &Error) -> Vec<Detail> {
     match error.backend_details() {
         Some(details) => details.to_vec(),
         None => own_details(error),

@@ -103,7 +103,7 @@ pub async fn run_on(
     };
     drain.cancel();
     let http = tokio::select! {
-        ended = &mut http => ended,
+        (ended, ()) = async { tokio::join!(&mut http, edge.sessions_ended()) } => ended,
         never = &mut hearing => match never {},
     };
     if http.is_err() {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::guards::{AuthConfig, CorsConfig, LimitsConfig};
 use super::rest::RestConfig;
+use super::sessions::{HmrConfig, SessionsConfig};
 use super::traffic::{CallsConfig, DrainConfig, StreamsConfig};
 use super::upstream::{HeaderText, Upstreams};
 
@@ -33,6 +34,8 @@ pub struct EdgeConfig {
     pub limits: LimitsConfig,
     pub calls: CallsConfig,
     pub streams: StreamsConfig,
+    pub sessions: SessionsConfig,
+    pub hmr: HmrConfig,
     pub paths: PathsConfig,
     pub rest: RestConfig,
     pub drain: DrainConfig,
@@ -53,6 +56,8 @@ impl Default for EdgeConfig {
             limits: LimitsConfig::default(),
             calls: CallsConfig::default(),
             streams: StreamsConfig::default(),
+            sessions: SessionsConfig::default(),
+            hmr: HmrConfig::default(),
             paths: PathsConfig::default(),
             rest: RestConfig::default(),
             drain: DrainConfig::default(),

@@ -11,6 +11,7 @@ pub mod array;
 pub mod jitter;
 pub mod clock;
 pub mod body;
+pub mod websocket;
 
 pub use array::Array;
 pub use body::{BrokenOff, Pace, body};

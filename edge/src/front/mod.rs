@@ -2,6 +2,7 @@
 
 pub mod head;
 pub mod document;
+pub mod lobby;
 pub mod state;
 pub mod tickets;
 pub mod admit;
@@ -12,6 +13,7 @@ pub mod rest;
 pub mod stream;
 pub mod poll;
 pub mod rpc;
+pub mod session;
 pub mod console;
 pub mod openapi;
 pub mod own;

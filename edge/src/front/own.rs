@@ -16,6 +16,7 @@ use crate::reasons;
 
 use super::head::Tags;
 use super::openapi::openapi;
+use super::session::{leg, migrate, post as frames, ws};
 use super::state::Shared;
 use super::tickets;
 
@@ -58,6 +59,13 @@ pub fn routes(front: &Shared) -> Router<Shared> {
         .route(&own("jwks.json"), get(jwks))
         .route(&format!("{prefix}/openapi.json"), get(openapi))
         .route(&format!("{prefix}/tickets"), post(tickets::give).fallback(async || wrong_method("POST")))
+        .route(&format!("{prefix}/ws"), get(ws::serve))
+        .route(&format!("{prefix}/stream"), get(leg::serve))
+        .route(
+            &format!("{prefix}/stream/{{session}}"),
+            post(frames::serve).fallback(async || wrong_method("POST")),
+        )
+        .route(&format!("{prefix}/hmr/migrate"), post(migrate::serve).fallback(async || wrong_method("POST")))
         .method_not_allowed_fallback(async || wrong_method("GET, HEAD"))
         .fallback(async |uri: Uri| not_found(uri.path()))
 }

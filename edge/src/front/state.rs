@@ -15,6 +15,7 @@ use crate::schema::Schema;
 use crate::upstream::Upstream;
 
 use super::document::Document;
+use super::lobby::Sessions;
 
 /// Shared by all requests.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub struct Front {
     pub tickets: Tickets,
     pub caller_limit: CallerLimit,
     pub stream_limit: StreamLimit,
+    pub sessions: Arc<Sessions>,
     pub request_headers: Vec<HeaderName>,
     pub response_headers: Vec<HeaderName>,
     pub drain: Drain,

@@ -98,7 +98,7 @@ pub async fn open(exchange: &Exchange, rule: &Stream, parameters: &[Parameter]) 
 }
 
 /// Who reads, as far as streams are shared by that.
-fn reading(caller: &Caller) -> Reading {
+pub fn reading(caller: &Caller) -> Reading {
     match &caller.claims {
         Some(claims) => {
             Reading::Caller { issuer: claims.iss.clone(), subject: claims.sub.clone(), rights: claims.rights }

@@ -31,6 +31,7 @@ pub mod hub;
 pub use audience::Reading;
 pub use counts::Counts;
 pub use event::Event;
+pub use feed::Feed;
 pub use hub::{Ask, Hub, Manner};
 pub use item::{Entry, Item};
 pub use outcome::{Opening, Outcome};

@@ -18,7 +18,7 @@ use crate::identity::Over;
 use crate::upstream::Call;
 
 use super::admission::Admission;
-use super::feed::{Next, Seat};
+use super::feed::{Feed, Next, Seat};
 use super::item::Entry;
 use super::private::{Brought, Items, Private};
 use super::supply::{Line, Supply};
@@ -97,6 +97,19 @@ impl Part {
     /// What names the stream to the browser.
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// The feed at which it has a seat.
+    pub fn feed(&self) -> Option<&Arc<Feed>> {
+        match &self.way {
+            Way::Ring(seat) | Way::Private { seat, .. } => Some(seat.feed()),
+            Way::Over => None,
+        }
+    }
+
+    /// Whether it reads the ring, and no call of its own.
+    pub fn is_in_ring(&self) -> bool {
+        matches!(self.way, Way::Ring(_))
     }
 
     /// The cursor token of where it stands.

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use crate::cursor;
 use crate::error::Result;
 
+use super::feed::Feed;
 use super::item::Entry;
 use super::outcome::Opening;
 use super::part::Part;
@@ -34,6 +35,16 @@ impl Reader {
     /// Whether it reads a single stream: then the token of an item is the token of the whole.
     pub fn is_single(&self) -> bool {
         self.parts.len() == 1
+    }
+
+    /// The feed that it reads, where that is a single one.
+    pub fn feed(&self) -> Option<&Arc<Feed>> {
+        if self.is_single() { self.parts.first()?.feed() } else { None }
+    }
+
+    /// Whether what it read last came from the ring of that feed, and so is there for all.
+    pub fn is_in_ring(&self) -> bool {
+        self.is_single() && self.parts.first().is_some_and(Part::is_in_ring)
     }
 
     /// What names the stream of the item that came last.

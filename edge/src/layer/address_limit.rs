@@ -10,7 +10,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use http::{HeaderValue, header};
 
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Result};
 
 use super::peer::{Crowded, Peer, client_ip, network};
 use super::rate::exhausted;
@@ -32,6 +32,18 @@ impl AddressLimit {
         let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst));
         Self { limiter: RateLimiter::keyed(quota), trusted }
+    }
+
+    /// Counts a request that is none of HTTP.
+    ///
+    /// # Errors
+    /// RESOURCE_EXHAUSTED when the address asks too often.
+    pub fn check(&self, address: IpAddr) -> Result<()> {
+        self.limiter.check_key(&address).map_err(|refused| {
+            let quota = refused.quota();
+            let wait = refused.wait_time_from(DefaultClock::default().now());
+            exhausted(wait, quota.burst_size().get(), quota.burst_size_replenished_in().as_secs())
+        })
     }
 
     /// Forgets addresses that have been quiet.
@@ -56,14 +68,9 @@ where
     let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([127, 0, 0, 1]), |peer| peer.0.ip());
     let address = network(client_ip(peer, request.headers(), &limit.trusted));
     request.extensions_mut().insert(ClientAddress(address));
-    match limit.limiter.check_key(&address) {
+    match limit.check(address) {
         Ok(()) => next(request).await,
-        Err(refused) => {
-            let quota = refused.quota();
-            let wait = refused.wait_time_from(DefaultClock::default().now());
-            exhausted(wait, quota.burst_size().get(), quota.burst_size_replenished_in().as_secs())
-                .into_response()
-        }
+        Err(error) => error.into_response(),
     }
 }
 

@@ -91,10 +91,19 @@ impl Upstream {
     where
         S: Stream<Item = Bytes> + Send + 'static,
     {
-        let frames = messages.map(|message| Ok::<_, Status>(Frame::data(envelope(0, &message))));
-        let sent = Outgoing::Stream(Body::new(StreamBody::new(frames)));
-        let answer = async { self.begin(&call, sent, None).await?.only().await };
+        let answer = async { self.begin(&call, streamed(messages), None).await?.only().await };
         call.reply(call.within(async { answer.await.map_err(|status| call.error(&status)) }).await?)
+    }
+
+    /// A call that streams both ways; completes with the head of the answer.
+    pub async fn bidi_streaming<S>(&self, call: Call, messages: S) -> Result<Messages>
+    where
+        S: Stream<Item = Bytes> + Send + 'static,
+    {
+        let reading = call.within(async {
+            self.begin(&call, streamed(messages), None).await.map_err(|status| call.error(&status))
+        });
+        Ok(Messages { reading: reading.await?, call })
     }
 
     /// A bidirectional call that sends one message and takes the first answer.
@@ -177,6 +186,12 @@ impl Call {
     fn error(&self, status: &Status) -> Error {
         to_error(status, self.plan.as_deref())
     }
+}
+
+/// Messages in the frames of gRPC, as they come.
+fn streamed(messages: impl Stream<Item = Bytes> + Send + 'static) -> Outgoing {
+    let frames = messages.map(|message| Ok::<_, Status>(Frame::data(envelope(0, &message))));
+    Outgoing::Stream(Body::new(StreamBody::new(frames)))
 }
 
 /// What every call goes out as; the trace context is added.

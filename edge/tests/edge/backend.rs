@@ -114,6 +114,13 @@ impl Backend {
         closed.expect("a call is still open").expect("the backend lives");
     }
 
+    /// Waits until so many calls are open.
+    pub(crate) async fn opened(&self, count: usize) {
+        let mut open = self.0.open.subscribe();
+        let opened = timeout(Duration::from_secs(20), open.wait_for(|open| *open == count)).await;
+        opened.expect("not so many calls are open").expect("the backend lives");
+    }
+
     pub(crate) fn open_calls(&self) -> usize {
         *self.0.open.borrow()
     }

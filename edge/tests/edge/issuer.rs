@@ -150,7 +150,7 @@ impl Issuer {
         crate::host::soon("a listener", asked.wait_for(|asked| *asked >= times)).await.expect("it lives");
     }
 
-    fn upstream(&self, backend: &Backend) -> Upstream {
+    pub(crate) fn upstream(&self, backend: &Backend) -> Upstream {
         let (issuer, backend) = (self.clone(), backend.clone());
         Upstream::from_service(tower::service_fn(move |request: Request<Body>| {
             let (issuer, backend) = (issuer.clone(), backend.clone());

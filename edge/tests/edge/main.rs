@@ -59,3 +59,4 @@ mod upkeep;
 mod stalled;
 mod rights;
 mod refusals;
+mod session;

@@ -13,7 +13,7 @@ use crate::backend::Backend;
 use crate::site::Site;
 
 /// Names in capitals that are no reasons.
-const OTHERS: [&str; 4] = ["LASTMILE_", "OTEL_", "CARGO_", "DO_NOT_"];
+const OTHERS: [&str; 6] = ["LASTMILE_", "OTEL_", "CARGO_", "DO_NOT_", "ENCODING_", "OUTCOME_"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

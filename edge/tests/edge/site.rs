@@ -21,7 +21,7 @@ use crate::shop::compile;
 /// No answer takes so long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-static DESCRIPTORS: LazyLock<Vec<u8>> =
+pub(crate) static DESCRIPTORS: LazyLock<Vec<u8>> =
     LazyLock::new(|| descriptors::join_set(compile(include_str!("shop.proto"))).to_vec());
 
 /// A running edge; it ends with the test's runtime.
@@ -85,25 +85,35 @@ impl Site {
 
     /// `line` is a method and a target, such as `GET /v1/items/7`.
     pub(crate) async fn ask(&self, line: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Answer {
-        let body = body.as_ref();
-        let mut request = format!("{line} HTTP/1.1\r\nhost: edge.test\r\nconnection: close\r\n");
-        for (name, value) in headers {
-            request += &format!("{name}: {value}\r\n");
-        }
-        request += &format!("content-length: {}\r\n\r\n", body.len());
-        let talk = async {
-            let mut stream = TcpStream::connect(self.address).await.expect("a connection");
-            stream.write_all(&[request.as_bytes(), body].concat()).await.expect("a request sent");
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).await.expect("an answer");
-            answer
-        };
-        Answer::parse(&timeout(PATIENCE, talk).await.unwrap_or_else(|_| panic!("no answer to {line}")))
+        ask_of(self.address, line, headers, body).await
     }
 
     pub(crate) async fn get(&self, target: &str, headers: &[(&str, &str)]) -> Answer {
         self.ask(&format!("GET {target}"), headers, "").await
     }
+}
+
+/// Asks any edge.
+pub(crate) async fn ask_of(
+    address: SocketAddr,
+    line: &str,
+    headers: &[(&str, &str)],
+    body: impl AsRef<[u8]>,
+) -> Answer {
+    let body = body.as_ref();
+    let mut request = format!("{line} HTTP/1.1\r\nhost: edge.test\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        request += &format!("{name}: {value}\r\n");
+    }
+    request += &format!("content-length: {}\r\n\r\n", body.len());
+    let talk = async {
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        stream.write_all(&[request.as_bytes(), body].concat()).await.expect("a request sent");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("an answer");
+        answer
+    };
+    Answer::parse(&timeout(PATIENCE, talk).await.unwrap_or_else(|_| panic!("no answer to {line}")))
 }
 
 /// Reads up to and with these bytes, and a little more; all of it as text.

@@ -10,8 +10,8 @@ use clap::{Args, Parser};
 use http::Request;
 use lastmile_edge::app::Edge;
 use lastmile_edge::config::{
-    self, AuthConfig, CallsConfig, CorsConfig, DrainConfig, EdgeConfig, LimitsConfig, PathsConfig,
-    RestConfig, StreamsConfig, Upstreams,
+    self, AuthConfig, CallsConfig, CorsConfig, DrainConfig, EdgeConfig, HmrConfig, LimitsConfig, PathsConfig,
+    RestConfig, SessionsConfig, StreamsConfig, Upstreams,
 };
 use lastmile_edge::schema::Source;
 use lastmile_edge::serve as edge_serve;
@@ -78,6 +78,8 @@ struct Settings {
     limits: LimitsConfig,
     calls: CallsConfig,
     streams: StreamsConfig,
+    sessions: SessionsConfig,
+    hmr: HmrConfig,
     paths: PathsConfig,
     rest: RestConfig,
     drain: DrainConfig,
@@ -102,6 +104,8 @@ impl Default for Settings {
             limits: edge.limits,
             calls: edge.calls,
             streams: edge.streams,
+            sessions: edge.sessions,
+            hmr: edge.hmr,
             paths: edge.paths,
             rest: edge.rest,
             drain: edge.drain,
@@ -172,6 +176,8 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         limits: settings.limits,
         calls: settings.calls,
         streams: settings.streams,
+        sessions: settings.sessions,
+        hmr: settings.hmr,
         paths: settings.paths,
         rest: settings.rest,
         drain: settings.drain,

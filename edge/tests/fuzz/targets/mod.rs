@@ -6,6 +6,7 @@ mod write_json;
 mod read_json;
 mod editions;
 mod frames;
+mod session;
 
 /// A reader of bytes from outside.
 #[derive(Debug, Clone, Copy)]
@@ -18,11 +19,12 @@ pub(crate) struct Target {
     pub(crate) words: &'static [&'static [u8]],
 }
 
-pub(crate) const ALL: [Target; 6] = [
+pub(crate) const ALL: [Target; 7] = [
     template::TARGET,
     query::TARGET,
     write_json::TARGET,
     read_json::TARGET,
     editions::TARGET,
     frames::TARGET,
+    session::TARGET,
 ];

@@ -1,0 +1,146 @@
+//! A body that a session writes into: an event stream as a carrier.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::Frame;
+
+use crate::deliver::Chunk;
+
+use super::form::Form;
+
+/// What waits in the pipe before its writer has to wait; hyper holds some more.
+const MOST: usize = 16 * 1024;
+
+/// The writing end; dropping it ends the body.
+#[derive(Debug)]
+pub struct Pipe {
+    shared: Arc<Shared>,
+    form: Form,
+    out: VecDeque<Bytes>,
+}
+
+#[derive(Debug, Default)]
+struct Shared(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    ready: VecDeque<Bytes>,
+    queued: usize,
+    is_closed: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+struct Outlet(Arc<Shared>);
+
+/// A pipe and the body that comes out of it.
+pub fn pipe(form: Form) -> (Pipe, Body) {
+    let shared = Arc::new(Shared::default());
+    (Pipe { shared: Arc::clone(&shared), form, out: VecDeque::new() }, Body::new(Outlet(shared)))
+}
+
+impl Shared {
+    // Held for a few lines, never across an await.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pipe {
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    pub fn queue(&mut self, bytes: Bytes) {
+        self.out.push_back(bytes);
+    }
+
+    /// Bytes that wait to be written.
+    pub fn queued(&self) -> usize {
+        self.out.iter().map(Bytes::len).sum::<usize>() + self.shared.lock().queued
+    }
+
+    /// Ready when the reader is gone.
+    pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.shared.lock();
+        if state.is_closed {
+            return Poll::Ready(());
+        }
+        state.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Ready when nothing waits on this side.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.shared.lock();
+        let mut has_moved = false;
+        while state.queued < MOST
+            && let Some(bytes) = self.out.pop_front()
+        {
+            state.queued += bytes.len();
+            state.ready.push_back(bytes);
+            has_moved = true;
+        }
+        let reader = if has_moved { state.reader.take() } else { None };
+        let is_done = self.out.is_empty();
+        if !is_done {
+            state.writer = Some(cx.waker().clone());
+        }
+        drop(state);
+        reader.into_iter().for_each(Waker::wake);
+        if is_done { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        // What was to be said last is said.
+        state.ready.extend(self.out.drain(..));
+        state.is_closed = true;
+        let reader = state.reader.take();
+        drop(state);
+        reader.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl http_body::Body for Outlet {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let mut state = self.0.lock();
+        let mut chunk = Chunk::new();
+        state.ready.drain(..).for_each(|bytes| chunk.share(bytes));
+        state.queued = 0;
+        if chunk.is_empty() {
+            if state.is_closed {
+                return Poll::Ready(None);
+            }
+            state.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let writer = state.writer.take();
+        drop(state);
+        writer.into_iter().for_each(Waker::wake);
+        Poll::Ready(Some(Ok(Frame::data(chunk.into_bytes()))))
+    }
+}
+
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.is_closed = true;
+        let writer = state.writer.take();
+        drop(state);
+        writer.into_iter().for_each(Waker::wake);
+    }
+}
