@@ -1,0 +1,37 @@
+// Builds dist/: what browsers load (`vite build`), and the tools, which carry their dependencies (`--mode tools`).
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+const browser = { index: here("src/index.ts") };
+const tools = {
+  cli: here("src/generator/cli.ts"),
+  "protoc-gen-lastmile": here("src/generator/protoc_gen_lastmile.ts"),
+};
+const external = [/^node:/, "vue", "pinia", "vite", /^@tanstack\//, /^@connectrpc\//, "@lastmile/client"];
+
+export default defineConfig(({ mode }) => {
+  const isTools = mode === "tools";
+  return {
+    resolve: {
+      alias: isTools
+        ? { "@typescript/vfs": here("src/generator/no_compiler.ts"), typescript: here("src/generator/no_compiler.ts") }
+        : {},
+    },
+    ...(isTools && { ssr: { noExternal: true as const } }),
+    build: {
+      target: "es2022",
+      emptyOutDir: !isTools,
+      minify: false,
+      ssr: isTools,
+      ...(!isTools && { lib: { entry: browser, formats: ["es"] } }),
+      rolldownOptions: {
+        ...(isTools && { input: tools }),
+        external: isTools ? [/^node:/, "vite"] : external,
+        output: { entryFileNames: "[name].js", chunkFileNames: "chunks/[name]-[hash].js" },
+      },
+    },
+    test: { environment: "node", include: ["tests/**/*.test.ts"] },
+  };
+});
