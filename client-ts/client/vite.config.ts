@@ -11,14 +11,22 @@ const tools = {
 };
 const external = [/^node:/, "vue", "pinia", "vite", /^@tanstack\//, /^@connectrpc\//, "@lastmile/client"];
 
+const compiler = here("src/generator/no_compiler.ts");
+const aliases: { [mode: string]: { find: string | RegExp; replacement: string }[] } = {
+  tools: [
+    { find: "@typescript/vfs", replacement: compiler },
+    { find: "typescript", replacement: compiler },
+  ],
+  test: [
+    { find: /^@lastmile\/client$/, replacement: here("src/index.ts") },
+    { find: /^@lastmile\/client\/(.*)$/, replacement: here("src/$1/index.ts") },
+  ],
+};
+
 export default defineConfig(({ mode }) => {
   const isTools = mode === "tools";
   return {
-    resolve: {
-      alias: isTools
-        ? { "@typescript/vfs": here("src/generator/no_compiler.ts"), typescript: here("src/generator/no_compiler.ts") }
-        : {},
-    },
+    resolve: { alias: aliases[mode] ?? [] },
     ...(isTools && { ssr: { noExternal: true as const } }),
     build: {
       target: "es2022",

@@ -1,0 +1,85 @@
+/** Makes the calls of a generated service. */
+import { type StreamCall, streamCall } from "./call.ts";
+import { eventName } from "./event_name.ts";
+import type { Link } from "./link.ts";
+import type { Bidi, ClientStream, Method, ServerStream, Service, Unary } from "./method.ts";
+import { toJson } from "./request.ts";
+import { type CallOptions, callUnary, callWithStream } from "./unary.ts";
+
+export interface StreamOptions {
+  /** Closes the stream. */
+  signal?: AbortSignal;
+  headers?: HeadersInit;
+  /** Where to begin, as the stream or a list told it; it begins now when left out. */
+  cursor?: string;
+}
+
+/** What a call carries for those who call it for somebody else: composables and query functions. */
+export interface Called {
+  readonly link: Link;
+  readonly method: Method;
+}
+
+/** All fields may be left out, and so may the request. */
+type Request<Input> = {} extends Input ? [input?: Input] : [input: Input];
+
+export type UnaryCall<Input, Output> = Called & ((...args: [...Request<Input>, options?: CallOptions]) => Promise<Output>);
+export type ServerStreamCall<Input, Output> = Called & ((...args: [...Request<Input>, options?: StreamOptions]) => StreamCall<Output>);
+export type ClientStreamCall<Input, Output> = Called &
+  ((inputs: Iterable<Input> | AsyncIterable<Input>, options?: CallOptions) => Promise<Output>);
+
+export type Client<S extends Service> = {
+  readonly [Name in keyof S["methods"]]: S["methods"][Name] extends Unary<infer Input, infer Output>
+    ? UnaryCall<Input, Output>
+    : S["methods"][Name] extends ServerStream<infer Input, infer Output>
+      ? ServerStreamCall<Input, Output>
+      : S["methods"][Name] extends ClientStream<infer Input, infer Output>
+        ? ClientStreamCall<Input, Output>
+        : S["methods"][Name] extends Bidi<infer _Input, infer _Output>
+          ? never
+          : never;
+};
+
+export function createClient<S extends Service>(service: S, link: Link): Client<S> {
+  const client: { [name: string]: unknown } = {};
+  for (const name in service.methods) {
+    const table = service.methods[name]!;
+    const method = { ...table, name: `${service.name}/${table.name}` };
+    client[name] = Object.assign(callOf(method, link), { link, method });
+  }
+  return client as Client<S>;
+}
+
+function callOf(method: Method, link: Link): Function {
+  const { wire } = link.internals;
+  switch (method.kind) {
+    case "unary":
+      return (input?: object, options?: CallOptions) => callUnary(wire, method, input, options);
+    case "client":
+      return (inputs: Iterable<object>, options?: CallOptions) => callWithStream(wire, method, inputs, options);
+    default:
+      return (input?: object, options?: StreamOptions) => openCall(method, link, input, options);
+  }
+}
+
+function openCall(method: Method, link: Link, input: object = {}, options: StreamOptions = {}): StreamCall<object> {
+  const { cursor, headers, signal } = options;
+  const { stream } = method;
+  const fields = input as { [name: string]: unknown };
+  // Whoever says where to begin wants that, and not what somebody else has left.
+  const saysWhere = cursor || [stream?.resume ?? "", ...(stream?.beginning ?? [])].some((name) => fields[name]);
+  const { wire, open } = link.internals;
+  return streamCall((handlers) => {
+    const handle = open<object>({
+      target: { name: method.name, input, request: wire.request(method, input), headers, durable: !!stream?.resume },
+      ...(cursor && { cursor }),
+      key: saysWhere ? "" : `${method.name} ${toJson(input)}`,
+      handlers,
+      nameOf: (message) => eventName(stream, message as { [name: string]: unknown }),
+    });
+    const close = (): void => handle.close();
+    signal?.addEventListener("abort", close, { once: true });
+    if (signal?.aborted) close();
+    return handle;
+  });
+}
