@@ -1,10 +1,10 @@
 /** Makes the calls of a generated service. */
+import type { BidiCall } from "../session/bidi.ts";
 import { type StreamCall, streamCall } from "./call.ts";
-import { eventName } from "./event_name.ts";
 import type { Link } from "./link.ts";
 import type { Bidi, ClientStream, Method, ServerStream, Service, Unary } from "./method.ts";
 import { toJson } from "./request.ts";
-import { type CallOptions, callUnary, callWithStream } from "./unary.ts";
+import { type CallOptions, callUnary } from "./unary.ts";
 
 export interface StreamOptions {
   /** Closes the stream. */
@@ -28,6 +28,9 @@ export type ServerStreamCall<Input, Output> = Called & ((...args: [...Request<In
 export type ClientStreamCall<Input, Output> = Called &
   ((inputs: Iterable<Input> | AsyncIterable<Input>, options?: CallOptions) => Promise<Output>);
 
+/** Needs a WebSocket: nothing else carries messages both ways. */
+export type BidiStreamCall<Input, Output> = Called & ((options?: { signal?: AbortSignal }) => BidiCall<Input, Output>);
+
 export type Client<S extends Service> = {
   readonly [Name in keyof S["methods"]]: S["methods"][Name] extends Unary<infer Input, infer Output>
     ? UnaryCall<Input, Output>
@@ -35,8 +38,8 @@ export type Client<S extends Service> = {
       ? ServerStreamCall<Input, Output>
       : S["methods"][Name] extends ClientStream<infer Input, infer Output>
         ? ClientStreamCall<Input, Output>
-        : S["methods"][Name] extends Bidi<infer _Input, infer _Output>
-          ? never
+        : S["methods"][Name] extends Bidi<infer Input, infer Output>
+          ? BidiStreamCall<Input, Output>
           : never;
 };
 
@@ -56,8 +59,13 @@ function callOf(method: Method, link: Link): Function {
     case "unary":
       return (input?: object, options?: CallOptions) => callUnary(wire, method, input, options);
     case "client":
-      return (inputs: Iterable<object>, options?: CallOptions) => callWithStream(wire, method, inputs, options);
-    default:
+      return async (inputs: Iterable<object>, options?: CallOptions) => {
+        const { callWithStream } = await import("./client_stream.ts");
+        return callWithStream(wire, method, inputs, options);
+      };
+    case "bidi":
+      return ({ signal }: { signal?: AbortSignal } = {}) => bidiCall(method.name, link, signal);
+    case "server":
       return (input?: object, options?: StreamOptions) => openCall(method, link, input, options);
   }
 }
@@ -71,15 +79,27 @@ function openCall(method: Method, link: Link, input: object = {}, options: Strea
   const { wire, open } = link.internals;
   return streamCall((handlers) => {
     const handle = open<object>({
-      target: { name: method.name, input, request: wire.request(method, input), headers, durable: !!stream?.resume },
+      target: { name: method.name, input, request: wire.request(method, input), headers, event: stream?.event },
       ...(cursor && { cursor }),
       key: saysWhere ? "" : `${method.name} ${toJson(input)}`,
       handlers,
-      nameOf: (message) => eventName(stream, message as { [name: string]: unknown }),
     });
     const close = (): void => handle.close();
     signal?.addEventListener("abort", close, { once: true });
     if (signal?.aborted) close();
     return handle;
   });
+}
+
+/** Nothing of it is loaded before somebody makes such a call. */
+function bidiCall(method: string, link: Link, signal?: AbortSignal): BidiCall<object, object> {
+  const call = link.internals.session().then((session) => session.bidi<object, object>(method, signal));
+  return {
+    send: async (message) => (await call).send(message),
+    finish: async () => (await call).finish(),
+    cancel: () => void call.then(({ cancel }) => cancel()),
+    async *[Symbol.asyncIterator]() {
+      yield* await call;
+    },
+  };
 }

@@ -31,42 +31,39 @@ export interface Detail {
   [key: string]: unknown;
 }
 
-export interface ErrorParts {
-  code?: Code | undefined;
-  status?: number;
-  reason?: string | undefined;
-  fields?: FieldViolation[] | undefined;
-  details?: Detail[] | undefined;
-  traceId?: string | undefined;
-  retryMs?: number | undefined;
-  cause?: unknown;
-}
+/** What an error says besides its message. */
+export type ErrorParts = Partial<Pick<LastmileError, keyof typeof NOTHING | "retryMs" | "cause">>;
+
+const NOTHING = {
+  code: "UNKNOWN" as Code,
+  status: 0,
+  reason: "",
+  fields: [] as readonly FieldViolation[],
+  details: [] as readonly Detail[],
+  traceId: "",
+  answered: false,
+};
 
 /** A call or a stream failed. */
 export class LastmileError extends Error {
-  override readonly name = "LastmileError";
-  readonly code: Code;
+  declare readonly code: Code;
   /** HTTP status; 0 when no answer came, or when there is none (in a stream). */
-  readonly status: number;
+  declare readonly status: number;
   /** Why, as a name that code can compare: see the edge's `/.well-known/lastmile/reasons`. */
-  readonly reason: string;
+  declare readonly reason: string;
   /** What is wrong with the fields of the request. */
-  readonly fields: readonly FieldViolation[];
-  readonly details: readonly Detail[];
+  declare readonly fields: readonly FieldViolation[];
+  declare readonly details: readonly Detail[];
   /** Finds the call in traces and logs. */
-  readonly traceId: string;
+  declare readonly traceId: string;
   /** When to ask again, in milliseconds, if the edge says so. */
-  readonly retryMs: number | undefined;
+  declare readonly retryMs: number | undefined;
+  /** An edge has said so; else nobody answered, or something on the way to it. */
+  declare readonly answered: boolean;
 
   constructor(message: string, parts: ErrorParts = {}) {
-    super(message, { cause: parts.cause });
-    this.code = parts.code ?? "UNKNOWN";
-    this.status = parts.status ?? 0;
-    this.reason = parts.reason ?? "";
-    this.fields = parts.fields ?? [];
-    this.details = parts.details ?? [];
-    this.traceId = parts.traceId ?? "";
-    this.retryMs = parts.retryMs;
+    super(message);
+    Object.assign(this, { name: "LastmileError", ...NOTHING, ...parts });
   }
 
   /** Asking again with the same request and the same identity cannot help. */
@@ -82,12 +79,9 @@ export class LastmileError extends Error {
 
 /** What a status means that came from something else than an edge. */
 const BY_STATUS: { [status: number]: Code } = {
-  400: "INVALID_ARGUMENT",
   401: "UNAUTHENTICATED",
   403: "PERMISSION_DENIED",
   404: "NOT_FOUND",
-  429: "RESOURCE_EXHAUSTED",
-  501: "UNIMPLEMENTED",
   502: "UNAVAILABLE",
   503: "UNAVAILABLE",
   504: "UNAVAILABLE",
@@ -95,15 +89,23 @@ const BY_STATUS: { [status: number]: Code } = {
 
 /** A problem body, also that of `lm-error`; anything else is told as it is. */
 export function fromProblem(body: string, status = 0, retryAfter: string | null = null): LastmileError {
-  const parts: ErrorParts = { status, code: BY_STATUS[status] ?? "UNKNOWN" };
-  if (retryAfter) parts.retryMs = 1000 * Number(retryAfter) || undefined;
+  const parts = { status, code: BY_STATUS[status] ?? "UNKNOWN", retryMs: Number(retryAfter) * 1000 || undefined };
   try {
-    const problem = JSON.parse(body) as Record<string, never>;
-    const { code, reason, errors, details, trace_id: traceId, detail, title } = problem;
-    return new LastmileError(detail || title || body, { ...parts, code: code || parts.code, reason, fields: errors, details, traceId });
+    const { code, reason = "", errors: fields = [], details = [], trace_id: traceId = "", detail, title } = JSON.parse(body) as Problem;
+    return new LastmileError(detail || title || body, { ...parts, ...(code && { code }), reason, fields, details, traceId, answered: !!code });
   } catch {
     return new LastmileError(body.slice(0, 200) || `HTTP ${status}`, parts);
   }
+}
+
+interface Problem {
+  code?: Code;
+  reason?: string;
+  errors?: FieldViolation[];
+  details?: Detail[];
+  trace_id?: string;
+  detail?: string;
+  title?: string;
 }
 
 /** Whatever was thrown. fetch throws a TypeError, and says nothing more, when no answer came. */

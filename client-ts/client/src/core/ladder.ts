@@ -8,8 +8,10 @@ export interface Ladder {
   /** There is no other below it. */
   readonly isLast: boolean;
   opened(transport: Transport): void;
-  /** It could not be opened, and no edge said why. True: try the next one down at once. */
-  failed(transport: Transport): Promise<boolean>;
+  /** It could not be opened, and no edge said why. */
+  failed(transport: Transport): Promise<void>;
+  /** The edge itself says that another one is to be used. */
+  fall(transport: Transport): void;
   close(): void;
 }
 
@@ -38,6 +40,13 @@ export function createLadder(rungs: readonly Transport[], probe: () => Promise<b
     }, UPGRADE_MS + backoff(0));
   }
 
+  function fall(transport: Transport): void {
+    if (transport !== rungs[rung] || rung + 1 === rungs.length) return;
+    rung += 1;
+    failures = 0;
+    climbLater();
+  }
+
   return {
     get transport() {
       return rungs[rung]!;
@@ -49,16 +58,11 @@ export function createLadder(rungs: readonly Transport[], probe: () => Promise<b
       if (transport === rungs[rung]) failures = 0;
     },
     async failed(transport) {
-      const isCurrent = (): boolean => transport === rungs[rung];
-      if (!isCurrent()) return true;
+      if (transport !== rungs[rung]) return;
       failures += 1;
-      if (failures < PATIENCE || rung + 1 === rungs.length || !(await probe())) return false;
-      if (!isCurrent()) return true;
-      rung += 1;
-      failures = 0;
-      climbLater();
-      return true;
+      if (failures >= PATIENCE && rung + 1 < rungs.length && (await probe())) fall(transport);
     },
+    fall,
     close: () => clearTimeout(timer),
   };
 }

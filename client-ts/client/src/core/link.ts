@@ -1,19 +1,21 @@
 /** One link to an edge: its identity, its transports, and all streams that it keeps alive. */
 import { createLadder, type Transport } from "./ladder.ts";
-import { createMemory, type Memory } from "./memory.ts";
+import { createMemory, type Slot } from "./memory.ts";
 import { watchPage } from "./page.ts";
 import { readSse } from "./read_sse.ts";
-import type { Source, Target } from "./source.ts";
+import type { Target } from "./source.ts";
 import { openStream, type StreamHandle, type StreamHandlers, type Surroundings } from "./stream.ts";
+import type { Session } from "../session/index.ts";
 import { createWire, type Wire, type WireOptions } from "./wire.ts";
 
 export interface LinkOptions extends WireOptions {
-  /** Which transports may be used, the best first. */
+  /** Which transports may be used, the best first: `["websocket", "sse", "poll"]` unless set. */
   transports?: readonly Transport[];
   /** How long a stream that nobody reads any more is kept for the next reader of the same; 2 s under hot reload, else 0. */
   lingerMs?: number;
   /** Streams go on after a reload of the page where they were before it: true unless set. */
   resumeAfterReload?: boolean;
+  WebSocket?: typeof WebSocket;
 }
 
 /** `idle`: no stream is open. */
@@ -38,6 +40,8 @@ export interface Link {
 
 export interface Internals {
   readonly wire: Wire;
+  /** The session, for calls that nothing else carries. */
+  session(): Promise<Session>;
   open<Message>(opening: Opened<Message>): StreamHandle;
 }
 
@@ -48,7 +52,6 @@ export interface Opened<Message> {
   /** Another stream of this name may take its place; empty when none can. */
   key: string;
   handlers: StreamHandlers<Message>;
-  nameOf: (message: Message) => string;
 }
 
 /** What Vite gives to a module: `createLink(options, import.meta.hot)` keeps its link through hot reloads. */
@@ -56,52 +59,72 @@ export interface Hot {
   data: { link?: Link };
 }
 
-const TRANSPORTS: readonly Transport[] = ["sse", "poll"];
+const TRANSPORTS: readonly Transport[] = ["websocket", "sse", "poll"];
+/** What a link is in as soon as one of its streams is. */
+const STATES = ["connecting", "reconnecting", "live"] as const;
 
 export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
-  if (hot?.data?.link) return hot.data.link;
+  if (hot?.data.link) return hot.data.link;
+  const { baseUrl = "", transports = TRANSPORTS, lingerMs = hot ? 2000 : 0, resumeAfterReload = true } = options;
   const wire = createWire(options);
   const page = watchPage();
-  const memory = createMemory(`lastmile ${options.baseUrl ?? ""}`);
-  const lingerMs = options.lingerMs ?? (hot ? 2000 : 0);
+  const memory = createMemory(`lastmile ${baseUrl}`);
   const open = new Map<StreamHandle, string>();
   const listeners = new Set<(status: LinkStatus) => void>();
-  let status: LinkStatus = { state: "idle", transport: (options.transports ?? TRANSPORTS)[0]! };
+  let loading: Promise<Session> | undefined;
+  let status: LinkStatus = { state: "idle", transport: transports[0]! };
 
-  const reconnect = (): void => open.forEach((_, handle) => handle.reconnect());
-  const ladder = createLadder(options.transports ?? TRANSPORTS, () => probe(wire), reconnect);
-  const around: Surroundings = { wire, page, ladder, sources: { sse: readSse, poll: readPollLater, websocket: readSse }, changed };
-  page.watch(() => page.away && memory.note([...open].map(([handle, key]) => [key, handle.cursor] as const)));
+  const reopen = (): void => open.forEach((_, handle) => handle.reconnect());
+  const ladder = createLadder(transports, () => probe(wire), reopen);
+  const sources: Surroundings["sources"] = {
+    // Its code is loaded with the first stream, and not at all where WebSocket is not wanted.
+    websocket: async (...call) => (await session()).read(...call),
+    sse: readSse,
+    // Few browsers need it.
+    poll: async (...call) => (await import("./read_poll.ts")).readPoll(...call),
+  };
+  const around: Surroundings = { wire, page, ladder, sources, changed };
+  page.watch(() => page.away && memory.note([...open].map(([handle, key]) => [key, handle.cursor])));
+
+  function session(): Promise<Session> {
+    loading ??= import("../session/index.ts").then(
+      ({ createSession }) => createSession(wire, page, options.WebSocket ?? WebSocket, () => ladder.fall("websocket")),
+      (error: unknown) => {
+        loading = undefined;
+        throw error;
+      },
+    );
+    return loading;
+  }
 
   function changed(): void {
-    const states = [...open.keys()].map((handle) => handle.status.state);
-    const state = (["connecting", "reconnecting", "live"] as const).find((each) => states.includes(each)) ?? "idle";
-    if (state === status.state && ladder.transport === status.transport) return;
-    status = { state, transport: ladder.transport };
+    const states = new Set<string>();
+    for (const handle of open.keys()) {
+      if (/ended|failed|closed/.test(handle.status.state)) open.delete(handle);
+      else states.add(handle.status.state);
+    }
+    const state = STATES.find((each) => states.has(each)) ?? "idle";
+    const { transport } = ladder;
+    if (state === status.state && transport === status.transport) return;
+    status = { state, transport };
     for (const listener of listeners) listener(status);
   }
 
-  function openOrAdopt<Message>({ target, cursor, key, handlers, nameOf }: Opened<Message>): StreamHandle {
-    const adopted = key && memory.adopt(key, handlers);
-    const slot = adopted || { handlers, handle: undefined as unknown as StreamHandle };
-    if (!adopted) {
-      const start = cursor ?? (key && options.resumeAfterReload !== false ? memory.recall(key) : "");
-      const inner = { ...around, changed: () => (forgetIfOver(slot.handle), changed()) };
-      slot.handle = openStream(inner, target, start, () => slot.handlers, nameOf);
-      open.set(slot.handle, key);
+  function openOrAdopt<Message>({ target, cursor, key, handlers }: Opened<Message>): StreamHandle {
+    let slot = memory.adopt(key, handlers);
+    if (!slot) {
+      const start = cursor ?? (resumeAfterReload ? memory.recall(key) : "");
+      const made: Slot<Message> = { handlers, handle: openStream(around, target, start, () => made.handlers) };
+      open.set(made.handle, key);
       changed();
+      slot = made;
     }
-    return Object.create(slot.handle, { close: { value: () => leave(memory, slot, key) } }) as StreamHandle;
-  }
-
-  function leave<Message>(to: Memory, slot: { handle: StreamHandle; handlers: StreamHandlers<Message> }, key: string): void {
-    const isLive = open.has(slot.handle);
-    if (key && lingerMs && isLive) to.leave(key, slot, lingerMs);
-    else slot.handle.close();
-  }
-
-  function forgetIfOver(handle: StreamHandle): void {
-    if (handle && /ended|failed|closed/.test(handle.status.state)) open.delete(handle);
+    const { handle } = slot;
+    const close = (): void => {
+      if (key && lingerMs && open.has(handle)) memory.leave(key, slot, lingerMs);
+      else handle.close();
+    };
+    return Object.create(handle, { close: { value: close } }) as StreamHandle;
   }
 
   const link: Link = {
@@ -112,26 +135,27 @@ export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    reconnect,
+    reconnect() {
+      void loading?.then((each) => each.restart());
+      reopen();
+    },
     close() {
-      for (const handle of open.keys()) handle.close();
+      open.forEach((_, handle) => handle.close());
+      void loading?.then((each) => each.close());
       ladder.close();
       page.close();
     },
-    internals: { wire, open: openOrAdopt },
+    internals: { wire, session, open: openOrAdopt },
   };
-  if (hot?.data) hot.data.link = link;
+  if (hot) hot.data.link = link;
   return link;
 }
-
-/** Few browsers need it: it is loaded when one does. */
-const readPollLater: Source = async (...call) => (await import("./read_poll.ts")).readPoll(...call);
 
 /** Whether anything gets through at all. The probe needs no identity, and answers every origin. */
 async function probe(wire: Wire): Promise<boolean> {
   if (globalThis.navigator?.onLine === false) return false;
-  const path = wire.own("/.well-known/lastmile/probe");
-  return wire.send({ verb: "GET", path }, { signal: AbortSignal.timeout(5000) }).then(
+  const request = { verb: "GET", path: wire.own("/.well-known/lastmile/probe") };
+  return wire.send(request, { signal: AbortSignal.timeout(5000) }).then(
     () => true,
     () => false,
   );

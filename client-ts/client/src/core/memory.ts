@@ -27,14 +27,14 @@ export function createMemory(name: string): Memory {
 
   return {
     leave(key, slot, ms) {
-      const missed: ((handlers: StreamHandlers<never>) => void)[] = [];
+      const missed: ["event" | "gap", unknown[]][] = [];
       const timer = setTimeout(() => {
         left.delete(key);
         slot.handle.close();
       }, ms);
       slot.handlers = {
-        event: (message, meta) => void missed.push((handlers) => handlers.event(message as never, meta)),
-        gap: (gap) => void missed.push((handlers) => handlers.gap(gap)),
+        event: (...told) => void missed.push(["event", told]),
+        gap: (...told) => void missed.push(["gap", told]),
       };
       const hand = (handlers: StreamHandlers<never>): void => {
         clearTimeout(timer);
@@ -43,7 +43,7 @@ export function createMemory(name: string): Memory {
         queueMicrotask(() => {
           slot.handlers = handlers as StreamHandlers<unknown> as typeof slot.handlers;
           tell(() => handlers.status?.(slot.handle.status));
-          for (const each of missed) tell(() => each(handlers));
+          for (const [name, told] of missed) tell(() => (handlers[name] as (...told: unknown[]) => unknown)(...told));
         });
       };
       left.set(key, { slot: slot as Slot<never>, hand });

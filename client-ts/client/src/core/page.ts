@@ -8,6 +8,8 @@ export interface Page {
   close(): void;
 }
 
+const MOMENTS = ["pagehide", "freeze", "pageshow", "resume", "online", "visibilitychange"];
+
 /** Without a document (on a server, in a worker) nothing ever happens. */
 export function watchPage(): Page {
   const listeners = new Set<() => void>();
@@ -21,18 +23,11 @@ export function watchPage(): Page {
     close: () => stop.abort(),
   };
   if (typeof document === "undefined") return page;
-  const on = (target: EventTarget, name: string, isAway: () => boolean): void => {
-    const tell = (): void => {
-      page.away = isAway();
-      for (const listener of listeners) listener();
-    };
-    target.addEventListener(name, tell, { signal: stop.signal });
+  const tell = ({ type }: Event): void => {
+    page.away = /hide|freeze/.test(type) || (page.away && /online|change/.test(type) && document.hidden);
+    for (const listener of listeners) listener();
   };
-  on(window, "pagehide", () => true);
-  on(document, "freeze", () => true);
-  on(window, "pageshow", () => false);
-  on(document, "resume", () => false);
-  on(window, "online", () => page.away);
-  on(document, "visibilitychange", () => page.away && document.hidden);
+  // Some of them are fired at the document; the window sees these on their way down.
+  for (const name of MOMENTS) window.addEventListener(name, tell, { capture: true, signal: stop.signal });
   return page;
 }

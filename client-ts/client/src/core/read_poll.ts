@@ -1,6 +1,7 @@
 /** Reads a stream by long polls: the last resort, behind proxies that hold back every stream. */
 import { watchdog } from "./clock.ts";
-import { type Ending, type Opening, resumeHeaders, type Source, tellGaps } from "./source.ts";
+import { eventName } from "./event_name.ts";
+import { type Ending, type Opening, resumeHeader, type Source, tellGaps } from "./source.ts";
 
 const WAIT_S = 20;
 /** How much longer than it was asked to wait an answer may take. */
@@ -14,7 +15,7 @@ export const readPoll: Source = async (wire, target, sink, signal): Promise<Endi
     const dog = watchdog(signal, 1000 * wait + GRACE_MS);
     try {
       const resumed = sink.cursor !== "";
-      const headers = resumeHeaders(target, sink.cursor, { accept: "application/json", prefer: `wait=${wait}` });
+      const headers = [target.headers, { accept: "application/json", prefer: `wait=${wait}` }, resumeHeader(sink)];
       const response = await wire.send(target.request, { headers, signal: dog.signal });
       const elements = response.status === 200 ? ((await response.json()) as unknown[]) : [];
       const tellsOpening = elements.some((element) => Object(element)["@open"]);
@@ -26,7 +27,7 @@ export const readPoll: Source = async (wire, target, sink, signal): Promise<Endi
         if (open && wait === 0) sink.opened(open.streams);
         else if (open) tellGaps(sink, open.streams);
         else if (skipped) sink.gap({ reason: skipped.reason, key: "" });
-        else await sink.message(element);
+        else await sink.message(element, eventName(target.event, element));
       }
       const next = /[?&]cursor=([^&>]*)/.exec(response.headers.get("link") ?? "");
       if (!next) return { ended: true };

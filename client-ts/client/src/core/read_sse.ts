@@ -1,7 +1,7 @@
 /** Reads a stream as server-sent events, by fetch: it sends headers and sees refusals, which EventSource does not. */
 import { watchdog } from "./clock.ts";
 import { fromProblem, LastmileError } from "./error.ts";
-import { type Ending, type Opening, resumeHeaders, type Source, tellGaps } from "./source.ts";
+import { type Ending, type Opening, resumeHeader, type Source, tellGaps } from "./source.ts";
 import { type Block, sseParser } from "./sse.ts";
 
 const PATIENCE_MS = 15_000;
@@ -9,7 +9,7 @@ const PATIENCE_MS = 15_000;
 export const readSse: Source = async (wire, target, sink, signal) => {
   const dog = watchdog(signal, PATIENCE_MS);
   try {
-    const headers = resumeHeaders(target, sink.cursor, { accept: "text/event-stream" });
+    const headers = [target.headers, { accept: "text/event-stream" }, resumeHeader(sink)];
     const response = await wire.send(target.request, { headers, signal: dog.signal });
     if (response.status === 204) return { ended: true };
     const type = response.headers.get("content-type") ?? "nothing";
@@ -60,6 +60,6 @@ export const readSse: Source = async (wire, target, sink, signal) => {
 };
 
 function stranger(url: string, type: string): LastmileError {
-  const advice = "does baseUrl point to an edge, and does the development server pass this path on?";
-  return new LastmileError(`${url} answers with ${type} where a stream of events should be: ${advice}`, { code: "UNAVAILABLE" });
+  const advice = "does baseUrl lead to an edge?";
+  return new LastmileError(`${url} answers with ${type} and no stream of events: ${advice}`, { code: "UNAVAILABLE" });
 }

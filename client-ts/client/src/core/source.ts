@@ -1,4 +1,5 @@
 /** What a transport has to do: read a stream once, from a cursor, until it ends or is cut. */
+import type { StreamInfo } from "./method.ts";
 import type { HttpRequest } from "./request.ts";
 import type { Wire } from "./wire.ts";
 
@@ -35,9 +36,9 @@ export interface Target {
   name: string;
   input: object;
   request: HttpRequest;
-  headers?: HeadersInit | undefined;
-  /** Whether messages have cursors that hold beyond this session. */
-  durable: boolean;
+  headers: HeadersInit | undefined;
+  /** What names an event, where the transport does not. */
+  event: StreamInfo["event"] | undefined;
 }
 
 /** Why a stream stopped, if it did not fail. */
@@ -54,11 +55,8 @@ export interface Ending {
 export type Source = (wire: Wire, target: Target, sink: Sink, signal: AbortSignal) => Promise<Ending>;
 
 /** EventSource's own header: a cursor that is no good is a gap then, and no mistake. */
-export function resumeHeaders(target: Target, cursor: string, more: { [name: string]: string }): Headers {
-  const headers = new Headers(target.headers);
-  for (const name in more) headers.set(name, more[name]!);
-  if (cursor) headers.set("last-event-id", cursor);
-  return headers;
+export function resumeHeader({ cursor }: Sink): { [name: string]: string } {
+  return cursor ? { "last-event-id": cursor } : {};
 }
 
 /** In the middle of a stream only gaps are told. */

@@ -61,7 +61,6 @@ export function openStream<Message>(
   target: Target,
   start: string,
   handlers: () => StreamHandlers<Message>,
-  nameOf: (message: Message) => string,
 ): StreamHandle {
   let status: StreamStatus = { state: "connecting" };
   let cursor = start;
@@ -78,6 +77,10 @@ export function openStream<Message>(
     changed();
   }
 
+  /** It is not live: not yet, or not at the moment. */
+  const trying = (more: Partial<StreamStatus> = {}): void =>
+    change({ ...status, state: status.outcome ? "reconnecting" : "connecting", ...more });
+
   const sinkOn = (transport: Transport): Sink & { isOpen: boolean } => ({
     isOpen: false,
     get cursor() {
@@ -91,7 +94,7 @@ export function openStream<Message>(
       change({ state: "live", transport, outcome: (gaps[0] ?? streams[0])?.outcome ?? "FRESH" });
       for (const { key, reason = "" } of gaps) this.gap({ key, reason });
     },
-    message(value, name = nameOf(value as Message), id = "") {
+    message(value, name = "", id = "") {
       if (isOver()) return;
       cursor = id || cursor;
       return tell(() => handlers().event(value as Message, { name, cursor: id }));
@@ -110,7 +113,7 @@ export function openStream<Message>(
     const sink = sinkOn(transport);
     const since = wire.renewals;
     attempt = new AbortController();
-    change({ ...status, state: status.outcome ? "reconnecting" : "connecting", transport });
+    trying({ transport });
     try {
       const { ended, reason = "", retryMs } = await sources[transport](wire, target, sink, attempt.signal);
       if (isOver()) return;
@@ -123,19 +126,20 @@ export function openStream<Message>(
       if (attempt.signal.aborted) return 0;
       const error = asError(thrown);
       // Something between here and the edge refuses this transport: another may get through.
-      const isRefused = !sink.isOpen && error.traceId === "";
+      const isRefused = !sink.isOpen && !error.answered;
       if (error.final && (!isRefused || ladder.isLast)) return finish({ state: "failed", error });
-      const isNext = isRefused && (await ladder.failed(transport));
+      if (isRefused) await ladder.failed(transport);
       if (isOver()) return;
-      change({ ...status, state: status.outcome ? "reconnecting" : "connecting", error });
+      trying({ error });
+      const isNext = ladder.transport !== transport;
       return isNext ? 0 : Math.max(error.retryMs ?? 0, backoff(failures++));
     }
   }
 
   function finish(end: StreamStatus): undefined {
     unwatch();
-    const { transport, outcome } = status;
-    change({ ...(transport && { transport }), ...(outcome && { outcome }), ...end });
+    const { error: _, ...rest } = status;
+    change({ ...rest, ...end });
     tell(() => (end.error ? handlers().error?.(end.error) : end.state === "ended" && handlers().end?.()));
   }
 
@@ -143,7 +147,7 @@ export function openStream<Message>(
     for (;;) {
       const ms = await read();
       if (ms === undefined) return;
-      if (status.state === "live") change({ ...status, state: "reconnecting" });
+      trying();
       await new Promise<void>((resolve) => {
         wake = resolve;
         // Put away, it waits for the page alone.

@@ -2,7 +2,7 @@
 import { backoff } from "./clock.ts";
 import { asError, LastmileError } from "./error.ts";
 import type { Method } from "./method.ts";
-import { type HttpRequest, toJson } from "./request.ts";
+import type { HttpRequest } from "./request.ts";
 import type { Wire } from "./wire.ts";
 
 export interface CallOptions {
@@ -19,25 +19,10 @@ export async function callUnary(wire: Wire, method: Method, input: object | unde
   return exchange(wire, wire.request(method, input), options, method.safe ? TRIES : 1);
 }
 
-/** Several messages, one answer. They go out when the last of them is there: browsers cannot stream a request everywhere. */
-export async function callWithStream(
-  wire: Wire,
-  method: Method,
-  inputs: Iterable<object> | AsyncIterable<object>,
-  options: CallOptions = {},
-): Promise<unknown> {
-  let body = "";
-  for await (const input of inputs) body += `${toJson(input)}\n`;
-  const headers = new Headers(options.headers);
-  headers.set("content-type", "application/x-ndjson");
-  return exchange(wire, { verb: "POST", path: wire.own(`/${method.name}`), body }, { ...options, headers }, 1);
-}
-
-async function exchange(wire: Wire, request: HttpRequest, options: CallOptions, tries: number): Promise<unknown> {
+/** Sends, and sends again as often as `tries` allows. */
+export async function exchange(wire: Wire, request: HttpRequest, options: CallOptions, tries: number): Promise<unknown> {
   const { signal, timeoutMs } = options;
-  const headers = new Headers(options.headers);
-  headers.set("accept", "application/json");
-  if (timeoutMs) headers.set("connect-timeout-ms", `${timeoutMs}`);
+  const headers = [{ accept: "application/json", ...(timeoutMs && { "connect-timeout-ms": `${timeoutMs}` }) }, options.headers];
   const limits = [signal, timeoutMs ? AbortSignal.timeout(timeoutMs) : undefined].filter((each) => each !== undefined);
   const limit = AbortSignal.any(limits);
   for (let failures = 0; ; failures += 1) {
@@ -54,9 +39,9 @@ async function exchange(wire: Wire, request: HttpRequest, options: CallOptions, 
   }
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+function pause(ms: number, signal: AbortSignal): Promise<unknown> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => resolve(), { once: true });
+    signal.addEventListener("abort", resolve);
   });
 }

@@ -27,7 +27,8 @@ export interface WireOptions {
 }
 
 export interface Sending {
-  headers?: HeadersInit | undefined;
+  /** A later one wins. */
+  headers?: readonly (HeadersInit | undefined)[];
   signal?: AbortSignal | undefined;
 }
 
@@ -64,13 +65,13 @@ export function createWire(options: WireOptions): Wire {
 
   const traceparent = options.traceparent ?? ((): string => `00-${trace}-${hex(8)}-01`);
 
-  async function ask(request: HttpRequest, { headers: more, signal }: Sending): Promise<Response> {
+  async function ask(request: HttpRequest, { headers: more = [], signal }: Sending): Promise<Response> {
     const headers = new Headers(options.headers);
     headers.set("traceparent", traceparent());
     const bearer = await token();
     if (bearer) headers.set("authorization", `Bearer ${bearer}`);
     if (request.body !== undefined) headers.set("content-type", "application/json");
-    new Headers(more).forEach((value, name) => headers.set(name, value));
+    for (const each of more) new Headers(each).forEach((value, name) => headers.set(name, value));
     const init: RequestInit = { method: request.verb, headers, credentials: options.credentials ?? "same-origin" };
     if (request.body !== undefined) init.body = request.body;
     if (signal) init.signal = signal;
@@ -106,7 +107,7 @@ export function createWire(options: WireOptions): Wire {
     const pending = options.refresh!();
     isInRefresh = false;
     try {
-      await Promise.race([pending, timeout(REFRESH_MS)]);
+      await Promise.race([pending, new Promise((_, reject) => setTimeout(reject, REFRESH_MS, new TypeError("slow")))]);
     } catch (error) {
       if (asError(error).final) return false;
       throw error;
@@ -134,11 +135,6 @@ export function createWire(options: WireOptions): Wire {
 async function inOneTab<T>(work: () => Promise<T>): Promise<T> {
   const locks = globalThis.navigator?.locks;
   return locks ? (locks.request("lastmile-refresh", work) as Promise<T>) : work();
-}
-
-function timeout(ms: number): Promise<never> {
-  const error = new LastmileError("The refresh of the identity takes too long.", { code: "DEADLINE_EXCEEDED" });
-  return new Promise((_, reject) => setTimeout(() => reject(error), ms));
 }
 
 function hex(bytes: number): string {

@@ -1,5 +1,6 @@
 /** The fake edge: what a test says to it, and the fetch that its links use. */
 import { type ClientStream, createLink, type Link, type LinkOptions, type Method, type ServerStream, type Service, type Unary } from "@lastmile/client";
+import { eventName } from "../core/event_name.ts";
 import { FakeStream } from "./fake_stream.ts";
 
 export interface FakeRequest {
@@ -57,6 +58,9 @@ export function createFakeEdge(): FakeEdge {
     return found;
   }
 
+  const eventOf = (service: Service, name: PropertyKey, message: unknown): string =>
+    eventName(service.methods[name as string]!.stream?.event, message);
+
   async function answer(url: string, init: RequestInit): Promise<Response> {
     const headers = new Headers(init.headers);
     const method = new URL(url, "http://edge.test").pathname.slice(1);
@@ -94,14 +98,14 @@ export function createFakeEdge(): FakeEdge {
   };
 
   return {
-    link: (options = {}) => createLink({ baseUrl: "http://edge.test", fetch: fake, bindings: false, ...options }),
+    link: (options = {}) => createLink({ baseUrl: "http://edge.test", fetch: fake, bindings: false, transports: ["sse", "poll"], ...options }),
     fetch: fake,
     requests,
     get streams() {
       return [...streams.values()].reduce((sum, each) => sum + each.readers, 0);
     },
     answer: (service, name, handler) => void answers.set(nameOf(service, name), handler as never),
-    emit: (service, name, message) => stream(nameOf(service, name)).emit(message),
+    emit: (service, name, message) => stream(nameOf(service, name)).emit(message, eventOf(service, name, message)),
     end: (service, name, how) => stream(nameOf(service, name)).end(how),
     forget: (service, name) => stream(nameOf(service, name)).forget(),
     cut: () => streams.forEach((each) => each.cut()),

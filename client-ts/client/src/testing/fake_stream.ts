@@ -9,6 +9,7 @@ interface Reader {
 interface Entry {
   cursor: string;
   message: unknown;
+  event: string;
 }
 
 export class FakeStream {
@@ -23,8 +24,8 @@ export class FakeStream {
     return this.open.size;
   }
 
-  emit(message: unknown): void {
-    const entry = { cursor: `c${(this.emitted += 1)}`, message };
+  emit(message: unknown, event: string): void {
+    const entry = { cursor: `c${(this.emitted += 1)}`, message, event };
     this.log.push(entry);
     for (const reader of this.open) reader.send(block(entry));
     for (const ring of this.bells) ring();
@@ -97,6 +98,6 @@ export class FakeStream {
   }
 }
 
-function block({ cursor, message }: Entry): string {
-  return `id: ${cursor}\ndata: ${JSON.stringify(message)}\n\n`;
+function block({ cursor, message, event }: Entry): string {
+  return `${event && `event: ${event}\n`}id: ${cursor}\ndata: ${JSON.stringify(message)}\n\n`;
 }

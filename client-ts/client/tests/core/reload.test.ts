@@ -35,7 +35,7 @@ const emit = (id: number): void => edge.emit(UserService, "watchUsers", deleted(
 const is = (name: string): boolean => page.dispatchEvent(new Event(name));
 
 function link(options: LinkOptions = {}, hot?: Hot): Link {
-  const made = createLink({ baseUrl: "http://edge.test", fetch: edge.fetch, bindings: false, ...options }, hot);
+  const made = createLink({ baseUrl: "http://edge.test", fetch: edge.fetch, bindings: false, transports: ["sse"], ...options }, hot);
   links.push(made);
   return made;
 }
