@@ -75,7 +75,7 @@ export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
   let status: LinkStatus = { state: "idle", transport: transports[0]! };
 
   const reopen = (): void => open.forEach((_, handle) => handle.reconnect());
-  const ladder = createLadder(transports, () => probe(wire), reopen);
+  const ladder = createLadder(transports, wire.probe, reopen);
   const sources: Surroundings["sources"] = {
     // Its code is loaded with the first stream, and not at all where WebSocket is not wanted.
     websocket: async (...call) => (await session()).read(...call),
@@ -149,14 +149,4 @@ export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
   };
   if (hot) hot.data.link = link;
   return link;
-}
-
-/** Whether anything gets through at all. The probe needs no identity, and answers every origin. */
-async function probe(wire: Wire): Promise<boolean> {
-  if (globalThis.navigator?.onLine === false) return false;
-  const request = { verb: "GET", path: wire.own("/.well-known/lastmile/probe") };
-  return wire.send(request, { signal: AbortSignal.timeout(5000) }).then(
-    () => true,
-    () => false,
-  );
 }

@@ -40,6 +40,8 @@ export interface Wire {
   url(path: string): string;
   token(): Promise<string>;
   traceparent(): string;
+  /** Whether a plain request gets through. */
+  probe(): Promise<boolean>;
   /** Sends a request. Rejects unless the answer is good; when it says that the identity is over, renews it once. */
   send(request: HttpRequest, sending?: Sending): Promise<Response>;
   /** How often the identity was renewed. */
@@ -52,11 +54,24 @@ export interface Wire {
 const REFRESH_MS = 30_000;
 
 export function createWire(options: WireOptions): Wire {
+  const { prefix = "", bindings = true } = options;
   const base = (options.baseUrl ?? "").replace(/\/+$/, "");
   const trace = hex(16);
   let renewals = 0;
   let renewal: Promise<boolean> | undefined;
   let isInRefresh = false;
+
+  const call: typeof fetch = (input, init) => (options.fetch ?? fetch)(input, init);
+
+  /** Without any header: it needs no identity, and nobody has to be asked whether it may be sent. */
+  async function probe(): Promise<boolean> {
+    if (globalThis.navigator?.onLine === false) return false;
+    const answer = call(`${base}${prefix}/.well-known/lastmile/probe`, { credentials: "omit", signal: AbortSignal.timeout(5000) });
+    return answer.then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  }
 
   async function token(): Promise<string> {
     const { token: given } = options;
@@ -75,7 +90,7 @@ export function createWire(options: WireOptions): Wire {
     const init: RequestInit = { method: request.verb, headers, credentials: options.credentials ?? "same-origin" };
     if (request.body !== undefined) init.body = request.body;
     if (signal) init.signal = signal;
-    const response = await (options.fetch ?? fetch)(base + request.path, init).catch((error: unknown) => {
+    const response = await call(base + request.path, init).catch((error: unknown) => {
       throw signal?.aborted ? signal.reason : asError(error);
     });
     if (response.ok) return response;
@@ -116,10 +131,10 @@ export function createWire(options: WireOptions): Wire {
     return true;
   }
 
-  const { prefix = "", bindings = true } = options;
   return {
     request: (method, input) => toHttp(bindings ? method : { name: method.name, kind: method.kind }, input, prefix),
     own: (path) => prefix + path,
+    probe,
     url: (path) => base + path,
     token,
     traceparent,
