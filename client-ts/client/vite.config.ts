@@ -4,7 +4,8 @@ import { defineConfig } from "vitest/config";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-const browser = { index: here("src/index.ts") };
+const parts = ["vue", "testing"];
+const browser = { index: here("src/index.ts"), ...Object.fromEntries(parts.map((part) => [`${part}/index`, here(`src/${part}/index.ts`)])) };
 const tools = {
   cli: here("src/generator/cli.ts"),
   "protoc-gen-lastmile": here("src/generator/protoc_gen_lastmile.ts"),

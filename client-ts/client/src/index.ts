@@ -1,4 +1,5 @@
 /** Typed calls and streams over one link to an edge. */
+export { type Bus, type BusEvent, type BusOptions, createBus, type Pattern } from "./core/bus.ts";
 export type { StreamCall } from "./core/call.ts";
 export { type BidiStreamCall, type Called, type Client, type ClientStreamCall, createClient, type ServerStreamCall, type StreamOptions, type UnaryCall } from "./core/client.ts";
 export { type Code, type Detail, type FieldViolation, LastmileError } from "./core/error.ts";

@@ -1,8 +1,10 @@
 /** A stream that was asked for: for-await it, or subscribe to it. */
 import { LastmileError } from "./error.ts";
+import type { Method } from "./method.ts";
 import type { StreamHandle, StreamHandlers } from "./stream.ts";
 
 export interface StreamCall<Message> extends AsyncIterable<Message> {
+  readonly method: Method;
   /** Opens the stream. It goes on through cuts until it is closed, ends, or fails for good. */
   subscribe(handlers: StreamHandlers<Message>): StreamHandle;
 }
@@ -11,9 +13,11 @@ export interface StreamCall<Message> extends AsyncIterable<Message> {
 const HIGH_WATER = 256;
 
 export function streamCall<Message>(
+  method: Method,
   subscribe: (handlers: StreamHandlers<Message>) => StreamHandle,
 ): StreamCall<Message> {
   return {
+    method,
     subscribe,
     async *[Symbol.asyncIterator]() {
       const waiting: Message[] = [];

@@ -71,21 +71,22 @@ function callOf(method: Method, link: Link): Function {
 }
 
 function openCall(method: Method, link: Link, input: object = {}, options: StreamOptions = {}): StreamCall<object> {
-  const { cursor, headers, signal } = options;
-  const { stream } = method;
-  const fields = input as { [name: string]: unknown };
-  // Whoever says where to begin wants that, and not what somebody else has left.
-  const saysWhere = cursor || [stream?.resume ?? "", ...(stream?.beginning ?? [])].some((name) => fields[name]);
+  const { headers, signal } = options;
+  const { resume = "", beginning = [], event } = method.stream ?? {};
+  // The cursor in a request is where the stream begins, and not what it asks for.
+  const { [resume]: given, ...rest } = input as { [name: string]: unknown };
+  const cursor = options.cursor || String(given ?? "");
   const { wire, open } = link.internals;
-  return streamCall((handlers) => {
+  return streamCall(method, (handlers) => {
     const handle = open<object>({
-      target: { name: method.name, input, request: wire.request(method, input), headers, event: stream?.event },
-      ...(cursor && { cursor }),
-      key: saysWhere ? "" : `${method.name} ${toJson(input)}`,
+      target: { name: method.name, input: rest, request: wire.request(method, rest), headers, event },
+      cursor,
+      // Whoever says where to begin wants that, and not what somebody else has left.
+      key: cursor || beginning.some((name) => rest[name]) ? "" : `${method.name} ${toJson(rest)}`,
       handlers,
     });
     const close = (): void => handle.close();
-    signal?.addEventListener("abort", close, { once: true });
+    signal?.addEventListener("abort", close);
     if (signal?.aborted) close();
     return handle;
   });

@@ -47,8 +47,8 @@ export interface Internals {
 
 export interface Opened<Message> {
   target: Target;
-  /** Where to begin, by the caller's own word. */
-  cursor?: string;
+  /** Where to begin, by the caller's own word; empty: now. */
+  cursor: string;
   /** Another stream of this name may take its place; empty when none can. */
   key: string;
   handlers: StreamHandlers<Message>;
@@ -77,8 +77,8 @@ export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
   const reopen = (): void => open.forEach((_, handle) => handle.reconnect());
   const ladder = createLadder(transports, wire.probe, reopen);
   const sources: Surroundings["sources"] = {
-    // Its code is loaded with the first stream, and not at all where WebSocket is not wanted.
-    websocket: async (...call) => (await session()).read(...call),
+    // Its code is loaded with the first stream, and not at all where WebSocket is not wanted. A session knows methods only.
+    websocket: async (...call) => (call[1].name ? (await session()).read : readSse)(...call),
     sse: readSse,
     // Few browsers need it.
     poll: async (...call) => (await import("./read_poll.ts")).readPoll(...call),
@@ -113,7 +113,7 @@ export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
   function openOrAdopt<Message>({ target, cursor, key, handlers }: Opened<Message>): StreamHandle {
     let slot = memory.adopt(key, handlers);
     if (!slot) {
-      const start = cursor ?? (resumeAfterReload ? memory.recall(key) : "");
+      const start = cursor || (resumeAfterReload ? memory.recall(key) : "");
       const made: Slot<Message> = { handlers, handle: openStream(around, target, start, () => made.handlers) };
       open.set(made.handle, key);
       changed();

@@ -54,7 +54,7 @@ export function createMemory(name: string): Memory {
       found.hand(handlers as StreamHandlers<unknown> as StreamHandlers<never>);
       return found.slot as Slot<unknown> as Slot<Message>;
     },
-    recall: (key) => noted[key] ?? "",
+    recall: (key) => (key && noted[key]) || "",
     note(cursors) {
       const record = { at: Date.now(), cursors: Object.fromEntries(cursors) };
       try {

@@ -60,6 +60,5 @@ export const readSse: Source = async (wire, target, sink, signal) => {
 };
 
 function stranger(url: string, type: string): LastmileError {
-  const advice = "does baseUrl lead to an edge?";
-  return new LastmileError(`${url} answers with ${type} and no stream of events: ${advice}`, { code: "UNAVAILABLE" });
+  return new LastmileError(`${url} answers with ${type}: does baseUrl lead to an edge?`, { code: "UNAVAILABLE" });
 }

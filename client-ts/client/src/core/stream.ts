@@ -197,6 +197,5 @@ function report(error: unknown): void {
 }
 
 function signedOut(reason: string): LastmileError {
-  const advice = "log in again, or give the link a way to refresh.";
-  return new LastmileError(`The identity is over: ${advice}`, { code: "UNAUTHENTICATED", reason });
+  return new LastmileError("The identity is over: log in again.", { code: "UNAUTHENTICATED", reason });
 }

@@ -65,6 +65,30 @@ test("delivers, and goes on after a cut where it stood", async () => {
   expect(edge.requests.map(({ headers }) => headers.get("last-event-id"))).toEqual([null, "c2", "c3", "c4", "c5", "c6"]);
 });
 
+test("a cursor in the request is where it begins, and names no other stream", async () => {
+  emit(1, 2, 3);
+  link = edge.link();
+  const ids: number[] = [];
+  createClient(UserService, link)
+    .watchUsers({ cursor: "c1" })
+    .subscribe({ event: (message) => void ids.push(message.userDeleted!.id), gap: () => ids.push(-1) });
+  await until(() => expect(ids).toEqual([2, 3]));
+  edge.cut();
+  emit(4);
+  await until(() => expect(ids).toEqual([2, 3, 4]));
+  expect(edge.requests.map(({ input, headers }) => [input, headers.get("last-event-id")])).toEqual([[{}, "c1"], [{}, "c3"]]);
+});
+
+for (const transport of ["sse", "poll"] as const) {
+  test(`tells the name of each event by ${transport}`, async () => {
+    link = edge.link({ transports: [transport] });
+    const names: string[] = [];
+    createClient(UserService, link).watchUsers({ cursor: "c0" }).subscribe({ event: (_, { name }) => void names.push(name), gap: () => {} });
+    emit(1);
+    await until(() => expect(names).toEqual(["user:delete"]));
+  });
+}
+
 test("goes on from the position, though no event has come yet", async () => {
   emit(1);
   const seen = watch();
