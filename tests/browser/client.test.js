@@ -56,6 +56,11 @@ async function lab(t, { options = {}, context } = {}) {
   return { page, cutter, open, state, say, complete };
 }
 
+async function hasSessions() {
+  const { status } = await fetch(`${app.url}/ws`);
+  return status !== 404 && status !== 200;
+}
+
 async function ask(method, path, body, token) {
   const headers = { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) };
   const response = await fetch(app.url + path, { method, headers, body: JSON.stringify(body) });
@@ -73,8 +78,9 @@ test("calls another origin, with its token", async (t) => {
   assert.deepEqual((await page.evaluate(() => lab.users())).slice(0, 2), ["Alice", "Bob"]);
 });
 
-for (const transport of ["sse", "poll"]) {
+for (const transport of ["websocket", "sse", "poll"]) {
   test(`five hard cuts by ${transport}: nothing lost, nothing twice`, async (t) => {
+    if (transport === "websocket" && !(await hasSessions())) return t.skip("this edge has no /ws");
     const { cutter, say, complete, state } = await lab(t, { options: { transports: [transport] } });
     for (let cut = 0; cut < 5; cut += 1) {
       const saying = say(20);
@@ -97,6 +103,18 @@ test("streams are refused from now on: long polls take over, and nothing is lost
   await say(20);
   await complete();
   assert.equal(await page.evaluate(() => lab.link.status.transport), "poll");
+});
+
+test("WebSocket is refused from now on: streams take over, and nothing is lost", async (t) => {
+  if (!(await hasSessions())) return t.skip("this edge has no /ws");
+  const { cutter, say, complete, state } = await lab(t, { options: { transports: ["websocket", "sse", "poll"] } });
+  await say(5);
+  cutter.websocket = false;
+  cutter.cut();
+  await say(20);
+  await state("live sse");
+  await say(20);
+  await complete();
 });
 
 test("the process behind it is killed and comes back", async (t) => {

@@ -56,7 +56,7 @@ export function createBus<Events = EventMap>(link: Link, options: BusOptions = {
   function tell(name: string, data: unknown, cursor = ""): void {
     const event = { name, data, cursor } as never;
     for (const pattern of [name, `${name.split(":")[0]}:*`, "*"]) {
-      for (const [listener, isOnce] of [...(listeners.get(pattern) ?? [])]) {
+      for (const [listener, isOnce] of listeners.get(pattern) ?? []) {
         if (isOnce) listeners.get(pattern)?.delete(listener);
         listener(event);
       }

@@ -19,9 +19,9 @@ async function mistakes(dish: Dish, bus: Bus<{ "a:b": number; "a:c": string; pla
   // @ts-expect-error a field of another type
   await users.getUser({ id: "1" });
   // @ts-expect-error an answer has no such field
-  list[0]!.nickname;
+  void list[0]!.nickname;
   // @ts-expect-error a message that may be absent
-  list[0]!.createTime.length;
+  void list[0]!.createTime.length;
 
   users.watchUsers().subscribe({ event: () => {}, gap: () => {} });
   // @ts-expect-error a gap must not be overlooked
@@ -30,7 +30,7 @@ async function mistakes(dish: Dish, bus: Bus<{ "a:b": number; "a:c": string; pla
     if (change.userCreated) {
       const created: string | undefined = change.userCreated.user?.name;
       // @ts-expect-error only one member of a oneof is there
-      change.userDeleted.id;
+      void change.userDeleted.id;
       void created;
     }
   }
@@ -52,7 +52,7 @@ async function mistakes(dish: Dish, bus: Bus<{ "a:b": number; "a:c": string; pla
 
   bus.on("a:*", (event) => {
     if (event.name === "a:b") event.data.toFixed();
-    else event.data.length;
+    else event.data.trim();
     // @ts-expect-error not of this domain
     if (event.name === "plain") return;
   });
