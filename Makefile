@@ -36,7 +36,7 @@ test: tools ## Everything: Rust, TypeScript, a real browser; installs what it ne
 	@$(call stage,browser,npm test --prefix tests/browser)
 	@$(call stage,rust,cargo test --locked --workspace)
 
-check: $(NODE) ## Format, lints, types, protos, licences
+check: $(NODE) ## Format, lints, types, sizes, protos, licences
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cd proto && $(BUF) lint
@@ -45,6 +45,7 @@ check: $(NODE) ## Format, lints, types, protos, licences
 	else echo 'no protos on main yet: nothing can break'; fi
 	npm run typecheck --prefix client-ts
 	npm run lint --prefix client-ts
+	npm run sizes --prefix client-ts
 	@if cargo deny --version >/dev/null 2>&1; then set -x; cargo deny check; \
 	else echo 'cargo-deny is not installed: licences and advisories not checked'; fi
 

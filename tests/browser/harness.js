@@ -67,9 +67,9 @@ export async function publish(app, topic, type, data) {
   return grpc(app, "TopicService/PublishEvent", { topic, type, data }, app.token);
 }
 
-export function launch() {
+export function launch(options = {}) {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"], ...options });
 }
 
 /** A page of another origin: an empty document on a port of its own. */
@@ -103,6 +103,25 @@ export async function modulePage() {
     const file = join(import.meta.dirname, request.url);
     const source = await readFile(file).catch(() => undefined);
     response.writeHead(source ? 200 : 404, { "content-type": "text/javascript" }).end(source);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
+}
+
+/** A page of another origin that runs a TypeScript module beside this file, bundled with the client as it is built. */
+export async function bundledPage(entry) {
+  const client = join(repository, "client-ts/client/dist");
+  const { rolldown } = await import(join(repository, "client-ts/node_modules/rolldown/dist/index.mjs"));
+  const input = join(import.meta.dirname, entry);
+  const bundle = await rolldown({ input, resolve: { alias: { "@lastmile/client": join(client, "index.js") } } });
+  const { output } = await bundle.generate({ entryFileNames: "page.js", chunkFileNames: "[name]-[hash].js" });
+  await bundle.close();
+  const files = new Map(output.map(({ fileName, code }) => [`/${fileName}`, code]));
+  const html = '<!doctype html><script type="module" src="/page.js"></script>';
+  const server = createServer((request, response) => {
+    const code = files.get(request.url);
+    response.setHeader("content-type", code ? "text/javascript" : "text/html").end(code ?? html);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -1,0 +1,68 @@
+/** Which transport is used: the best that gets through here. */
+import { backoff } from "./clock.ts";
+
+export type Transport = "websocket" | "sse" | "poll";
+
+export interface Ladder {
+  readonly transport: Transport;
+  /** There is no other below it. */
+  readonly isLast: boolean;
+  opened(transport: Transport): void;
+  /** It could not be opened, and no edge said why. */
+  failed(transport: Transport): Promise<void>;
+  /** The edge itself says that another one is to be used. */
+  fall(transport: Transport): void;
+  close(): void;
+}
+
+/** So many times in a row it has to fail: once is bad luck. */
+const PATIENCE = 2;
+/** When the better transport is tried again. */
+const UPGRADE_MS = 60_000;
+
+/**
+ * `probe` says whether a plain request gets through: when it does not, the network is down and no other transport would
+ * do better. `climbed` is called when a better one is to be tried.
+ */
+export function createLadder(rungs: readonly Transport[], probe: () => Promise<boolean>, climbed: () => void): Ladder {
+  let rung = 0;
+  let failures = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  function climbLater(): void {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      rung -= 1;
+      // It has its one chance, and falls back at once.
+      failures = PATIENCE - 1;
+      climbed();
+      if (rung > 0) climbLater();
+    }, UPGRADE_MS + backoff(0));
+  }
+
+  function fall(transport: Transport): void {
+    if (transport !== rungs[rung] || rung + 1 === rungs.length) return;
+    rung += 1;
+    failures = 0;
+    climbLater();
+  }
+
+  return {
+    get transport() {
+      return rungs[rung]!;
+    },
+    get isLast() {
+      return rung + 1 === rungs.length;
+    },
+    opened(transport) {
+      if (transport === rungs[rung]) failures = 0;
+    },
+    async failed(transport) {
+      if (transport !== rungs[rung]) return;
+      failures += 1;
+      if (failures >= PATIENCE && rung + 1 < rungs.length && (await probe())) fall(transport);
+    },
+    fall,
+    close: () => clearTimeout(timer),
+  };
+}

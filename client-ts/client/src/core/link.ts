@@ -1,0 +1,152 @@
+/** One link to an edge: its identity, its transports, and all streams that it keeps alive. */
+import { createLadder, type Transport } from "./ladder.ts";
+import { createMemory, type Slot } from "./memory.ts";
+import { watchPage } from "./page.ts";
+import { readSse } from "./read_sse.ts";
+import type { Target } from "./source.ts";
+import { openStream, type StreamHandle, type StreamHandlers, type Surroundings } from "./stream.ts";
+import type { Session } from "../session/index.ts";
+import { createWire, type Wire, type WireOptions } from "./wire.ts";
+
+export interface LinkOptions extends WireOptions {
+  /** Which transports may be used, the best first: `["websocket", "sse", "poll"]` unless set. */
+  transports?: readonly Transport[];
+  /** How long a stream that nobody reads any more is kept for the next reader of the same; 2 s under hot reload, else 0. */
+  lingerMs?: number;
+  /** Streams go on after a reload of the page where they were before it: true unless set. */
+  resumeAfterReload?: boolean;
+  WebSocket?: typeof WebSocket;
+}
+
+/** `idle`: no stream is open. */
+export type LinkState = "idle" | "connecting" | "live" | "reconnecting";
+
+export interface LinkStatus {
+  readonly state: LinkState;
+  readonly transport: Transport;
+}
+
+export interface Link {
+  readonly status: LinkStatus;
+  /** Calls back whenever the status has changed, until the result is called. */
+  onStatus(listener: (status: LinkStatus) => void): () => void;
+  /** Connects all streams anew, each after its last event: as somebody else, for instance. */
+  reconnect(): void;
+  /** Closes all streams. */
+  close(): void;
+  /** For generated clients and the parts of this package. */
+  readonly internals: Internals;
+}
+
+export interface Internals {
+  readonly wire: Wire;
+  /** The session, for calls that nothing else carries. */
+  session(): Promise<Session>;
+  open<Message>(opening: Opened<Message>): StreamHandle;
+}
+
+export interface Opened<Message> {
+  target: Target;
+  /** Where to begin, by the caller's own word; empty: now. */
+  cursor: string;
+  /** Another stream of this name may take its place; empty when none can. */
+  key: string;
+  handlers: StreamHandlers<Message>;
+}
+
+/** What Vite gives to a module: `createLink(options, import.meta.hot)` keeps its link through hot reloads. */
+export interface Hot {
+  data: { link?: Link };
+}
+
+const TRANSPORTS: readonly Transport[] = ["websocket", "sse", "poll"];
+/** What a link is in as soon as one of its streams is. */
+const STATES = ["connecting", "reconnecting", "live"] as const;
+
+export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
+  if (hot?.data.link) return hot.data.link;
+  const { baseUrl = "", transports = TRANSPORTS, lingerMs = hot ? 2000 : 0, resumeAfterReload = true } = options;
+  const wire = createWire(options);
+  const page = watchPage();
+  const memory = createMemory(`lastmile ${baseUrl}`);
+  const open = new Map<StreamHandle, string>();
+  const listeners = new Set<(status: LinkStatus) => void>();
+  let loading: Promise<Session> | undefined;
+  let status: LinkStatus = { state: "idle", transport: transports[0]! };
+
+  const reopen = (): void => open.forEach((_, handle) => handle.reconnect());
+  const ladder = createLadder(transports, wire.probe, reopen);
+  const sources: Surroundings["sources"] = {
+    // Its code is loaded with the first stream, and not at all where WebSocket is not wanted. A session knows methods only.
+    websocket: async (...call) => (call[1].name ? (await session()).read : readSse)(...call),
+    sse: readSse,
+    // Few browsers need it.
+    poll: async (...call) => (await import("./read_poll.ts")).readPoll(...call),
+  };
+  const around: Surroundings = { wire, page, ladder, sources, changed };
+  page.watch(() => page.away && memory.note([...open].map(([handle, key]) => [key, handle.cursor])));
+
+  function session(): Promise<Session> {
+    loading ??= import("../session/index.ts").then(
+      ({ createSession }) => createSession(wire, page, options.WebSocket ?? WebSocket, () => ladder.fall("websocket")),
+      (error: unknown) => {
+        loading = undefined;
+        throw error;
+      },
+    );
+    return loading;
+  }
+
+  function changed(): void {
+    const states = new Set<string>();
+    for (const handle of open.keys()) {
+      if (/ended|failed|closed/.test(handle.status.state)) open.delete(handle);
+      else states.add(handle.status.state);
+    }
+    const state = STATES.find((each) => states.has(each)) ?? "idle";
+    const { transport } = ladder;
+    if (state === status.state && transport === status.transport) return;
+    status = { state, transport };
+    for (const listener of listeners) listener(status);
+  }
+
+  function openOrAdopt<Message>({ target, cursor, key, handlers }: Opened<Message>): StreamHandle {
+    let slot = memory.adopt(key, handlers);
+    if (!slot) {
+      const start = cursor || (resumeAfterReload ? memory.recall(key) : "");
+      const made: Slot<Message> = { handlers, handle: openStream(around, target, start, () => made.handlers) };
+      open.set(made.handle, key);
+      changed();
+      slot = made;
+    }
+    const { handle } = slot;
+    const close = (): void => {
+      if (key && lingerMs && open.has(handle)) memory.leave(key, slot, lingerMs);
+      else handle.close();
+    };
+    return Object.create(handle, { close: { value: close } }) as StreamHandle;
+  }
+
+  const link: Link = {
+    get status() {
+      return status;
+    },
+    onStatus(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    reconnect() {
+      void loading?.then((each) => each.restart());
+      reopen();
+    },
+    close() {
+      open.forEach((_, handle) => handle.close());
+      void loading?.then((each) => each.close());
+      ladder.close();
+      page.close();
+    },
+    internals: { wire, session, open: openOrAdopt },
+  };
+  if (hot) hot.data.link = link;
+  return link;
+}

@@ -1,0 +1,111 @@
+/** A call in both directions: it lives in the session, and survives its connections. */
+import { LastmileError } from "../core/error.ts";
+import { fromEnd } from "./end.ts";
+import type { Connection } from "./connection.ts";
+
+/** Messages go both ways until one side has had enough. */
+export interface BidiCall<Input, Output> extends AsyncIterable<Output> {
+  /** Sends a message; resolves when it is on its way, rejects when the call is over. */
+  send(message: Input): Promise<void>;
+  /** Says that no more messages follow; answers still come. */
+  finish(): Promise<void>;
+  /** Ends the call, whatever is on its way. */
+  cancel(): void;
+}
+
+const WINDOW = 64;
+
+export function openBidi<Input, Output>(connection: Connection, method: string, signal?: AbortSignal): BidiCall<Input, Output> {
+  const { machine } = connection;
+  const inbox: Output[] = [];
+  let credit = 0;
+  let isOver = false;
+  let failure: LastmileError | undefined;
+  let consumed = 0;
+  let outbox: Promise<void> = Promise.resolve();
+  const waiting = new Set<() => void>();
+  const ring = (): void => {
+    for (const wake of waiting) wake();
+    waiting.clear();
+  };
+  const bell = (): Promise<void> => new Promise((resolve) => waiting.add(resolve));
+
+  const opening = begin();
+  // Whoever sends or reads hears of it.
+  opening.catch((error: LastmileError) => finishWith(error));
+  signal?.addEventListener("abort", cancel, { once: true });
+
+  async function begin(): Promise<number> {
+    await connection.connect();
+    return machine.open(
+      { method, credit: WINDOW },
+      {
+        isStream: false,
+        message: ({ json }) => {
+          inbox.push(json as Output);
+          ring();
+        },
+        credit: (messages) => {
+          credit += messages;
+          ring();
+        },
+        end: (end) => finishWith(end.status ? fromEnd(end) : undefined),
+        lost: () => finishWith(outcomeUnknown()),
+      },
+    );
+  }
+
+  function finishWith(error?: LastmileError): void {
+    isOver = true;
+    failure ??= error;
+    ring();
+    connection.settle();
+  }
+
+  function cancel(): void {
+    if (isOver) return;
+    finishWith(new LastmileError("The call was cancelled.", { code: "CANCELLED" }));
+    opening.then(machine.cancel, () => {});
+  }
+
+  /** One after the other, each when the edge has room for it. */
+  function inTurn(work: (call: number) => void, price: number): Promise<void> {
+    const turn = outbox.then(async () => {
+      const call = await opening;
+      while (credit < price && !isOver) await bell();
+      if (isOver) throw failure ?? new LastmileError("The call has ended.", { code: "CANCELLED" });
+      credit -= price;
+      work(call);
+    });
+    outbox = turn.catch(() => {});
+    return turn;
+  }
+
+  return {
+    send: (json) => inTurn((call) => machine.send({ send: { call, json } }), 1),
+    finish: () => inTurn((call) => machine.send({ halfClose: { call } }), 0),
+    cancel,
+    async *[Symbol.asyncIterator]() {
+      try {
+        for (;;) {
+          while (inbox.length > 0) {
+            yield inbox.shift()!;
+            consumed += 1;
+            if (consumed % (WINDOW / 2) > 0) continue;
+            machine.send({ credit: { call: await opening, messages: WINDOW / 2 } });
+          }
+          if (failure) throw failure;
+          if (isOver) return;
+          await bell();
+        }
+      } finally {
+        cancel();
+      }
+    },
+  };
+}
+
+function outcomeUnknown(): LastmileError {
+  const message = "The session is gone: what became of the call is not known.";
+  return new LastmileError(message, { code: "UNAVAILABLE", reason: "session_unknown" });
+}

@@ -1,0 +1,74 @@
+/** The frames of a session as ProtoJSON (`lastmile/edge/v1/session.proto`); what is empty is left out. */
+
+export interface Open {
+  call: number;
+  method: string;
+  json?: unknown;
+  cursor?: string;
+  credit: number;
+  timeoutMs?: number;
+}
+
+export type ClientFrame =
+  | { hello: { token?: string; session?: string; received?: number; traceparent?: string } }
+  | { open: Open }
+  | { send: { call: number; json: unknown } }
+  | { halfClose: { call: number } }
+  | { cancel: { call: number } }
+  | { credit: { call: number; messages: number } }
+  | { auth: { token: string } }
+  | { ack: { received: number } }
+  | { ping: object };
+
+export interface Opened {
+  call: number;
+  channel?: number;
+  outcome?: "OUTCOME_FRESH" | "OUTCOME_RESUMED" | "OUTCOME_GAP";
+  reason?: string;
+  cursor?: string;
+}
+
+export interface Message {
+  call?: number;
+  channel?: number;
+  cursor?: string;
+  event?: string;
+  json?: unknown;
+}
+
+export interface End {
+  call: number;
+  status?: number;
+  message?: string;
+  details?: { "@type": string; [key: string]: unknown }[];
+}
+
+export interface Goaway {
+  reconnectMs?: number;
+  fallback?: string;
+  reason?: string;
+}
+
+/** One of its members is there. */
+export interface ServerFrame {
+  ready?: { session: string; received?: number; heartbeatMs?: number; resumeMs?: number };
+  opened?: Opened;
+  message?: Message;
+  end?: End;
+  authExpiring?: { expiresMs?: number };
+  authed?: { expiresMs?: number };
+  goaway?: Goaway;
+  pong?: object;
+  credit?: { call: number; messages?: number };
+  ack?: { received?: number };
+}
+
+/** Whether both sides count it: what is about a call is; what is about the connection is not. */
+export function isCounted(frame: ClientFrame): boolean {
+  return "open" in frame || "send" in frame || "halfClose" in frame || "cancel" in frame || "credit" in frame;
+}
+
+/** Of the edge's frames a message with a cursor is not counted either: it comes again by its cursor. */
+export function isCountedByEdge({ opened, end, credit, message }: ServerFrame): boolean {
+  return Boolean(opened ?? end ?? credit ?? (message && !message.cursor));
+}

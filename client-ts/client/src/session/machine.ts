@@ -1,0 +1,133 @@
+/**
+ * A session, without its socket: calls, credit, and frames that are counted on both sides.
+ *
+ * Every counted frame reaches the other side once, in order, across connections. Streams go with their connection and are
+ * opened again by whoever reads them, from their cursor; other calls live on in the session.
+ */
+import { type ClientFrame, type End, isCounted, isCountedByEdge, type Message, type Open, type Opened, type ServerFrame } from "./frames.ts";
+
+/** Who made a call. */
+export interface Caller {
+  /** It ends with its connection, and is opened anew. */
+  readonly isStream: boolean;
+  opened?(opened: Opened): void;
+  message(message: Message): void;
+  /** The edge takes so many more messages. */
+  credit?(messages: number): void;
+  end(end: End): void;
+  /** The connection is gone, or the session is: what became of the call is not known then. */
+  lost(): void;
+}
+
+export interface Machine {
+  /** The number of the last frame had. */
+  readonly received: number;
+  /** No call is open. */
+  readonly isIdle: boolean;
+  open(open: Omit<Open, "call">, caller: Caller): number;
+  /** Sends a frame of a call: now, or when there is a connection again. */
+  send(frame: ClientFrame): void;
+  /** Nobody waits for the call any more. */
+  cancel(call: number): void;
+  take(frame: ServerFrame): void;
+  /** A connection is there, by which the edge has had so many frames. */
+  attach(received: number): void;
+  detach(): void;
+  /** The session is over, and so are its calls. */
+  reset(): void;
+}
+
+/** Acknowledges every so many frames. */
+const ACK_EVERY = 16;
+
+export function createMachine(write: (frame: ClientFrame) => void): Machine {
+  let outbox: ClientFrame[] = [];
+  let acked = 0;
+  let received = 0;
+  let highest = 0;
+  let isAttached = false;
+  const calls = new Map<number, Caller>();
+  const channels = new Map<number, Set<number>>();
+
+  function send(frame: ClientFrame): void {
+    if (isCounted(frame)) outbox.push(frame);
+    if (isAttached) write(frame);
+  }
+
+  function forget(call: number): Caller | undefined {
+    const caller = calls.get(call);
+    calls.delete(call);
+    for (const members of channels.values()) members.delete(call);
+    return caller;
+  }
+
+  /** The edge has had everything up to this number. */
+  function trim(number: number): void {
+    outbox = outbox.slice(Math.max(0, number - acked));
+    acked = Math.max(acked, number);
+  }
+
+  function join(channel: number, call: number): void {
+    const members = channels.get(channel) ?? new Set();
+    channels.set(channel, members.add(call));
+  }
+
+  return {
+    get received() {
+      return received;
+    },
+    get isIdle() {
+      return calls.size === 0;
+    },
+    open(open, caller) {
+      const call = (highest += 1);
+      calls.set(call, caller);
+      send({ open: { call, ...open } });
+      return call;
+    },
+    send,
+    cancel(call) {
+      if (forget(call)) send({ cancel: { call } });
+    },
+    take(frame) {
+      if (isCountedByEdge(frame)) {
+        received += 1;
+        if (received % ACK_EVERY === 0) send({ ack: { received } });
+      }
+      const { opened, message, end, credit, ack } = frame;
+      if (opened) {
+        if (opened.channel && calls.has(opened.call)) join(opened.channel, opened.call);
+        calls.get(opened.call)?.opened?.(opened);
+      } else if (message) {
+        const members = message.channel ? (channels.get(message.channel) ?? []) : [message.call!];
+        for (const call of members) calls.get(call)?.message(message);
+      } else if (end) forget(end.call)?.end(end);
+      else if (credit) calls.get(credit.call)?.credit?.(credit.messages ?? 0);
+      else if (ack) trim(ack.received ?? 0);
+    },
+    attach(number) {
+      trim(number);
+      isAttached = true;
+      for (const frame of outbox) write(frame);
+    },
+    detach() {
+      isAttached = false;
+      channels.clear();
+      for (const [call, caller] of calls) {
+        if (!caller.isStream) continue;
+        // Its `open` may come to the edge only now, when nobody reads it any more.
+        forget(call);
+        send({ cancel: { call } });
+        caller.lost();
+      }
+    },
+    reset() {
+      const all = [...calls.values()];
+      calls.clear();
+      channels.clear();
+      outbox = [];
+      acked = received = highest = 0;
+      for (const caller of all) caller.lost();
+    },
+  };
+}

@@ -1,0 +1,213 @@
+// The edge's side of a session, written from the protocol's text and not from the client: numbers, resends, calls.
+import type { ClientFrame, Open, ServerFrame } from "../../src/session/frames.ts";
+
+type Call = Open & { credit: number };
+
+interface Parked {
+  id: string;
+  received: number;
+  /** Counted frames that the client has not acknowledged; the first of them is number `acked` + 1. */
+  outbox: ServerFrame[];
+  acked: number;
+  calls: Map<number, Call>;
+  token: string;
+}
+
+export class Peer {
+  /** Every socket that was ever opened. */
+  sockets: FakeSocket[] = [];
+  sessions = new Map<string, Parked>();
+  /** Everything that clients said, in order of arrival, frames of the connection left out. */
+  applied: ClientFrame[] = [];
+  hellos: object[] = [];
+  log: unknown[] = [];
+  /** Closes whoever comes with this code, after a goaway. */
+  refusal: { code: number; goaway?: object } | undefined;
+  /** Nobody gets through. */
+  isDown = false;
+  window = 4;
+
+  get open(): FakeSocket[] {
+    return this.sockets.filter((socket) => socket.readyState === 1);
+  }
+
+  get streams(): number {
+    return [...this.sessions.values()].reduce((sum, { calls }) => sum + calls.size, 0);
+  }
+
+  /** The constructor that a link takes. */
+  get Socket(): typeof WebSocket {
+    return connectTo(this);
+  }
+
+  emit(json: unknown): void {
+    this.log.push(json);
+    for (const socket of this.open) socket.pump();
+  }
+
+  /** Sends the client away; `code` closes at once. */
+  goaway(told: object, code?: number): void {
+    for (const socket of this.open) {
+      socket.write({ goaway: told });
+      if (code) socket.end(code);
+    }
+  }
+
+  cut(): void {
+    for (const socket of this.open) socket.end(1006);
+  }
+
+  /** Another edge: it knows no session. */
+  forget(): void {
+    this.sessions.clear();
+  }
+}
+
+/** The client's socket and the edge's end of it. */
+export class FakeSocket {
+  peer!: Peer;
+  readyState = 0;
+  onopen: (() => void) | null = null;
+  onmessage: ((event: { data: string }) => void) | null = null;
+  onclose: ((event: { code: number }) => void) | null = null;
+  session: Parked | undefined;
+  /** Frames of the client are lost on their way from here on. */
+  isDeaf = false;
+  /** The client has closed it, and hears nothing more. */
+  isLeft = false;
+
+  start(): void {
+    queueMicrotask(() => {
+      if (this.peer.isDown) return this.end(1006);
+      this.readyState = 1;
+      this.onopen?.();
+    });
+  }
+
+  send(text: string): void {
+    const frame = JSON.parse(text) as ClientFrame;
+    if (this.readyState !== 1) throw new Error("not open");
+    if (!this.isDeaf) queueMicrotask(() => this.take(frame));
+  }
+
+  close(): void {
+    this.isLeft = true;
+    this.end(1000);
+  }
+
+  end(code: number): void {
+    if (this.readyState === 3) return;
+    this.readyState = 3;
+    const { session } = this;
+    // Streams go with their connection.
+    session?.calls.forEach((call, number) => call.method.includes("/Watch") && session.calls.delete(number));
+    queueMicrotask(() => this.onclose?.({ code }));
+  }
+
+  write(frame: ServerFrame): void {
+    const { session } = this;
+    const isCounted = frame.opened ?? frame.end ?? frame.credit ?? (frame.message && !frame.message.cursor);
+    if (isCounted) session!.outbox.push(frame);
+    this.push(frame);
+  }
+
+  private push(frame: ServerFrame): void {
+    const data = JSON.stringify(frame);
+    queueMicrotask(() => !this.isLeft && this.onmessage?.({ data }));
+  }
+
+  private take(frame: ClientFrame): void {
+    if (this.readyState !== 1) return;
+    if ("hello" in frame) return this.hello(frame.hello);
+    const session = this.session!;
+    if ("ping" in frame) return this.write({ pong: {} });
+    if ("ack" in frame) return trim(session, frame.ack.received);
+    if ("auth" in frame) {
+      session.token = frame.auth.token;
+      return this.write({ authed: { expiresMs: 60_000 } });
+    }
+    session.received += 1;
+    this.peer.applied.push(frame);
+    this.write({ ack: { received: session.received } });
+    if ("open" in frame) this.opened(frame.open);
+    else if ("cancel" in frame) session.calls.delete(frame.cancel.call);
+    else if ("credit" in frame) {
+      const call = session.calls.get(frame.credit.call);
+      if (call) call.credit += frame.credit.messages;
+      this.pump();
+    } else if ("send" in frame) this.echo(frame.send);
+    else if ("halfClose" in frame && session.calls.delete(frame.halfClose.call)) {
+      this.write({ end: { call: frame.halfClose.call } });
+    }
+  }
+
+  private hello(hello: { token?: string; session?: string; received?: number }): void {
+    this.peer.hellos.push(hello);
+    const { refusal } = this.peer;
+    if (refusal) {
+      if (refusal.goaway) this.push({ goaway: refusal.goaway });
+      return queueMicrotask(() => queueMicrotask(() => this.end(refusal.code)));
+    }
+    const known = hello.session ? this.peer.sessions.get(hello.session) : undefined;
+    if (hello.session && !known) {
+      this.push({ goaway: { reason: "session_unknown" } });
+      return queueMicrotask(() => queueMicrotask(() => this.end(4503)));
+    }
+    const fresh: Parked = { id: `s${this.peer.hellos.length}`, received: 0, outbox: [], acked: 0, calls: new Map(), token: "" };
+    this.session = known ?? fresh;
+    this.session.token = hello.token ?? "";
+    this.peer.sessions.set(this.session.id, this.session);
+    trim(this.session, hello.received ?? 0);
+    this.push({ ready: { session: this.session.id, received: this.session.received, heartbeatMs: 15_000, resumeMs: 30_000 } });
+    for (const frame of this.session.outbox) this.push(frame);
+  }
+
+  private opened(open: Open): void {
+    const session = this.session!;
+    if (open.method.endsWith("/Fail")) return this.write({ end: { call: open.call, status: 7, message: "not you" } });
+    const isStream = open.method.includes("/Watch");
+    const known = Number(open.cursor?.slice(1) ?? this.peer.log.length);
+    const outcome = open.cursor ? "OUTCOME_RESUMED" : "OUTCOME_FRESH";
+    session.calls.set(open.call, { ...open, cursor: `c${known}` });
+    this.write({ opened: isStream ? { call: open.call, outcome, cursor: `c${known}` } : { call: open.call } });
+    if (isStream) this.pump();
+    else this.write({ credit: { call: open.call, messages: this.peer.window } });
+  }
+
+  /** Sends every stream what it may have. */
+  pump(): void {
+    for (const [call, state] of this.session?.calls ?? []) {
+      if (!state.method.includes("/Watch")) continue;
+      let at = Number(state.cursor!.slice(1));
+      while (state.credit > 0 && at < this.peer.log.length) {
+        const json = this.peer.log[at];
+        at += 1;
+        state.cursor = `c${at}`;
+        state.credit -= 1;
+        this.write({ message: { call, cursor: state.cursor, event: "user:delete", json } });
+      }
+    }
+  }
+
+  private echo({ call, json }: { call: number; json: unknown }): void {
+    if (!this.session!.calls.has(call)) return;
+    this.write({ message: { call, json } });
+    this.write({ credit: { call, messages: 1 } });
+  }
+}
+
+function trim(session: Parked, received: number): void {
+  session.outbox.splice(0, received - session.acked);
+  session.acked = Math.max(session.acked, received);
+}
+
+function connectTo(peer: Peer): typeof WebSocket {
+  return class extends FakeSocket {
+    constructor() {
+      super();
+      this.peer = peer;
+      peer.sockets.push(this);
+      this.start();
+    }
+  } as unknown as typeof WebSocket;
+}
