@@ -130,7 +130,7 @@ async fn every_error_on_every_path_has_one_shape() {
         for (line, headers, body, expected, owed) in [
             ("GET /v1/notes/a", &[][..], "", "404 NOTE_MISSING", ""),
             ("GET /nowhere", &[], "", "404 ROUTE_NOT_FOUND", ""),
-            ("GET /ws", &[], "", "404 ROUTE_NOT_FOUND", ""),
+            ("GET /ws", &[], "", "426 UPGRADE_REQUIRED", "upgrade"),
             ("PUT /v1/notes/a", &[], "", "405 METHOD_NOT_ALLOWED", "allow"),
             ("POST /.well-known/lastmile/info", &[], "", "405 METHOD_NOT_ALLOWED", "allow"),
             ("GET /v1/notes/%zz", &[], "", "400 PATH_INVALID", ""),
