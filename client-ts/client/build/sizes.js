@@ -26,9 +26,14 @@ const vue = `
   export const plugin = createLastmile({ link });
   export const setup = () => useStream(users.watchUsers, {}, { reduce: (all, one) => [...all, one], initial: [] });
 `;
+const pinia = `
+  import { createPiniaSync } from "@lastmile/client/pinia";
+  export const sync = createPiniaSync({ link });
+`;
 const apps = [
   { name: "core", limit: 6000, code: core },
   { name: "core + vue", limit: 7000, code: core + vue },
+  { name: "core + vue + pinia", limit: 8500, code: core + vue + pinia },
 ];
 
 const folder = mkdtempSync(join(here, ".sizes-"));

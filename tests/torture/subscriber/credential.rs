@@ -41,6 +41,11 @@ impl Credential {
         self.kind != Kind::Anonymous && self.access.is_none()
     }
 
+    /// The token, for those who put it where they like.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.access.as_deref().filter(|_| self.kind == Kind::Bearer)
+    }
+
     /// Adds it to a request.
     pub(crate) fn sign(&self, request: RequestBuilder) -> RequestBuilder {
         match (self.kind, &self.access) {

@@ -7,6 +7,7 @@ mod event_source;
 mod fetch;
 mod lines;
 mod poll;
+mod session;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub(crate) enum Face {
     Fetch,
     Lines,
     Poll,
+    Session,
 }
 
 impl Face {
@@ -42,11 +44,13 @@ impl Face {
             Self::Fetch => "fetch",
             Self::Lines => "NDJSON",
             Self::Poll => "long poll",
+            Self::Session => "session",
         }
     }
 
     /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::EventSource, Self::Fetch, Self::Lines, Self::Poll];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::EventSource, Self::Fetch, Self::Lines, Self::Poll, Self::Session];
 }
 
 /// One subscriber to be.
@@ -72,7 +76,8 @@ pub(crate) fn cast() -> Vec<Part> {
         parts.push(part(face, Some("alice"), &GUARDED[..1]));
         parts.push(part(face, Some("officer-0"), &STAFF[..1]));
         // A line has the cursor of its own stream alone: NDJSON of several streams has none for the whole.
-        if face != Face::Lines {
+        // A session has a call for each.
+        if face != Face::Lines && face != Face::Session {
             parts.push(part(face, None, &OPEN));
             parts.push(part(face, Some("bob"), &crowd));
             parts.push(part(face, Some("bob"), &guarded));
@@ -145,5 +150,6 @@ async fn attend(reader: &mut Reader, face: Face) {
         Face::Fetch => fetch::attend(reader).await,
         Face::Lines => lines::attend(reader).await,
         Face::Poll => poll::attend(reader).await,
+        Face::Session => session::attend(reader).await,
     }
 }

@@ -175,7 +175,14 @@ test("a plain path is a stream too, and a component finds link and bus", async (
   app.use(createLastmile({ link }));
   await app.runWithContext(async () => {
     expect(useLink()).toBe(link);
-    expect(useBus().on).toBeTypeOf("function");
+    const heard: number[] = [];
+    const bus = scope.run(() => useBus())!;
+    bus.on("user:delete", ({ data }) => heard.push(data.id));
+    useBus().emit("user:delete", { id: 1 });
+    scope.stop();
+    useBus().emit("user:delete", { id: 2 });
+    expect(heard).toEqual([1]);
+    scope = effectScope();
     const stream = scope.run(() => useEventStream("/lastmile.v1.UserService/WatchUsers"))!;
     await open();
     emit(1);
