@@ -69,8 +69,14 @@ async function ask(method, path, body, token) {
   return answer;
 }
 
+/** One login a user: the core lets an address try only so often. */
+const tokens = new Map();
 async function login(username) {
-  return (await ask("POST", "/api/v1/auth/login", { username, password: "lastmile-dev" })).accessToken;
+  if (!tokens.has(username)) {
+    const { accessToken } = await ask("POST", "/api/v1/auth/login", { username, password: "lastmile-dev" });
+    tokens.set(username, accessToken);
+  }
+  return tokens.get(username);
 }
 
 test("calls another origin, with its token", async (t) => {
