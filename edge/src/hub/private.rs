@@ -30,13 +30,15 @@ struct State {
     /// None once it has been given up.
     items: Option<Items>,
     stance: Stance,
+    /// Its reader has a place to ask again from.
+    can_return: bool,
     bell: Arc<Bell>,
 }
 
 /// What its reader does.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stance {
-    /// Waits for what comes next; or has nothing to come back by.
+    /// Waits for what comes next.
     Waits,
     /// Has taken something since the last look.
     Takes,
@@ -70,21 +72,22 @@ pub enum Brought {
 impl Private {
     /// `can_return`: its reader has a place to ask again from, also before it has taken anything.
     pub fn new(items: Items, can_return: bool) -> Self {
-        let stance = if can_return { Stance::Takes } else { Stance::Waits };
-        let state = Arc::new(Mutex::new(State { items: Some(items), stance, bell: Arc::default() }));
+        let state = State { items: Some(items), stance: Stance::Takes, can_return, bell: Arc::default() };
+        let state = Arc::new(Mutex::new(state));
         spawn(look_after(Arc::downgrade(&state)));
         Self(state)
     }
 
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Brought> {
         let mut state = lock(&self.0);
-        let State { items: Some(items), stance, bell } = &mut *state else {
+        let State { items: Some(items), stance, can_return, bell } = &mut *state else {
             return Poll::Ready(Brought::GivenUp);
         };
         bell.reader.register(cx.waker());
         bell.has_rung.store(false, Ordering::Relaxed);
         let polled = items.poll_next_unpin(&mut Context::from_waker(&Waker::from(Arc::clone(bell))));
         *stance = if polled.is_pending() { Stance::Waits } else { Stance::Takes };
+        *can_return |= polled.is_ready();
         drop(state);
         Poll::Ready(match ready!(polled) {
             Some(Ok(Some(entry))) => Brought::Entry(entry),
@@ -107,6 +110,7 @@ async fn look_after(state: Weak<Mutex<State>>) {
         let Some(state) = state.upgrade() else { return };
         let mut looked = lock(&state);
         match looked.stance {
+            _ if !looked.can_return => {}
             Stance::Waits if looked.bell.has_rung.load(Ordering::Relaxed) => looked.stance = Stance::Rests,
             Stance::Waits => {}
             Stance::Takes => looked.stance = Stance::Rests,

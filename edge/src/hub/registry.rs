@@ -8,8 +8,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
 
 use crate::schema::plan::Plan;
 
@@ -26,8 +26,7 @@ pub struct Key {
     method: Arc<str>,
     request: Bytes,
     audience: Audience,
-    /// Name and value of what the backend is told beside the request, in order; neither credentials nor what only names
-    /// a request.
+    /// Name and value of what the backend is told beside the request, in order; no credentials.
     metadata: Vec<(String, Bytes)>,
 }
 
@@ -40,7 +39,10 @@ pub struct Registry {
 impl Key {
     pub fn new(subject: &Subject, audience: Audience, metadata: &HeaderMap) -> Self {
         // Whoever comes back to its numbers has another request, but must ask for the same.
-        let told = metadata.iter().filter(|(name, _)| **name != AUTHORIZATION && !is_of_request(name));
+        let is_one_subscription = matches!(audience, Audience::Only(..));
+        let tells =
+            |name: &HeaderName| *name != AUTHORIZATION && !(is_one_subscription && is_of_request(name));
+        let told = metadata.iter().filter(|(name, _)| tells(name));
         let mut metadata: Vec<_> =
             told.map(|(name, value)| (name.to_string(), Bytes::copy_from_slice(value.as_bytes()))).collect();
         metadata.sort();

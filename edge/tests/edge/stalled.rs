@@ -10,7 +10,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use crate::backend::{Act, Backend, event, position, response};
+use crate::backend::{Act, Backend, answer, event, position, response};
 use crate::host::{soon, until};
 use crate::site::Site;
 use crate::subscriber::{Ask, caller, hub_with, join};
@@ -169,4 +169,22 @@ async fn whoever_was_woken_and_does_not_read_holds_no_call() {
     sleep(Duration::from_secs(6)).await;
     assert_eq!(backend.open_calls(), 1);
     assert_eq!(next(&mut reader).await, 3);
+}
+
+/// A backend that owes its position first: before the first event there is nothing to come back by.
+#[tokio::test(start_paused = true)]
+async fn whoever_has_no_place_yet_keeps_its_call() {
+    let backend = Backend::new(|method, request| match (method, request["last"].as_u64()) {
+        ("Streams/MayFollow", _) => answer("WatchResponse", json!({})),
+        (_, Some(_)) => vec![event(7), Act::Hang],
+        _ => vec![position(50), Act::Hang],
+    });
+    let hub = hub_with(&backend, 2000);
+    let follow = |request| Ask::new("Streams/Follow", request);
+    let _live = join(&hub, caller("bob"), &follow(json!({ "topic": "a" }))).await.expect("a stream");
+    let ask = follow(json!({ "topic": "a", "last": 1 }));
+    let mut reader = join(&hub, caller("alice"), &ask).await.expect("a stream");
+    assert_eq!(reader.token(), None);
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(next(&mut reader).await, 7);
 }
