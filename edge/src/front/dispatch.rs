@@ -97,18 +97,19 @@ async fn answer(
 
 async fn call(exchange: &mut Exchange, body: Body) -> Result<Response> {
     if exchange.binding.method.descriptor.is_client_streaming() {
-        return upload::upload(exchange, body).await;
+        return Box::pin(upload::upload(exchange, body)).await;
     }
     let limits = &exchange.front.config.limits;
     exchange.body = read_body(&exchange.binding, limits, &exchange.head.headers, body).await?;
     let method = &exchange.binding.method;
     let compat = exchange.front.config.rest.compat;
     let face = face(&exchange.binding, compat, &exchange.head.headers)?;
+    // All but the unary call are boxed, or each of those would have room for them.
     match (&method.stream, face) {
-        (Some(_), Face::Raw) => download::download(exchange).await,
+        (Some(_), Face::Raw) => Box::pin(download::download(exchange)).await,
         (Some(_), _) if exchange.head.method == Method::HEAD => Ok(StatusCode::OK.into_response()),
-        (Some(rule), Face::Poll(wait)) => poll::poll(exchange, rule, wait).await,
-        (Some(rule), face) => stream::stream(exchange, rule, face).await,
+        (Some(rule), Face::Poll(wait)) => Box::pin(poll::poll(exchange, rule, wait)).await,
+        (Some(rule), face) => Box::pin(stream::stream(exchange, rule, face)).await,
         (None, face) => rest::unary(exchange, face).await,
     }
 }
