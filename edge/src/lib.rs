@@ -12,7 +12,8 @@
 //!   own form of the answer's.
 //! - *An SSE subscribe* is opened by [`front::stream`] from its [`cursor`], read through [`hub`], and written by
 //!   [`deliver`].
-//! - *A WebSocket frame* will enter by `session`, which is not built yet.
+//! - *A WebSocket frame* is heard by the task of its session in [`front::session`], and goes through the machine of
+//!   [`session`].
 //! - *A publish* is a POST whose event comes back through every [`hub::Reader`] of its topic.
 //!
 //! Modules stand in reading order, from the ground floor up; a file names only what stands above it.

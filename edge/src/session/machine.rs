@@ -60,6 +60,8 @@ pub struct Machine {
     /// The highest number of a call so far.
     highest: u32,
     is_attached: bool,
+    /// There are no numbers left.
+    is_spent: bool,
 }
 
 impl Machine {
@@ -74,7 +76,13 @@ impl Machine {
             left: HashSet::new(),
             highest: 0,
             is_attached: true,
+            is_spent: false,
         }
+    }
+
+    /// Whether there are no numbers left: after 4 billion frames it is time for a new session.
+    pub fn is_spent(&self) -> bool {
+        self.is_spent
     }
 
     /// The number of the last frame of the client that was taken.
@@ -306,7 +314,7 @@ impl Machine {
 
     fn write(&mut self, frame: ServerFrame, out: &mut Vec<Action>) {
         if frame.is_counted() && !self.outbox.push(frame.clone()) {
-            // 4 billion frames: whoever comes so far is told nothing more, and begins a new session.
+            self.is_spent = true;
             return;
         }
         if self.is_attached {

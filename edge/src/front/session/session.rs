@@ -146,6 +146,10 @@ impl Session {
                 self.lose_carrier(None);
                 has_moved = true;
             }
+            if self.machine.is_spent() {
+                self.close_carrier(Close::Unavailable, Close::Unavailable.name(), 0);
+                self.end();
+            }
             if self.is_over {
                 return Poll::Ready(());
             }
