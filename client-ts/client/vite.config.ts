@@ -4,13 +4,14 @@ import { defineConfig } from "vitest/config";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-const parts = ["vue", "pinia", "testing"];
+const parts = ["vue", "pinia", "query", "connect", "testing"];
 const browser = { index: here("src/index.ts"), ...Object.fromEntries(parts.map((part) => [`${part}/index`, here(`src/${part}/index.ts`)])) };
 const tools = {
+  "vite/index": here("src/vite/index.ts"),
   cli: here("src/generator/cli.ts"),
   "protoc-gen-lastmile": here("src/generator/protoc_gen_lastmile.ts"),
 };
-const external = [/^node:/, "vue", "pinia", "vite", /^@tanstack\//, /^@connectrpc\//, "@lastmile/client"];
+const external = [/^node:/, "vue", "pinia", "vite", /^@tanstack\//, /^@connectrpc\//, /^@bufbuild\//, "@lastmile/client"];
 
 const compiler = here("src/generator/no_compiler.ts");
 const aliases: { [mode: string]: { find: string | RegExp; replacement: string }[] } = {

@@ -21,13 +21,15 @@ export interface StreamRule {
 }
 
 export interface Options {
+  /** Every verb and path that leads to a method. */
+  routes(method: DescMethod): Binding[];
   binding(method: DescMethod): Binding | undefined;
   stream(method: DescMethod): StreamRule | undefined;
   event(message: DescMessage): string;
 }
 
 type HttpPattern = { case: "get" | "put" | "post" | "delete" | "patch" | "custom"; value: unknown };
-type HttpRule = { pattern: HttpPattern; body: string; responseBody: string };
+type HttpRule = { pattern: HttpPattern; body: string; responseBody: string; additionalBindings: HttpRule[] };
 
 /** The extensions come along in the descriptors, whoever declared them; without them there is nothing to read. */
 export function readOptions(files: readonly DescFile[]): Options {
@@ -36,6 +38,7 @@ export function readOptions(files: readonly DescFile[]): Options {
   const stream = extensions.get("lastmile.edge.v1.stream");
   const event = extensions.get("lastmile.edge.v1.event");
   return {
+    routes: (method) => routes(read<HttpRule>(method, http)),
     binding: (method) => usable(read<HttpRule>(method, http)),
     stream: (method) => read<StreamRule>(method, stream),
     event: (message) => read<string>(message, event) ?? "",
@@ -47,6 +50,14 @@ function read<T>(desc: DescMethod | DescMessage, extension: DescExtension | unde
   if (!options || !extension) return undefined;
   const isSet = options.$unknown?.some((field) => field.no === extension.number) ?? false;
   return isSet ? (getExtension(options, extension) as T) : undefined;
+}
+
+function routes(rule: HttpRule | undefined): Binding[] {
+  if (!rule) return [];
+  const { case: verb, value } = rule.pattern;
+  const isPlain = verb && verb !== "custom";
+  const own = isPlain ? [{ verb: verb.toUpperCase(), path: String(value), body: rule.body }] : [];
+  return [...own, ...rule.additionalBindings.flatMap(routes)];
 }
 
 /** A binding that answers with one field of the response would lose the others: such a method goes by its own name. */
