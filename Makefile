@@ -36,16 +36,18 @@ test: tools ## Everything: Rust, TypeScript, a real browser; installs what it ne
 	@$(call stage,browser,npm test --prefix tests/browser)
 	@$(call stage,rust,cargo test --locked --workspace)
 
-check: $(NODE) ## Format, lints, types, sizes, protos, licences
+check: $(NODE) ## Format, lints, types, sizes, packages, protos, licences
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cd proto && $(BUF) lint
 	@if git cat-file -e main:proto/buf.yaml 2>/dev/null; \
 	then set -x; cd proto && $(BUF) breaking --against '../.git#branch=main,subdir=proto'; \
 	else echo 'no protos on main yet: nothing can break'; fi
+	npm run build --workspace client --prefix client-ts
 	npm run typecheck --prefix client-ts
 	npm run lint --prefix client-ts
 	npm run sizes --prefix client-ts
+	npm run package --prefix client-ts
 	@if cargo deny --version >/dev/null 2>&1; then set -x; cargo deny check; \
 	else echo 'cargo-deny is not installed: licences and advisories not checked'; fi
 

@@ -8,8 +8,8 @@ export interface Ladder {
   /** There is no other below it. */
   readonly isLast: boolean;
   opened(transport: Transport): void;
-  /** It could not be opened, and no edge said why. */
-  failed(transport: Transport): Promise<void>;
+  /** It could not be opened, and no edge said why. Streams that share a connection tell of the same error. */
+  failed(transport: Transport, error: Error): Promise<void>;
   /** The edge itself says that another one is to be used. */
   fall(transport: Transport): void;
   close(): void;
@@ -27,6 +27,7 @@ const UPGRADE_MS = 60_000;
 export function createLadder(rungs: readonly Transport[], probe: () => Promise<boolean>, climbed: () => void): Ladder {
   let rung = 0;
   let failures = 0;
+  let last: Error;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function climbLater(): void {
@@ -57,8 +58,9 @@ export function createLadder(rungs: readonly Transport[], probe: () => Promise<b
     opened(transport) {
       if (transport === rungs[rung]) failures = 0;
     },
-    async failed(transport) {
-      if (transport !== rungs[rung]) return;
+    async failed(transport, error) {
+      if (transport !== rungs[rung] || error === last) return;
+      last = error;
       failures += 1;
       if (failures >= PATIENCE && rung + 1 < rungs.length && (await probe())) fall(transport);
     },

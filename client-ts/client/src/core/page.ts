@@ -24,7 +24,7 @@ export function watchPage(): Page {
   };
   if (typeof document === "undefined") return page;
   const tell = ({ type }: Event): void => {
-    page.away = /hide|freeze/.test(type) || (page.away && /online|change/.test(type) && document.hidden);
+    page.away = /hide|freeze/.test(type) || (page.away && document.hidden);
     for (const listener of listeners) listener();
   };
   // Some of them are fired at the document; the window sees these on their way down.

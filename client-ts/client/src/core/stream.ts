@@ -128,7 +128,7 @@ export function openStream<Message>(
       // Something between here and the edge refuses this transport: another may get through.
       const isRefused = !sink.isOpen && !error.answered;
       if (error.final && (!isRefused || ladder.isLast)) return finish({ state: "failed", error });
-      if (isRefused) await ladder.failed(transport);
+      if (isRefused) await ladder.failed(transport, error);
       if (isOver()) return;
       trying({ error });
       const isNext = ladder.transport !== transport;
@@ -197,5 +197,5 @@ function report(error: unknown): void {
 }
 
 function signedOut(reason: string): LastmileError {
-  return new LastmileError("The identity is over: log in again.", { code: "UNAUTHENTICATED", reason });
+  return new LastmileError("The identity is over: log in.", { code: "UNAUTHENTICATED", reason });
 }

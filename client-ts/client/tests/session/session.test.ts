@@ -141,6 +141,14 @@ test("falls to server-sent events where WebSocket does not get through", async (
   await until(() => expect(ids).toEqual([1]));
 });
 
+test("one failure of one socket is one failure, however many streams wait for it", async () => {
+  peer.isDown = true;
+  make();
+  const [one, two] = [watch(), watch()];
+  await Promise.all([live(one.handle), live(two.handle)]);
+  expect(peer.sockets).toHaveLength(2);
+});
+
 test("falls at once when the edge says so", async () => {
   peer.refusal = { code: 4429, goaway: { reason: "session_overload", fallback: "sse", reconnectMs: 60_000 } };
   make();
