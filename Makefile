@@ -3,10 +3,11 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check bench torture fuzz console tools
+.PHONY: help run dev test check bench torture fuzz console client tools
 
 CONSOLE := client-ts/console/dist/index.html
-CONSOLE_SOURCES := $(shell find client-ts -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
+CLIENT := client-ts/client/packed/client.tgz
+CONSOLE_SOURCES := $(shell find client-ts -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/packed/*')
 PYTHON := target/python/bin/python
 BROWSER := tests/browser/node_modules/.package-lock.json
 NODE := client-ts/node_modules/.package-lock.json
@@ -20,17 +21,17 @@ export npm_config_audit := false
 help: ## Lists these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-run: ready $(CONSOLE) ## Builds and starts everything: http://localhost:8080, gRPC 50051, admin 9090, data in ./data
+run: ready $(CONSOLE) $(CLIENT) ## Builds and starts everything: http://localhost:8080, gRPC 50051, admin 9090, data in ./data
 	cargo build --locked --profile quick -p lastmile-server --bin lastmile
 	@$(call announce,8080,http://localhost:8080) & exec target/quick/lastmile --dev --data ./data
 
-dev: ready $(CONSOLE) ## The same, with the console by Vite and hot reload: http://localhost:5173
+dev: ready $(CONSOLE) $(CLIENT) ## The same, with the console by Vite and hot reload: http://localhost:5173
 	cargo build --locked --profile quick -p lastmile-server --bin lastmile
 	@trap 'kill 0' EXIT; $(call announce,5173,http://localhost:5173) & \
 	npm run dev --prefix client-ts & target/quick/lastmile --dev --data ./data
 
 test: tools ## Everything: Rust, TypeScript, a real browser; installs what it needs
-	@$(call stage,console,$(MAKE) --no-print-directory $(CONSOLE))
+	@$(call stage,console and client,$(MAKE) --no-print-directory $(CONSOLE) $(CLIENT))
 	@$(call stage,build,cargo build --locked --workspace --all-targets)
 	@$(call stage,typescript,npm test --prefix client-ts)
 	@$(call stage,browser,npm test --prefix tests/browser)
@@ -73,6 +74,8 @@ fuzz: ## Feeds mutated bytes to what reads bytes from outside, for 60 s a target
 
 console: $(CONSOLE) ## Builds the console page that the edge serves
 
+client: $(CLIENT) ## Packs the TypeScript client, which an edge with --dev gives to `npm install`
+
 # What the build and the tests need beyond cargo and npm.
 tools: $(NODE) $(BROWSER) $(PYTHON) $(CONFORMANCE)
 	@command -v chromium >/dev/null || $(call stage,chromium,apt-get update -qq && apt-get install -qq -y chromium >/dev/null)
@@ -110,6 +113,10 @@ $(BROWSER): tests/browser/package-lock.json
 $(CONSOLE): $(NODE) $(CONSOLE_SOURCES)
 	npm run build --prefix client-ts
 	@touch $@
+
+$(CLIENT): $(CONSOLE)
+	mkdir -p $(@D)
+	cd client-ts/client && npm pack --silent --pack-destination packed >/dev/null && mv packed/lastmile-client-*.tgz packed/client.tgz
 
 $(PYTHON): tests/foreign/python/requirements.txt
 	python3 -m venv target/python || { apt-get update -qq && apt-get install -qq -y python3-venv && python3 -m venv target/python; }

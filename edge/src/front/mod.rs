@@ -16,6 +16,7 @@ pub mod rpc;
 pub mod session;
 pub mod console;
 pub mod openapi;
+pub mod client;
 pub mod own;
 pub mod dispatch;
 pub mod metrics;

@@ -14,6 +14,7 @@ use crate::config::PathsConfig;
 use crate::error::{Code, Error};
 use crate::reasons;
 
+use super::client::client;
 use super::head::Tags;
 use super::openapi::openapi;
 use super::session::{leg, migrate, post as frames, ws};
@@ -55,6 +56,7 @@ pub fn routes(front: &Shared) -> Router<Shared> {
         .route(&own("lastmile/info"), get(info))
         .route(&format!("{prefix}{}", reasons::PATH), get(reasons_table))
         .route(&own("lastmile/descriptors"), get(descriptors))
+        .route(&own("lastmile/client.tgz"), get(client))
         .route(&own("lastmile/probe"), get(async || probe()))
         .route(&own("jwks.json"), get(jwks))
         .route(&format!("{prefix}/openapi.json"), get(openapi))
