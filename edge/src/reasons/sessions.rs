@@ -40,9 +40,10 @@ pub(super) const REASONS: &[Reason] = &[
     .again(),
     reason(
         "session_unknown",
-        &[Place::Goaway],
-        "The session that is to be resumed is not parked on this edge: it is another edge, or too late.",
-        "`goaway` with this reason.",
+        &[Place::Goaway, Place::WebSocket { code: 4404 }],
+        "The session that is to be resumed is not on this edge: it is another edge, or too late, or another caller's, or \
+         frames that its client missed are not kept any more.",
+        "`goaway` with this reason; then 4404, unless another `hello` comes at once.",
         "Begin a new session, resume streams by cursor; calls that cannot be resumed have an unknown outcome.",
     ),
     reason(

@@ -11,6 +11,8 @@ pub enum Close {
     Unavailable,
     /// The client broke the rules of the protocol.
     Protocol,
+    /// The session is not here, or not any more.
+    Unknown,
     /// A newer connection has taken the session.
     Superseded,
     /// Nothing was heard of the client.
@@ -23,12 +25,13 @@ pub enum Close {
 
 impl Close {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::Overload,
         Self::Unavailable,
         Self::Protocol,
+        Self::Unknown,
         Self::Superseded,
         Self::Silent,
         Self::Framing,
@@ -44,6 +47,7 @@ impl Close {
             Self::Overload => "session_overload",
             Self::Unavailable => "session_unavailable",
             Self::Protocol => "session_protocol",
+            Self::Unknown => "session_unknown",
             Self::Superseded => "session_superseded",
             Self::Silent => "session_silent",
             Self::Framing => "session_framing",

@@ -4,8 +4,10 @@
 //! - Every counted frame of the client is taken once, in order; every counted frame of the edge reaches the client once.
 //! - Every call that is opened gets one `end`, but for streams with a cursor whose connection is gone: those are opened
 //!   again by whoever reads them.
-//! - What was not acknowledged is bounded: calls are not asked for more while there is too much of it.
+//! - What was not acknowledged is bounded: while there is a connection, the oldest of it is forgotten, and who missed that
+//!   cannot resume; while there is none, calls are not asked for more.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use crate::error::{Code, Error};
@@ -23,7 +25,7 @@ const ACK_EVERY: u32 = 16;
 pub struct Limits {
     /// Calls at once.
     pub calls: usize,
-    /// Bytes of frames that were not acknowledged.
+    /// Bytes of frames that were not acknowledged, and one frame.
     pub unacked: usize,
     /// Messages of a call that the client may send ahead.
     pub grant: u32,
@@ -110,12 +112,11 @@ impl Machine {
         self.told != self.received
     }
 
-    /// Whether a call may send a message now.
+    /// Whether a call may send a message now. While there is no connection, as much is kept as may be; else it is up to the
+    /// connection.
     pub fn may_send(&self, call: u32) -> bool {
-        let is_full = self.outbox.weight() >= self.limits.unacked;
-        self.calls
-            .get(&call)
-            .is_some_and(|call| call.may_send() && (call.kind == Kind::ServerStream || !is_full))
+        let has_room = self.is_attached || self.outbox.weight() < self.limits.unacked;
+        has_room && self.calls.get(&call).is_some_and(Call::may_send)
     }
 
     /// Takes a frame of the client; `kind` says what kind of method one is, `None` when there is no such method.
@@ -206,9 +207,10 @@ impl Machine {
         streams
     }
 
-    /// Whether a client that has this many frames can go on.
-    pub fn can_resume(&self, received: u32) -> bool {
-        self.outbox.can_resume(received)
+    /// Whether a client that has this many frames can go on: less, and what follows is gone; greater, and it cannot have
+    /// so many.
+    pub fn compare(&self, received: u32) -> Ordering {
+        self.outbox.compare(received)
     }
 
     /// A new connection is there, whose client has this many frames: sends it what follows. To be called after
@@ -318,6 +320,8 @@ impl Machine {
             return;
         }
         if self.is_attached {
+            // Whoever acknowledges late has most likely had the oldest of it.
+            self.outbox.shed(self.limits.unacked);
             out.push(Action::Write(frame));
         }
     }

@@ -1,5 +1,6 @@
 //! The counted frames of one direction, kept until the other side has them.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use super::frame::ServerFrame;
@@ -60,9 +61,22 @@ impl Outbox {
         Ok(())
     }
 
-    /// Whether a side can have everything up to this number, and no more: less than it had acknowledged, it cannot.
-    pub fn can_resume(&self, received: u32) -> bool {
-        (self.acked..=self.sent()).contains(&received)
+    /// Forgets the oldest frames, as if they had been acknowledged, until no more than this is held, or one frame.
+    pub fn shed(&mut self, most: usize) {
+        while self.weight > most && self.frames.len() > 1 {
+            // It is not beyond what was sent.
+            let _ = self.ack(self.acked + 1);
+        }
+    }
+
+    /// Whether a side that has everything up to this number can be sent what follows: less, and that is gone; greater, and
+    /// it was never sent.
+    pub fn compare(&self, received: u32) -> Ordering {
+        match received {
+            _ if received < self.acked => Ordering::Less,
+            _ if received > self.sent() => Ordering::Greater,
+            _ => Ordering::Equal,
+        }
     }
 
     /// What a side that has everything up to this number is to be sent again.
@@ -82,7 +96,7 @@ mod tests {
     }
 
     fn left(outbox: &mut Outbox, received: u32) -> Option<Vec<ServerFrame>> {
-        outbox.can_resume(received).then(|| outbox.resume(received).cloned().collect())
+        outbox.compare(received).is_eq().then(|| outbox.resume(received).cloned().collect())
     }
 
     #[test]
@@ -102,6 +116,20 @@ mod tests {
         assert_eq!(left(&mut outbox, 3), Some(vec![frame(4)]));
         assert_eq!(left(&mut outbox, 4), Some(vec![]));
         assert_eq!((outbox.sent(), outbox.weight()), (4, 0));
+    }
+
+    #[test]
+    fn who_does_not_acknowledge_cannot_go_back_far() {
+        let mut outbox = Outbox::default();
+        let one = frame(0).weight();
+        for call in 1..=9 {
+            assert!(outbox.push(frame(call)));
+            outbox.shed(3 * one);
+        }
+        assert_eq!((outbox.sent(), outbox.weight()), (9, 3 * one));
+        assert_eq!([5, 6, 9, 10].map(|received| outbox.compare(received) as i8), [-1, 0, 0, 1]);
+        outbox.shed(0);
+        assert_eq!(left(&mut outbox, 8), Some(vec![frame(9)]), "the last one stays");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A client of sessions: one stream by WebSocket or by its event-stream leg, from connection to connection as chance has it.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -27,9 +28,12 @@ struct Session {
     name: String,
     /// Counted frames that it has had.
     received: u64,
-    /// The number of the last call, and of the last counted frame that was sent.
+    /// Counted frames that the edge has not acknowledged; a number stands for the same frame for ever.
+    kept: VecDeque<Value>,
+    /// The number of the last counted frame that was acknowledged.
+    acked: u64,
+    /// The number of the last call.
     call: u64,
-    sent: u64,
     /// What a channel stands for on this connection.
     channel: u64,
     has_opened: bool,
@@ -116,8 +120,8 @@ async fn by_leg(reader: &mut Reader, session: &mut Session) -> Option<String> {
             }
             let frame: Value = serde_json::from_str(data).ok()?;
             let (answers, ended) = session.take(reader, &frame);
-            let counted = answers.iter().filter(|answer| answer.get("ack").is_none()).count() as u64;
-            let first = session.sent + 1 - counted;
+            let counted = answers.iter().filter(|answer| answer.get("ack").is_none()).count();
+            let first = session.acked + 1 + (session.kept.len() - counted) as u64;
             if !answers.is_empty() {
                 post(reader, &base, session, first, &answers).await?;
             }
@@ -158,6 +162,10 @@ impl Session {
             // Of a call that went with an older connection.
             "end" if value["call"].as_u64() != Some(self.call) => (Vec::new(), None),
             "end" => (Vec::new(), Some(self.ended(reader, value))),
+            "ack" => {
+                self.acknowledged(value["received"].as_u64().unwrap_or_default());
+                (Vec::new(), None)
+            }
             "goaway" => self.goaway(reader, value),
             _ => (Vec::new(), None),
         }
@@ -169,10 +177,13 @@ impl Session {
         if name != self.name {
             *self = Self { name: name.to_owned(), ..Self::default() };
         }
-        // What was sent and not had was about a stream that is gone: it need not be sent again.
-        self.sent = ready["received"].as_u64().unwrap_or_default();
+        self.acknowledged(ready["received"].as_u64().unwrap_or_default());
+        let mut frames: Vec<Value> = self.kept.iter().cloned().collect();
+        if !frames.is_empty() {
+            // Its `open` may come to the edge only now, when nobody reads it any more.
+            frames.push(self.keep(json!({ "cancel": { "call": self.call } })));
+        }
         self.call += 1;
-        self.sent += 1;
         (self.has_opened, self.used, self.channel) = (false, 0, 0);
         let topic = topics::all()[reader.history.topics[0]];
         let mut open =
@@ -180,7 +191,19 @@ impl Session {
         if let Some(cursor) = &reader.cursor {
             open["cursor"] = json!(cursor);
         }
-        vec![json!({ "open": open })]
+        frames.push(self.keep(json!({ "open": open })));
+        frames
+    }
+
+    fn keep(&mut self, frame: Value) -> Value {
+        self.kept.push_back(frame.clone());
+        frame
+    }
+
+    fn acknowledged(&mut self, received: u64) {
+        while self.acked < received && self.kept.pop_front().is_some() {
+            self.acked += 1;
+        }
     }
 
     fn opened(&mut self, reader: &mut Reader, opened: &Value) -> Vec<Value> {
@@ -206,6 +229,10 @@ impl Session {
     }
 
     fn message(&mut self, reader: &mut Reader, message: &Value) -> Vec<Value> {
+        if message["call"].as_u64().is_some_and(|call| call < self.call) {
+            // Of a call that was cancelled.
+            return Vec::new();
+        }
         let is_own = message["call"].as_u64() == Some(self.call)
             || self.channel > 0 && message["channel"].as_u64() == Some(self.channel);
         if !is_own {
@@ -223,8 +250,8 @@ impl Session {
         if self.used < CREDIT / 2 {
             return Vec::new();
         }
-        self.sent += 1;
-        vec![json!({ "credit": { "call": self.call, "messages": std::mem::take(&mut self.used) } })]
+        let messages = std::mem::take(&mut self.used);
+        vec![self.keep(json!({ "credit": { "call": self.call, "messages": messages } }))]
     }
 
     fn ended(&self, reader: &mut Reader, end: &Value) -> String {
@@ -237,6 +264,8 @@ impl Session {
             (4 | 14, _, false) => Seen::Refused { status: 503, reason: reason.clone() },
             (_, "ACCESS_LOST", true) => Seen::Closed { reason: "access_lost".into() },
             (16, "TOKEN_EXPIRED" | "TOKEN_REVOKED", true) => Seen::Closed { reason: reason.to_lowercase() },
+            (14, "STREAM_CLOSED", true) => Seen::Closed { reason: "max_age".into() },
+            (14, "DRAINING", true) => Seen::Closed { reason: "drain".into() },
             (14, _, true) => Seen::Closed { reason: "upstream_unavailable".into() },
             _ => Seen::Failed { reason: reason.clone() },
         };

@@ -24,9 +24,10 @@ pub fn pong(payload: &[u8]) -> Bytes {
     encoded(PONG, &payload[..payload.len().min(MOST_CONTROL)])
 }
 
-/// Closes with a code and a reason, which is cut to what fits; without a code, says nothing.
+/// Closes with a code and a reason, which is cut to what fits; without a code, or with the one that stands for none, says
+/// nothing.
 pub fn close(code: Option<u16>, reason: &str) -> Bytes {
-    let Some(code) = code else { return encoded(CLOSE, &[]) };
+    let Some(code) = code.filter(|code| *code != 1005) else { return encoded(CLOSE, &[]) };
     let end = reason.floor_char_boundary(MOST_CONTROL - 2);
     encoded(CLOSE, &[&code.to_be_bytes(), &reason.as_bytes()[..end]].concat())
 }

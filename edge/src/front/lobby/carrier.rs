@@ -3,6 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use tokio_util::task::TaskTracker;
 
 use crate::deliver::websocket;
 use crate::session::{ServerFrame, Violation};
@@ -83,12 +84,12 @@ impl Carrier {
         }
     }
 
-    /// Says the last, with a code where there is room for one, and leaves.
-    pub fn leave(self, code: Option<u16>, reason: &str) {
+    /// Says the last, with a code where there is room for one, and leaves; `tasks` wait for that.
+    pub fn leave(self, code: Option<u16>, reason: &str, tasks: &TaskTracker) {
         // An event stream ends with its pipe.
         if let Self::Socket(mut socket) = self {
             socket.queue(websocket::close(code, reason));
-            tokio::spawn(socket.bid_farewell());
+            tasks.spawn(socket.bid_farewell());
         }
     }
 }

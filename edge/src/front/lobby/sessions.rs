@@ -17,6 +17,7 @@ use crate::hub::Reading;
 use crate::layer::{AddressLimit, Place, Places};
 use crate::session::Breaker;
 use crate::session::breaker::Fate;
+use crate::telemetry::Traces;
 
 use super::channels::Channels;
 use super::counts::Counts;
@@ -37,6 +38,7 @@ pub struct Sessions {
     pub counts: Counts,
     /// Rates by address, which calls of sessions count too.
     pub rates: Arc<AddressLimit>,
+    pub traces: Traces,
     /// What has to end before the edge does.
     pub tasks: TaskTracker,
     // Each held for a few lines, never across an await.
@@ -79,6 +81,7 @@ impl Sessions {
             channels: Channels::default(),
             counts: Counts::default(),
             rates,
+            traces: Traces::default(),
             tasks: TaskTracker::new(),
             known: Mutex::default(),
             moves: Mutex::default(),

@@ -25,13 +25,16 @@ const WHILE: Duration = Duration::from_secs(10);
 /// Frames that are written by one call of the system.
 const AT_ONCE: usize = 16;
 
+/// Stands for a close that has no code, and is never sent (RFC 6455, section 7.4.1).
+const NO_CODE: u16 = 1005;
+
 /// What was heard.
 #[derive(Debug)]
 pub enum Heard {
     Frame(ClientFrame),
     /// A sign of life.
     Life,
-    /// The client is gone, with this code if it closed in order.
+    /// The client is gone, with this code if it closed in order; 1005 where it gave none.
     Gone(Option<u16>),
 }
 
@@ -95,7 +98,7 @@ impl Socket {
                 Ok(Heard::Life)
             }
             (Incoming::Pong | Incoming::Fragment, _) => self.idle().map(|()| Heard::Life),
-            (Incoming::Close(code), _) => Ok(Heard::Gone(code)),
+            (Incoming::Close(code), _) => Ok(Heard::Gone(Some(code.unwrap_or(NO_CODE)))),
         }
     }
 

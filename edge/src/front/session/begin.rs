@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::request::Parts;
 use tokio::time::timeout;
@@ -24,27 +25,33 @@ use super::refusal::{close_of, goaway, refuse};
 use super::session::Session;
 use super::verify::verify;
 
-/// What a session is told that cannot be resumed here.
-pub const UNKNOWN: &str = "session_unknown";
+/// How long a client whose session is unknown has for another hello.
+const SECOND_TRY: Duration = Duration::from_millis(200);
 
 /// Hears hello on a new WebSocket and does what it asks for. `client` is how the breaker knows whoever has no name.
 pub async fn begin(front: Shared, head: Parts, mut carrier: Carrier, client: String) {
     if front.drain.begun().is_cancelled() {
         let wait = milliseconds(jittered(front.config.drain.window));
-        return refuse(carrier, Close::Unavailable, &goaway("drain", wait, ""));
+        return refuse(&front, carrier, Close::Unavailable, &goaway("drain", wait, ""));
     }
+    let (mut patience, mut silence) = (front.config.limits.head_timeout, Close::Silent);
     loop {
-        let hello = match timeout(front.config.limits.head_timeout, hear(&mut carrier)).await {
+        let hello = match timeout(patience, hear(&mut carrier)).await {
             Ok(Ok(Some(hello))) => hello,
+            Ok(Ok(None)) if silence == Close::Unknown => return,
             Ok(Ok(None)) => return front.sessions.note(&client, Fate::Failed),
             Ok(Err(violation)) => {
                 front.sessions.counts.violations.up();
                 front.sessions.note(&client, Fate::Failed);
-                return refuse(carrier, violation.close, &goaway(&violation.message, 0, ""));
+                return refuse(&front, carrier, violation.close, &goaway(&violation.message, 0, ""));
+            }
+            // It has been told.
+            Err(_) if silence == Close::Unknown => {
+                return carrier.leave(Some(silence.code()), silence.name(), &front.sessions.tasks);
             }
             Err(_) => {
                 front.sessions.note(&client, Fate::Failed);
-                return refuse(carrier, Close::Silent, &goaway(Close::Silent.name(), 0, ""));
+                return refuse(&front, carrier, Close::Silent, &goaway(Close::Silent.name(), 0, ""));
             }
         };
         let mut hello = hello;
@@ -53,7 +60,10 @@ pub async fn begin(front: Shared, head: Parts, mut carrier: Carrier, client: Str
             Err(error) => return reject(&front, carrier, &error),
         };
         match settle(&front, credentials, carrier, hello, Some(&client)) {
-            Some(unsettled) => carrier = unsettled,
+            Some(unsettled) => {
+                carrier = unsettled;
+                (patience, silence) = (SECOND_TRY, Close::Unknown);
+            }
             None => return,
         }
     }
@@ -72,7 +82,7 @@ pub fn settle(
     if let Some(Err(wait)) = client.as_deref().map(|client| front.sessions.admit(client)) {
         front.sessions.counts.refused.up();
         let wait = u32::try_from(wait).unwrap_or(u32::MAX);
-        refuse(carrier, Close::Overload, &goaway(Close::Overload.name(), wait, "sse"));
+        refuse(front, carrier, Close::Overload, &goaway(Close::Overload.name(), wait, "sse"));
         return None;
     }
     if hello.session.is_empty() {
@@ -90,7 +100,7 @@ pub fn settle(
         }
     }
     front.sessions.counts.unknown.up();
-    carrier.write(&goaway(UNKNOWN, 0, ""));
+    carrier.write(&goaway(Close::Unknown.name(), 0, ""));
     Some(carrier)
 }
 
@@ -132,7 +142,7 @@ fn address_of(credentials: &Credentials) -> Option<IpAddr> {
 fn reject(front: &Shared, carrier: Carrier, error: &Error) {
     front.sessions.counts.refused.up();
     let (close, wait) = close_of(error);
-    refuse(carrier, close, &goaway(error.reason_text(), wait, ""));
+    refuse(front, carrier, close, &goaway(error.reason_text(), wait, ""));
 }
 
 /// Who it is. A ticket that moves a session says which.

@@ -1,7 +1,8 @@
 //! What a session hears, and what it does about it: frames, new connections, frames by request.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,16 +15,15 @@ use crate::hub::Reading as Who;
 use crate::schema::Schema;
 use crate::session::breaker::Fate;
 use crate::session::frame::Credential;
-use crate::session::{
-    Action, ClientFrame, Close, Encoding, End, Kind, Open, Payload, ServerFrame, Violation,
-};
+use crate::session::{Action, ClientFrame, Close, Encoding, End, Hello, Kind, Open, Payload, Violation};
 use crate::transcode::ReadOptions;
 
 use super::super::lobby::mailbox::Resume;
-use super::super::lobby::{Credentials, Heard, Mail, Refused};
+use super::super::lobby::{Carrier, Credentials, Heard, Mail, Refused};
 use super::ongoing::{Ongoing, State};
 use super::open::Opening;
 use super::payload;
+use super::refusal::{goaway, refuse};
 use super::session::Session;
 use super::upload::upload;
 use super::verify::verify;
@@ -56,7 +56,7 @@ impl Session {
                 Poll::Ready(Ok(Heard::Life)) => self.alive(),
                 // It left for good.
                 Poll::Ready(Ok(Heard::Gone(Some(1000)))) => {
-                    self.carrier.take().into_iter().for_each(|carrier| carrier.leave(Some(1000), ""));
+                    self.leave(Some(1000), "");
                     self.end();
                 }
                 Poll::Ready(Ok(Heard::Gone(code))) => self.lose_carrier(code),
@@ -165,7 +165,7 @@ impl Session {
         let options = self.options();
         let Some(ongoing) = self.calls.get_mut(&call) else { return };
         let read = payload::read(&ongoing.opening.method, options, payload);
-        let waiting = self.waiting.load(Ordering::Relaxed);
+        let waiting = self.waiting.load(Relaxed);
         match read {
             Ok(message) if waiting + message.len() > self.front.config.sessions.upload_bytes => {
                 let message = "The backend does not keep up, and the session holds as many bytes as \
@@ -209,19 +209,25 @@ impl Session {
 
     /// A newer connection takes over.
     fn resume(&mut self, resume: Resume) {
-        let Resume { mut carrier, client, hello, credentials } = resume;
-        if !self.machine.can_resume(hello.received) {
-            let message = "`hello.received` names a frame that this session cannot resume from.";
-            let reason = message.to_owned();
-            carrier.write(&ServerFrame::Goaway { reconnect_ms: 0, fallback: "", reason });
-            carrier.leave(Some(Close::Protocol.code()), Close::Protocol.name());
-            return;
-        }
+        let Resume { carrier, client, hello, credentials } = resume;
+        let (close, reason) = match self.machine.compare(hello.received) {
+            Ordering::Equal => return self.go_on(carrier, client, &hello, credentials),
+            Ordering::Less => (Close::Unknown, Close::Unknown.name()),
+            Ordering::Greater => (Close::Protocol, "`hello.received` names a frame that was not sent yet."),
+        };
+        refuse(&self.front, carrier, close, &goaway(reason, 0, ""));
+    }
+
+    fn go_on(&mut self, carrier: Carrier, client: Option<String>, hello: &Hello, credentials: Credentials) {
         if self.carrier.is_some() {
             self.front.sessions.counts.superseded.up();
             self.close_carrier(Close::Superseded, Close::Superseded.name(), 0);
             if self.is_over {
-                carrier.leave(Some(Close::Unavailable.code()), Close::Unavailable.name());
+                carrier.leave(
+                    Some(Close::Unavailable.code()),
+                    Close::Unavailable.name(),
+                    &self.front.sessions.tasks,
+                );
                 return;
             }
         }

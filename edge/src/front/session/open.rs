@@ -6,9 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, unfold};
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::{FutureExt as _, Stream, StreamExt};
 use http::request::Parts;
 use http::{HeaderMap, header};
+use opentelemetry::Context;
+use opentelemetry::context::FutureExt;
 use tokio::time::Instant;
 
 use crate::cursor::{Cursor, Token};
@@ -56,6 +58,12 @@ impl Opening {
     /// # Errors
     /// Whatever the guards refuse, and what the backend fails with before the first message.
     pub async fn begin(self, messages: Option<BoxStream<'static, Bytes>>) -> Result<Begun> {
+        // Each call has a span of its own, below that of the page.
+        let context = self.front.sessions.traces.begin("edge.call", &self.head.headers);
+        self.guarded(messages, context.clone()).with_context(context).await
+    }
+
+    async fn guarded(self, messages: Option<BoxStream<'static, Bytes>>, context: Context) -> Result<Begun> {
         let Self { front, schema, method, kind, head, open } = self;
         if front.drain.begun().is_cancelled() {
             let message = "This edge is shutting down. Call by the next connection.";
@@ -89,7 +97,7 @@ impl Opening {
                         () = time_is_up.cancelled() => Err(draining()),
                     }
                 };
-                Ok(Begun::Answer(answer.boxed()))
+                Ok(Begun::Answer(answer.with_context(context).boxed()))
             }
             (Kind::ServerStream, _) => {
                 let message = payload::read(&method, options, open.payload.as_ref())?;
@@ -102,12 +110,12 @@ impl Opening {
                     let _place = place;
                     front.upstream.client_streaming(call, messages).await
                 };
-                Ok(Begun::Answer(answer.boxed()))
+                Ok(Begun::Answer(answer.with_context(context).boxed()))
             }
             (Kind::Bidi, messages) => {
                 let place = front.stream_limit.admit(&caller, &head.extensions)?;
                 let messages = messages.unwrap_or_else(|| futures_util::stream::empty().boxed());
-                Ok(Begun::Exchange(exchange(front, call, messages, place).boxed()))
+                Ok(Begun::Exchange(exchange(front, call, messages, place, context).boxed()))
             }
         }
     }
@@ -119,8 +127,10 @@ fn exchange<P: Send + 'static>(
     call: Call,
     messages: BoxStream<'static, Bytes>,
     place: P,
+    context: Context,
 ) -> impl Stream<Item = Result<Bytes>> + Send {
-    let begin = async move { (front.upstream.bidi_streaming(call, messages).await, place) };
+    let begin =
+        async move { (front.upstream.bidi_streaming(call, messages).with_context(context).await, place) };
     let begun = futures_util::stream::once(begin);
     begun.flat_map(|(begun, place)| {
         let step = |(begun, place): (Option<Result<crate::upstream::Messages>>, P)| async move {

@@ -4,6 +4,7 @@ use crate::error::{Code, Error};
 use crate::session::{Close, ServerFrame};
 
 use super::super::lobby::Carrier;
+use super::super::state::Front;
 use super::clock::milliseconds;
 
 /// The close that fits an error, and how long to wait before the next try.
@@ -18,9 +19,9 @@ pub fn close_of(error: &Error) -> (Close, u32) {
 }
 
 /// Refuses a connection, and says why.
-pub fn refuse(mut carrier: Carrier, close: Close, goaway: &ServerFrame) {
+pub fn refuse(front: &Front, mut carrier: Carrier, close: Close, goaway: &ServerFrame) {
     carrier.write(goaway);
-    carrier.leave(Some(close.code()), close.name());
+    carrier.leave(Some(close.code()), close.name(), &front.sessions.tasks);
 }
 
 /// The frame that says why.

@@ -54,7 +54,8 @@ impl Session {
             true
         });
         self.calls = calls;
-        if self.is_brief && self.calls.is_empty() {
+        let has_grown = has_moved && self.carrier.is_none();
+        if self.is_brief && self.calls.is_empty() || has_grown && !self.stay.park(self.machine.weight()) {
             self.end();
         }
         has_moved

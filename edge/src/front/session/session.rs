@@ -207,7 +207,7 @@ impl Session {
         }
         if code.is_some() {
             // A close is answered (RFC 6455, section 5.5.1).
-            carrier.leave(code, "");
+            carrier.leave(code, "", &self.front.sessions.tasks);
         }
         self.park();
     }
@@ -216,10 +216,15 @@ impl Session {
     pub(super) fn close_carrier(&mut self, close: Close, reason: &str, reconnect_ms: u32) {
         let reason = reason.to_owned();
         self.write(&ServerFrame::Goaway { reconnect_ms, fallback: "", reason });
-        if let Some(carrier) = self.carrier.take() {
-            carrier.leave(Some(close.code()), close.name());
-        }
+        self.leave(Some(close.code()), close.name());
         self.park();
+    }
+
+    /// Closes the connection, if there is one.
+    pub(super) fn leave(&mut self, code: Option<u16>, reason: &str) {
+        if let Some(carrier) = self.carrier.take() {
+            carrier.leave(code, reason, &self.front.sessions.tasks);
+        }
     }
 
     /// The client broke the rules.
@@ -272,9 +277,7 @@ impl Future for Session {
         if session.poll(cx).is_pending() {
             return Poll::Pending;
         }
-        if let Some(carrier) = session.carrier.take() {
-            carrier.leave(Some(1000), "");
-        }
+        session.leave(Some(1000), "");
         // Whoever came for it at this moment is told that it is unknown.
         let _ = session.stay.mailbox.close();
         Poll::Ready(())

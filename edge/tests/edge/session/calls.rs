@@ -199,3 +199,20 @@ async fn many_sessions_read_one_stream_and_get_the_same_bytes() {
     let of = |which| seen.iter().filter(|(call, _)| *call == which).map(|(_, n)| *n).collect::<Vec<_>>();
     assert_eq!((of(1), of(call)), (vec![2, 3], vec![2, 3]));
 }
+
+#[tokio::test]
+async fn calls_continue_the_trace_of_the_page() {
+    let backend = notes();
+    let site = Site::start(json!({}), &backend).await;
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let hello = json!({ "traceparent": format!("00-{trace}-b7ad6b7169203331-01") });
+    let mut client = Client::begin(site.address, hello).await;
+    assert!(client.call("shop.v1.Notes/GetNote", json!({ "name": "n" })).await.is_ok());
+    assert!(client.call("shop.v1.Notes/GetNote", json!({ "name": "n" })).await.is_ok());
+    let parents: Vec<_> = backend.heads().iter().map(|head| head["traceparent"].clone()).collect();
+    assert_eq!(parents.len(), 2);
+    for parent in &parents {
+        assert!(parent.to_str().expect("text").starts_with(&format!("00-{trace}-")), "{parent:?}");
+    }
+    assert_ne!(parents[0], parents[1], "each call has a span of its own");
+}

@@ -1,5 +1,6 @@
 //! Both ends of a session in one place: a client written from the protocol, a network that is cut, a backend that counts.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
@@ -56,6 +57,8 @@ pub(crate) struct Ends {
     network: Option<(VecDeque<ClientFrame>, VecDeque<ServerFrame>)>,
     /// On a new connection nothing is sent before `ready`, which says what the edge has.
     is_ready: bool,
+    /// The session could not be resumed.
+    pub(crate) is_lost: bool,
     limits: Limits,
 }
 
@@ -71,6 +74,7 @@ impl Ends {
             highest: 0,
             network: Some(Default::default()),
             is_ready: true,
+            is_lost: false,
             limits,
         }
     }
@@ -230,10 +234,18 @@ impl Ends {
     }
 
     pub(crate) fn connect(&mut self) {
-        if self.network.is_some() {
+        if self.network.is_some() || self.is_lost {
             return;
         }
-        assert!(self.machine.can_resume(self.had), "{} of {:?}", self.had, self.machine);
+        match self.machine.compare(self.had) {
+            Ordering::Equal => {}
+            Ordering::Less => {
+                // Too much was not acknowledged: the session is unknown, and what became of its calls is not known.
+                self.is_lost = true;
+                return;
+            }
+            Ordering::Greater => panic!("{} of {:?}", self.had, self.machine),
+        }
         let received = self.machine.received();
         let ready = Ready { session: "s".into(), received, heartbeat_ms: 1, resume_ms: 1 };
         self.network = Some((VecDeque::new(), [ServerFrame::Ready(ready)].into()));

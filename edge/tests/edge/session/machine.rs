@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::ends::Ends;
 
-const LIMITS: Limits = Limits { calls: 1000, unacked: 2000, grant: 4 };
+const LIMITS: Limits = Limits { calls: 1000, unacked: 100_000, grant: 4 };
+/// So little that frames are forgotten before they arrive.
+const TIGHT: Limits = Limits { unacked: 400, ..LIMITS };
 
 /// One thing that happens; numbers choose which call.
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +51,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn run(steps: &[Step]) -> Ends {
-    let mut ends = Ends::new(LIMITS);
+fn run(limits: Limits, steps: &[Step]) -> Ends {
+    let mut ends = Ends::new(limits);
     for step in steps {
         match *step {
             Step::Open(kind, credit) => ends.open(kind, credit),
@@ -78,8 +80,8 @@ proptest! {
 
     #[test]
     fn each_send_is_applied_once_and_each_message_seen_once(steps in vec(step(), 0..150)) {
-        let ends = run(&steps);
-        prop_assert!(ends.is_settled(), "something is still kept");
+        let ends = run(LIMITS, &steps);
+        prop_assert!(!ends.is_lost && ends.is_settled(), "something is still kept");
         for (call, known) in &ends.known {
             let Some(served) = ends.served.get(call) else {
                 prop_assert!(false, "call {} never came", call);
@@ -106,6 +108,28 @@ proptest! {
                 let sent: Vec<u32> = (1..=served.sent).collect();
                 prop_assert_eq!(&known.seen, &sent, "every message is seen, once");
                 prop_assert_eq!(known.ends.len(), usize::from(served.is_over), "every call has one end");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn what_is_forgotten_is_never_passed_over_in_silence(steps in vec(step(), 0..150)) {
+        let ends = run(TIGHT, &steps);
+        for (call, known) in &ends.known {
+            let Some(served) = ends.served.get(call) else {
+                prop_assert!(ends.is_lost, "call {} never came", call);
+                continue;
+            };
+            let applied: Vec<u32> = (1..=served.applied.len() as u32).collect();
+            prop_assert_eq!(&served.applied, &applied);
+            if known.kind != Some(Kind::ServerStream) {
+                let seen: Vec<u32> = (1..=known.seen.len() as u32).collect();
+                prop_assert_eq!(&known.seen, &seen);
+                prop_assert!(ends.is_lost || known.seen.len() as u32 == served.sent);
             }
         }
     }

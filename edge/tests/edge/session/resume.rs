@@ -154,6 +154,9 @@ async fn who_leaves_for_good_or_for_too_long_is_unknown_and_may_begin_anew() {
         assert_eq!(again.hear().await["goaway"]["reason"], "session_unknown", "{code}");
         again.say(json!({ "hello": {} })).await;
         again.be_ready().await;
+        let mut gone = Client::new(site.address, dial(site.address, &[]).await);
+        gone.say(json!({ "hello": { "session": client.session } })).await;
+        assert_eq!(gone.closed().await, ("session_unknown".into(), 4404));
     }
 }
 
@@ -186,11 +189,11 @@ async fn tampered_numbers_end_the_connection_and_not_the_session() {
     client.ack().await;
     client.say(json!({ "ping": {} })).await;
     while client.read().await.expect("a frame").get("pong").is_none() {}
-    // It had acknowledged 2, and cannot have 3.
-    for received in [1, 3, u32::MAX] {
+    // It had acknowledged 2, so that 1 is gone, and cannot have 3.
+    for (received, expected) in [(1, 4404), (3, 4400), (u32::MAX, 4400)] {
         let mut liar = Client::new(site.address, dial(site.address, &[]).await);
         liar.say(json!({ "hello": { "session": client.session, "received": received } })).await;
-        assert_eq!(liar.closed().await.1, 4400, "{received}");
+        assert_eq!(liar.closed().await.1, expected, "{received}");
     }
     assert!(client.call("shop.v1.Notes/GetNote", json!({})).await.is_ok(), "it noticed nothing");
     client.say(json!({ "ack": { "received": 99 } })).await;
