@@ -1,5 +1,7 @@
 //! Who says hello, as each call of the session will say it again.
 
+use std::sync::Arc;
+
 use http::request::Parts;
 
 use crate::hub::Reading;
@@ -9,7 +11,7 @@ use crate::identity::Standing;
 #[derive(Debug, Clone)]
 pub struct Credentials {
     /// The head that began the connection, with the token in `Authorization`: calls are made as if it had asked for each.
-    pub head: Parts,
+    pub head: Arc<Parts>,
     /// The same for all connections of a session.
     pub identity: Reading,
     pub standing: Standing,

@@ -246,7 +246,7 @@ impl Session {
 
     /// Calls are made with these from now on.
     pub(super) fn adopt(&mut self, credentials: Credentials) {
-        self.head = Arc::new(credentials.head.clone());
+        self.head = Arc::clone(&credentials.head);
         self.credentials = credentials;
         self.watch(self.moments.leave.is_none());
         for ongoing in self.calls.values_mut() {

@@ -96,7 +96,7 @@ impl Session {
         let config = &front.config.sessions;
         let limits =
             Limits { calls: config.calls, unacked: config.unacked_bytes, grant: config.credit.max(1) };
-        let head = Arc::new(credentials.head.clone());
+        let head = Arc::clone(&credentials.head);
         let mut session = Self {
             machine: Machine::new(limits),
             carrier: Some(carrier),

@@ -86,7 +86,7 @@ fn credentials(
     let standing = claims.map_or_else(Standing::default, |claims| {
         Standing::of(Arc::new(claims), front.keys.revocations().clone())
     });
-    Credentials { head, identity, standing, expires, name }
+    Credentials { head: Arc::new(head), identity, standing, expires, name }
 }
 
 fn bearer(token: &str) -> Result<HeaderValue> {
