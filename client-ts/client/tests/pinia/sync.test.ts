@@ -78,6 +78,8 @@ test("changes the least: one patch a change, and what did not change stays the s
   await until(() => expect(store.cards.a).toEqual({ text: "a", done: true }));
   await nextTick();
   expect([patches, seen]).toEqual([1, ["a"]]);
+  // What came from others is no change of one's own.
+  expect([store.$sync.pending, backend.commits]).toEqual([0, 2]);
   expect([store.cards.a === a, store.cards.b === b, store.tags === tags]).toEqual([true, true, true]);
 });
 
@@ -117,6 +119,22 @@ test("what two have changed goes to the first, unless the store says otherwise",
     await until(() => expect([store.title, backend.content?.title]).toEqual([expected, expected]));
     expect(clashes).toEqual(["/title", "second"]);
   }
+});
+
+test("the next commit waits until the log has told of the last: nobody is in conflict with themselves", async () => {
+  const store = board();
+  await live(store);
+  const before = backend.commits;
+  backend.held = [];
+  store.title = "one";
+  await until(() => expect(backend.commits).toBe(before + 1));
+  store.title = "two";
+  await nextTick();
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect([backend.commits, backend.conflicts]).toEqual([before + 1, 0]);
+  backend.release();
+  await store.$sync.flush();
+  expect([backend.content?.title, backend.conflicts]).toEqual(["two", 0]);
 });
 
 test("what is changed while offline is sent later, and set-up stores share too", async () => {
