@@ -137,6 +137,23 @@ test("the next commit waits until the log has told of the last: nobody is in con
   expect([backend.content?.title, backend.conflicts]).toEqual(["two", 0]);
 });
 
+test("a conflict after a failure is no reason to stop", async () => {
+  const store = board();
+  await live(store);
+  let fails = 1;
+  backend.fails.before = () => {
+    if (fails-- > 0) return true;
+    backend.fails.before = () => false;
+    // Told before the answer comes.
+    backend.write({ title: "theirs" });
+    return false;
+  };
+  store.title = "mine";
+  store.tags.push("kept");
+  await store.$sync.flush();
+  await until(() => expect([store.title, backend.content?.tags]).toEqual(["theirs", ["kept"]]));
+});
+
 test("what is changed while offline is sent later, and set-up stores share too", async () => {
   const use = defineStore("notes", () => ({ text: ref(""), done: ref(false) }), { sync: { doc: "notes" } });
   const [one, two] = [use(pinia()), use(pinia())];
@@ -182,7 +199,7 @@ test("three writers, a hundred changes each, failures and lost answers: they con
   });
   expect(backend.commits).toBeGreaterThan(20);
   expect(stores.map((store) => store.$sync.pending)).toEqual([0, 0, 0]);
-}, 30_000);
+});
 
 test("a hot reload keeps what is pending", async () => {
   const on = pinia();
