@@ -42,6 +42,6 @@ export default defineConfig(({ mode }) => {
         output: { entryFileNames: "[name].js", chunkFileNames: "chunks/[name]-[hash].js" },
       },
     },
-    test: { environment: "node", include: ["tests/**/*.test.ts"] },
+    test: { environment: "node", include: ["tests/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 },
   };
 });

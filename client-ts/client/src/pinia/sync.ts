@@ -57,7 +57,6 @@ export function syncDocument(link: Link, id: string, hooks: SyncHooks): Document
   let loads = 0;
   let isBusy = false;
   let isClosed = false;
-  let timer: ReturnType<typeof setTimeout> | undefined;
   const settled = new Set<() => void>();
 
   function say(next: SyncStatus, why?: LastmileError): void {
@@ -148,14 +147,13 @@ export function syncDocument(link: Link, id: string, hooks: SyncHooks): Document
 
   function refused(problem: LastmileError, ops: Op[]): void {
     const found = problem.details.find((detail) => detail["@type"].endsWith("lastmile.v1.DocumentConflict"));
-    if (problem.code === "ABORTED" && found) return settle(found as unknown as Conflict);
-    if (problem.final) {
-      // The edge will never take them: back to what is confirmed.
-      model.drop(ops);
-      error = problem;
-      return;
-    }
-    later(commit);
+    if (!found && !problem.final) return later(commit);
+    // It was answered: what is left can be sent at once.
+    failures = 0;
+    if (found) return settle(found as unknown as Conflict);
+    // The edge will never take them: back to what is confirmed.
+    model.drop(ops);
+    error = problem;
   }
 
   /** Somebody else was there first. */
@@ -170,8 +168,7 @@ export function syncDocument(link: Link, id: string, hooks: SyncHooks): Document
   }
 
   function later(work: () => unknown): void {
-    clearTimeout(timer);
-    if (!isClosed) timer = setTimeout(work, backoff(failures++));
+    setTimeout(() => isClosed || work(), backoff(failures++));
   }
 
   void load();
@@ -194,7 +191,6 @@ export function syncDocument(link: Link, id: string, hooks: SyncHooks): Document
     wrote: () => void commit(),
     close() {
       isClosed = true;
-      clearTimeout(timer);
       handle?.close();
     },
   };

@@ -69,14 +69,18 @@ export function createConnection(wire: Wire, page: Page, Socket: typeof WebSocke
       let isReady = false;
       goaway = undefined;
       const slow = setTimeout(() => made.close(), OPEN_MS);
-      const say = (frame: ClientFrame): void => made.send(JSON.stringify(frame));
-      made.onopen = () => {
+      const hello = (): void => {
         const known = id ? { session: id, received: machine.received } : {};
-        say({ hello: { ...(token && { token }), ...known, traceparent: wire.traceparent() } });
+        const frame: ClientFrame = { hello: { ...(token && { token }), ...known, traceparent: wire.traceparent() } };
+        made.send(JSON.stringify(frame));
       };
+      made.onopen = hello;
       made.onmessage = ({ data }) => {
         const frame = JSON.parse(data as string) as ServerFrame;
-        if (frame.goaway) leave(made, frame.goaway);
+        if (frame.goaway?.reason === "session_unknown" && id) {
+          forget();
+          hello();
+        } else if (frame.goaway) leave(made, frame.goaway);
         else if (frame.ready) {
           isReady = true;
           clearTimeout(slow);
@@ -93,11 +97,8 @@ export function createConnection(wire: Wire, page: Page, Socket: typeof WebSocke
       };
       made.onclose = ({ code }) => {
         clearTimeout(slow);
-        if (isReady) return lost(made);
-        if (goaway?.reason === "session_unknown" && id) {
-          forget();
-          handshake(token).then(resolve, reject);
-        } else reject(refusal(code, goaway));
+        if (isReady) lost(made);
+        else reject(refusal(code, goaway));
       };
     });
   }
@@ -140,7 +141,9 @@ export function createConnection(wire: Wire, page: Page, Socket: typeof WebSocke
   /** Calls that no cursor can resume wait for the session itself. */
   function resume(): void {
     if (page.away || socket || machine.isIdle) return;
-    setTimeout(() => connect().catch(() => (Date.now() - lostAt > resumeMs ? forget() : resume())), backoff(failures++));
+    const again = (): unknown =>
+      machine.isIdle || connect().catch(() => (Date.now() - lostAt > resumeMs ? forget() : resume()));
+    setTimeout(again, backoff(failures++));
   }
 
   function forget(): void {
@@ -148,9 +151,11 @@ export function createConnection(wire: Wire, page: Page, Socket: typeof WebSocke
     machine.reset();
   }
 
-  function close(): void {
-    socket?.close();
+  /** Ends the session: with this code the edge keeps nothing of it. */
+  function end(): void {
+    socket?.close(1000);
     if (socket) lost(socket);
+    forget();
   }
 
   function address(): string {
@@ -165,14 +170,11 @@ export function createConnection(wire: Wire, page: Page, Socket: typeof WebSocke
       return goaway && Math.max(0, backAt - Date.now());
     },
     connect,
-    settle: () => void setTimeout(() => machine.isIdle && close(), IDLE_MS),
-    restart() {
-      close();
-      forget();
-    },
+    settle: () => void setTimeout(() => machine.isIdle && end(), IDLE_MS),
+    restart: end,
     close() {
       unwatch();
-      close();
+      end();
     },
   };
 }

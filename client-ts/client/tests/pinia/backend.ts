@@ -11,6 +11,8 @@ export class Backend {
   conflicts = 0;
   /** Asked before and after a commit is applied: true breaks it off there. */
   fails = { before: (): boolean => false, after: (): boolean => false };
+  /** What the log has and nobody was told, while it is held back. */
+  held: (() => void)[] | undefined;
   private readonly edge: FakeEdge;
   private readonly known = new Map<string, number>();
   private readonly changed = new Map<string, number>();
@@ -22,6 +24,12 @@ export class Backend {
       return { document: { version: this.version, content: this.content }, cursor: `c${this.version}` };
     });
     edge.answer(DocumentService, "commit", ({ baseVersion, ops }) => this.commit(baseVersion, ops));
+  }
+
+  release(): void {
+    const held = this.held ?? [];
+    this.held = undefined;
+    for (const tell of held) tell();
   }
 
   write(set: JsonObject): void {
@@ -57,6 +65,9 @@ export class Backend {
       this.known.set(opId, this.version);
       this.changed.set(path, this.version);
     }
-    this.edge.emit(DocumentService, "watch", { documentChanged: { version: this.version, ops: fresh } });
+    const documentChanged = { version: this.version, ops: fresh };
+    const tell = (): void => this.edge.emit(DocumentService, "watch", { documentChanged });
+    if (this.held) this.held.push(tell);
+    else tell();
   }
 }

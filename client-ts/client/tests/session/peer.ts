@@ -90,9 +90,10 @@ export class FakeSocket {
     if (!this.isDeaf) queueMicrotask(() => this.take(frame));
   }
 
-  close(): void {
+  close(code = 1005): void {
     this.isLeft = true;
-    this.end(1000);
+    if (code === 1000 && this.session) this.peer.sessions.delete(this.session.id);
+    this.end(code);
   }
 
   end(code: number): void {
@@ -150,8 +151,8 @@ export class FakeSocket {
     }
     const known = hello.session ? this.peer.sessions.get(hello.session) : undefined;
     if (hello.session && !known) {
-      this.push({ goaway: { reason: "session_unknown" } });
-      return queueMicrotask(() => queueMicrotask(() => this.end(4503)));
+      // The client may say hello again, without a session.
+      return this.push({ goaway: { reason: "session_unknown" } });
     }
     const fresh: Parked = { id: `s${this.peer.hellos.length}`, received: 0, outbox: [], acked: 0, calls: new Map(), token: "" };
     this.session = known ?? fresh;

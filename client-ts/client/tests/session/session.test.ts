@@ -127,7 +127,7 @@ test("the last stream closes the socket", async () => {
   handle.close();
   await vi.advanceTimersByTimeAsync(1100);
   expect(peer.open).toHaveLength(0);
-  expect(peer.streams).toBe(0);
+  expect(peer.sessions.size).toBe(0);
 });
 
 test("falls to server-sent events where WebSocket does not get through", async () => {
@@ -263,6 +263,7 @@ test("a call in both directions says so when its session is gone; streams go on"
   await expect(call.send({ id: "2" } as never)).rejects.toMatchObject({ reason: "session_unknown" });
   emit(1);
   await until(() => expect(ids).toEqual([1]));
+  expect(peer.sockets).toHaveLength(2);
 });
 
 test("a socket that has gone silent is given up", async () => {
