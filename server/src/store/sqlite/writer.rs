@@ -92,7 +92,7 @@ fn run(db: &Connection, queue: &Receiver<Job>, bells: &Bells) {
     let mut waiting = Waiting::default();
     while waiting.fill(queue) {
         let mut waiters = Vec::new();
-        let writes = waiting.group().map(|job| {
+        let writes = waiting.group(Instant::now).map(|job| {
             waiters.push(job.waiter);
             job.write
         });
@@ -151,10 +151,11 @@ impl Waiting {
     }
 
     /// The next group, whose time begins with its first write. One of a document is in every group, behind the others.
-    fn group(&mut self) -> impl Iterator<Item = Job> {
+    fn group(&mut self, mut now: impl FnMut() -> Instant) -> impl Iterator<Item = Job> {
         let (mut begun, mut others, mut documents) = (None, 0, 0);
         iter::from_fn(move || {
-            let late = begun.get_or_insert_with(Instant::now).elapsed() >= GROUP_TIME;
+            let at = now();
+            let late = at.duration_since(*begun.get_or_insert(at)) >= GROUP_TIME;
             let is_full = late || others + documents >= GROUP;
             if !is_full && let Some(other) = self.others.pop_front() {
                 others += 1;
@@ -301,7 +302,11 @@ mod tests {
 
     /// Whether each write of the next group is of a document; `cost` is what each takes.
     fn group(waiting: &mut Waiting, cost: Duration) -> Vec<bool> {
-        let made = waiting.group().inspect(|_| thread::sleep(cost));
+        let (begun, mut taken) = (Instant::now(), Duration::ZERO);
+        let made = waiting.group(|| {
+            taken += cost;
+            begun + taken
+        });
         made.map(|job| job.write.is_of_document()).collect()
     }
 
