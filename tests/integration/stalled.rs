@@ -21,8 +21,9 @@ const BESIDE: u32 = 100;
 /// So many of the stalled ones read everything in the end.
 const WAKING: usize = 20;
 /// What one that takes nothing may hold in the edge. It has fallen out of the ring and reads by a call of its own, of which
-/// the window of HTTP/2 (64 KiB), two messages, and what hyper buffers for the socket may be full.
-const EACH: u64 = 160 * 1024;
+/// the window of HTTP/2 (64 KiB), a message in three forms, and what hyper buffers for the socket (two messages) may be full:
+/// 144 KiB, of which the allocator makes up to half more, for it rounds up and gives back late. A queue would hold 5 MB.
+const EACH: u64 = 224 * 1024;
 const READERS: usize = 5;
 const FIRST: usize = 100;
 
