@@ -22,8 +22,8 @@ const BESIDE: u32 = 100;
 const WAKING: usize = 20;
 /// What one that takes nothing may hold in the edge. It has fallen out of the ring and reads by a call of its own, of which
 /// the window of HTTP/2 (64 KiB), a message in three forms, and what hyper buffers for the socket (two messages) may be full:
-/// 144 KiB, of which the allocator makes up to half more, for it rounds up and gives back late. A queue would hold 5 MB.
-const EACH: u64 = 224 * 1024;
+/// 144 KiB, to which the allocator adds up to three quarters, for it rounds up and gives back late. A queue would hold 5 MB.
+const EACH: u64 = 256 * 1024;
 const READERS: usize = 5;
 const FIRST: usize = 100;
 
