@@ -1,4 +1,4 @@
-//! One connection of a browser: finds out what it speaks, and answers its requests to the end.
+//! One connection of a browser, from its first byte to its end.
 
 use std::convert::Infallible;
 use std::future::pending;

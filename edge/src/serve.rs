@@ -1,4 +1,4 @@
-//! The accept loop: bounded connections, tuned buffers, one token that drains them all.
+//! The accept loop: takes connections within their bounds, until one token drains them all.
 
 use std::future::pending;
 use std::io;
