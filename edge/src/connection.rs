@@ -1,16 +1,19 @@
 //! One connection of a browser, from its first byte to its end.
 
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
+use futures_util::TryFutureExt;
 use http::Version;
 use hyper::body::Incoming;
+use hyper::server::conn::http1::UpgradeableConnection;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -20,7 +23,9 @@ use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt, service_fn};
 
 use crate::config::LimitsConfig;
+use crate::deliver::{Handover, write_chunked};
 use crate::layer::{Crowded, Peer};
+use crate::socket::Socket;
 
 /// What answers requests.
 pub trait Answering:
@@ -65,24 +70,35 @@ pub(crate) async fn answer(
     };
     let Ok(Ok(Some(version))) = version else { return };
     let service = service.clone();
-    let service = TowerToHyperService::new(service_fn(move |mut request: http::Request<Incoming>| {
+    let answer = move |mut request: http::Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
         if is_crowded {
             request.extensions_mut().insert(Crowded);
         }
         service.clone().oneshot(request.map(Body::new))
-    }));
-    let (stream, longest) = (TokioIo::new(stream), is_crowded.then_some(limits.head_timeout));
-    let ended = if version == Version::HTTP_2 {
-        // Boxed, or each of the many others would have room for it.
-        let connection = Box::pin(http2(limits).serve_connection(stream, service));
-        drive(connection, |connection| connection.as_mut().graceful_shutdown(), drain, longest).await
-    } else {
-        let connection = Box::pin(http1(limits).serve_connection(stream, service).with_upgrades());
-        drive(connection, |connection| connection.as_mut().graceful_shutdown(), drain, longest).await
     };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection broke");
+    let longest = is_crowded.then_some(limits.head_timeout);
+    if version == Version::HTTP_2 {
+        let service = TowerToHyperService::new(service_fn(answer));
+        // Boxed, or each of the many others would have room for it.
+        let connection = Box::pin(http2(limits).serve_connection(TokioIo::new(stream), service));
+        drive(connection, |connection| connection.graceful_shutdown(), drain, longest, || None).await;
+        return;
+    }
+    let socket = Socket::new(stream);
+    let handover = Handover::new(socket.clone());
+    let kept = handover.clone();
+    let service = TowerToHyperService::new(service_fn(move |request: http::Request<Incoming>| {
+        let (kept, can_last) = (kept.clone(), request.version() == Version::HTTP_11);
+        answer(request).map_ok(move |response| if can_last { kept.keep(response) } else { response })
+    }));
+    let connection = http1(limits).serve_connection(TokioIo::new(socket.clone()), service).with_upgrades();
+    let leave = |connection: Pin<&mut _>| UpgradeableConnection::graceful_shutdown(connection);
+    if let Some(body) = drive(Box::pin(connection), leave, drain, longest, || handover.take()).await {
+        drop(handover);
+        if let Err(error) = write_chunked(&socket, body).await {
+            tracing::debug!(%error, "a stream's connection broke");
+        }
     }
 }
 
@@ -126,13 +142,15 @@ fn http2(limits: &LimitsConfig) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// Drives a connection to its end, and has it take no further request once the drain begins; `longest` cuts it.
+/// Drives a connection to its end, and has it take no further request once the drain begins; `longest` cuts it. Ends
+/// early with what is `left` to be written without it.
 async fn drive<C>(
     mut connection: Pin<Box<C>>,
-    leave: impl Fn(&mut Pin<Box<C>>),
+    leave: impl Fn(Pin<&mut C>),
     drain: &CancellationToken,
     longest: Option<Duration>,
-) -> hyper::Result<()>
+    left: impl Fn() -> Option<Body>,
+) -> Option<Body>
 where
     C: Future<Output = hyper::Result<()>>,
 {
@@ -146,12 +164,24 @@ where
     let mut begun = pin!(drain.cancelled());
     let mut is_leaving = false;
     loop {
+        let mut step = poll_fn(|cx| match connection.as_mut().poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(Err(ended)),
+            Poll::Pending => left().map_or(Poll::Pending, |body| Poll::Ready(Ok(body))),
+        });
         tokio::select! {
-            ended = connection.as_mut() => return ended,
-            () = cut.as_mut() => return Ok(()),
+            step = &mut step => match step {
+                Ok(body) => return Some(body),
+                Err(ended) => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection broke");
+                    }
+                    return None;
+                }
+            },
+            () = cut.as_mut() => return None,
             () = begun.as_mut(), if !is_leaving => {
                 is_leaving = true;
-                leave(&mut connection);
+                leave(connection.as_mut());
             }
         }
     }

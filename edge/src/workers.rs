@@ -12,6 +12,8 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::bell::Bell;
+
 /// Runs connections; what is still open is cut when it is dropped.
 #[derive(Debug)]
 pub struct Workers(Vec<Worker>);
@@ -59,6 +61,7 @@ impl Worker {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (handle, stop) = (runtime.handle().clone(), CancellationToken::new());
         let stopped = stop.clone().cancelled_owned();
+        runtime.spawn(Bell::hang());
         thread::Builder::new().name(format!("worker-{number}")).spawn(move || runtime.block_on(stopped))?;
         Ok(Self { runtime: handle, open: Arc::default(), _stop: Some(stop.drop_guard()) })
     }

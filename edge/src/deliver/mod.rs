@@ -11,13 +11,17 @@ pub mod array;
 pub mod jitter;
 pub mod clock;
 pub mod body;
+pub mod handover;
+pub mod chunked;
 pub mod websocket;
 
 pub use array::Array;
 pub use body::{BrokenOff, Pace, body};
 pub use chunk::Chunk;
+pub use chunked::write_chunked;
 pub use framing::Framing;
 pub use gateway::GatewayLines;
+pub use handover::{Handover, Lasting};
 pub use headers::stream_headers;
 pub use held::held;
 pub use jitter::jittered;

@@ -4,7 +4,9 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use crate::cursor::{Cursor, Token};
-use crate::deliver::{Array, Framing, GatewayLines, Lines, Pace, Sse, body, held, jittered, stream_headers};
+use crate::deliver::{
+    Array, Framing, GatewayLines, Lasting, Lines, Pace, Sse, body, held, jittered, stream_headers,
+};
 use crate::ending::Ending;
 use crate::error::{Code, Error, Result};
 use crate::error_style::ErrorStyle;
@@ -57,6 +59,7 @@ pub async fn stream(exchange: &Exchange, rule: &Stream, face: Face) -> Result<Re
     let mut response =
         (stream_headers(content_type), held(body(reader, framing, pace), place)).into_response();
     response.extensions_mut().insert(ending);
+    response.extensions_mut().insert(Lasting);
     Ok(response)
 }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
+use crate::bell::Bell;
 use crate::cursor::Place;
 use crate::error::{Error, Result};
 use crate::upstream::Call;
@@ -54,6 +55,8 @@ struct State {
     ring: Ring,
     share: Share,
     seats: Slab<SeatState>,
+    /// Of the threads on which readers have waited.
+    bells: Vec<Bell>,
     phase: Phase,
     /// When the credential of its calls expires, in seconds since 1970.
     expires: u64,
@@ -66,6 +69,8 @@ struct SeatState {
     /// Its position; none while its reader catches up by a call of its own.
     at: Option<u64>,
     waker: Option<Waker>,
+    /// The bell of its thread, among those of the feed.
+    bell: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -101,6 +106,7 @@ impl Feed {
             ring: Ring::new(None),
             share: budget.share(bytes),
             seats: Slab::new(),
+            bells: Vec::new(),
             phase: Phase::Open,
             expires: 0,
             is_live: false,
@@ -126,7 +132,7 @@ impl Feed {
             return None;
         }
         let at = Some(state.ring.start());
-        let key = state.seats.insert(SeatState { at, waker: None });
+        let key = state.seats.insert(SeatState { at, waker: None, bell: None });
         drop(state);
         self.line.counts.readers.up();
         self.attended.notify_one();
@@ -164,11 +170,16 @@ impl Feed {
         let _ = self.opened.set(opened);
     }
 
+    /// Adds an item, of which nobody hears before [`Self::tell`].
     pub fn push(&self, entry: Entry) {
         let mut state = self.lock();
         state.ring.push(Arc::new(entry));
         state.trim();
-        wake(state);
+    }
+
+    /// Wakes whoever waits for what was pushed.
+    pub fn tell(&self) {
+        wake(self.lock());
     }
 
     /// Waits until the ring has room without what nobody has read yet.
@@ -181,6 +192,8 @@ impl Feed {
                     return;
                 }
                 state.is_live = false;
+                // They make it.
+                wake(state);
             }
             freed.await;
         }
@@ -222,9 +235,29 @@ impl Feed {
 
 /// Wakes outside the lock: whoever is woken takes it.
 fn wake(mut state: MutexGuard<'_, State>) {
-    let waiting: Vec<Waker> = state.seats.iter_mut().filter_map(|(_, seat)| seat.waker.take()).collect();
+    let State { seats, bells, .. } = &mut *state;
+    let mut alone = Vec::new();
+    let mut together: Vec<(Bell, Vec<Waker>)> = bells.iter().map(|bell| (bell.clone(), Vec::new())).collect();
+    for (_, seat) in seats.iter_mut() {
+        if let Some(waker) = seat.waker.take() {
+            let list = seat.bell.and_then(|bell| together.get_mut(bell)).map(|(_, list)| list);
+            list.unwrap_or(&mut alone).push(waker);
+        }
+    }
     drop(state);
-    waiting.into_iter().for_each(Waker::wake);
+    together.into_iter().for_each(|(bell, tasks)| bell.ring(tasks));
+    alone.into_iter().for_each(Waker::wake);
+}
+
+/// The place of this thread's bell among them.
+fn bell_here(bells: &mut Vec<Bell>) -> Option<usize> {
+    Bell::here(|here| {
+        let here = here?;
+        Some(bells.iter().position(|bell| bell == here).unwrap_or_else(|| {
+            bells.push(here.clone());
+            bells.len() - 1
+        }))
+    })
 }
 
 impl State {
@@ -250,7 +283,7 @@ impl Seat {
     /// The next item; whoever waits for it is woken.
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
         let mut state = self.feed.lock();
-        let State { ring, seats, phase, .. } = &mut *state;
+        let State { ring, seats, bells, phase, .. } = &mut *state;
         // Its key is taken until it is dropped.
         let Some(seat) = seats.get_mut(self.key) else { return Poll::Ready(Next::Behind) };
         let Some(at) = seat.at.filter(|at| *at >= ring.start()) else { return Poll::Ready(Next::Behind) };
@@ -273,6 +306,7 @@ impl Seat {
                     Some(waker) => waker.clone_from(cx.waker()),
                     none => *none = Some(cx.waker().clone()),
                 }
+                seat.bell = bell_here(bells);
                 Poll::Pending
             }
         }

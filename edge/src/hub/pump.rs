@@ -1,12 +1,15 @@
 //! The task of a feed: writes what its supply gives into the ring, as long as somebody reads.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::error::{Code, Error, Result};
 
 use super::feed::{Feed, Opened};
+use super::item::Entry;
 use super::outcome::Outcome;
 use super::registry::{Key, Registry};
 use super::source::Start;
@@ -92,9 +95,21 @@ async fn fill(feed: &Feed, start: &Start, resume: &Resume) -> Result<()> {
     let (mut supply, outcome) = Supply::open(feed.line.clone(), start.clone(), resume).await?;
     let is_live = *start == Start::Now || matches!(outcome, Outcome::Gap(_));
     feed.begin(Ok(Opened { outcome, place: supply.place().cloned() }), is_live);
-    while let Some(entry) = supply.next().await? {
+    while let Some(entry) = next(&mut supply, feed).await? {
         feed.push(entry);
         feed.room().await;
     }
     Ok(())
+}
+
+/// The next item. Readers are told of those before it only when it is not there yet: what comes at once is read at once.
+async fn next(supply: &mut Supply, feed: &Feed) -> Result<Option<Entry>> {
+    let mut next = pin!(supply.next());
+    match poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await {
+        Poll::Ready(entry) => entry,
+        Poll::Pending => {
+            feed.tell();
+            next.await
+        }
+    }
 }

@@ -17,6 +17,10 @@ fn write(feed: &Arc<Feed>) -> JoinHandle<()> {
     future::spawn(async move {
         for number in 1..=LAST {
             feed.push(entry(number));
+            // Only when the next item is not there yet.
+            if any_below(2) == 0 {
+                feed.tell();
+            }
             feed.room().await;
         }
         feed.end(Ok(()));

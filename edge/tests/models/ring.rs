@@ -11,7 +11,10 @@ const LAST: u32 = 6;
 /// Writes as fast as it can, without waiting for anybody.
 fn write(feed: std::sync::Arc<crate::hub::feed::Feed>) -> thread::JoinHandle<()> {
     thread::spawn(move || {
-        (1..=LAST).for_each(|number| feed.push(entry(number)));
+        for number in 1..=LAST {
+            feed.push(entry(number));
+            feed.tell();
+        }
         feed.end(Ok(()));
     })
 }

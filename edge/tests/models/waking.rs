@@ -16,7 +16,10 @@ fn a_reader_is_woken_by_each_item_and_by_the_end() {
         let feed = feed(10);
         let readers = [sit(&feed), sit(&feed)].map(|seat| future::spawn(async move { rest(&seat).await }));
         let writer = thread::spawn(move || {
-            (1..=3).for_each(|number| feed.push(entry(number)));
+            for number in 1..=3 {
+                feed.push(entry(number));
+                feed.tell();
+            }
             feed.end(Ok(()));
         });
         for reader in readers {

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use serde_json::json;
 
-use crate::deliver::stream_headers;
+use crate::deliver::{Lasting, stream_headers};
 use crate::ending::Ending;
 use crate::error::{Code, Error, Result};
 use crate::layer::{RouteName, advise, challenge, draining};
@@ -52,6 +52,7 @@ async fn answer(front: &Shared, head: &Parts) -> Result<Response> {
     }
     let mut response = (stream_headers("text/event-stream; charset=utf-8"), body).into_response();
     response.extensions_mut().insert(Ending::default());
+    response.extensions_mut().insert(Lasting);
     Ok(response)
 }
 
