@@ -44,7 +44,11 @@ impl Socket {
     pub fn poll_write(&self, cx: &mut Context<'_>, pieces: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.0.stream.poll_write_ready(cx))?;
-            match self.0.stream.try_write_vectored(pieces) {
+            let written = match pieces {
+                [piece] => self.0.stream.try_write(piece),
+                _ => self.0.stream.try_write_vectored(pieces),
+            };
+            match written {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => return Poll::Ready(written),
             }

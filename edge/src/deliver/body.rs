@@ -18,6 +18,7 @@ use crate::error::{Code, Error, Result};
 use crate::error_style::ErrorStyle;
 use crate::hub::{Entry, Reader};
 use crate::identity::{Over, Standing};
+use crate::rare::Rare;
 use crate::reasons::CloseReason;
 use crate::upstream::late;
 
@@ -56,6 +57,7 @@ pub fn body(reader: Reader, framing: Box<dyn Framing>, pace: Pace) -> Body {
     Body::new(Writer {
         phase: Phase::Opening,
         clock: Clock::new(pace.heartbeat, pace.max_age.map(jittered), pace.deadline),
+        rare: Rare::default(),
         over: Box::pin(over(pace.drain.clone(), pace.standing.clone())),
         reader,
         framing,
@@ -68,6 +70,8 @@ struct Writer {
     reader: Reader,
     framing: Box<dyn Framing>,
     pace: Pace,
+    /// Of the two that follow.
+    rare: Rare,
     clock: Clock,
     over: Pin<Box<dyn Future<Output = CloseReason> + Send>>,
 }
@@ -119,16 +123,18 @@ impl Writer {
     }
 
     fn poll_live(&mut self, cx: &mut Context<'_>, out: &mut Chunk) -> Poll<()> {
-        while let Poll::Ready(reason) = self.over.as_mut().poll(cx) {
-            if reason != CloseReason::Drain {
+        let mut due = Poll::Pending;
+        if let Some(waker) = self.rare.due(cx) {
+            let cx = &mut Context::from_waker(&waker);
+            if let Poll::Ready(reason) = self.poll_over(cx) {
                 self.close(reason, self.pace.retry, out);
                 return Poll::Ready(());
             }
-            // Until its turn comes it goes on, and so does its token.
-            self.clock.leave(self.pace.drain.turn());
-            self.over = Box::pin(expired(self.pace.standing.clone()));
+            due = self.clock.poll(cx);
+            if due.is_ready() {
+                self.rare.again();
+            }
         }
-        let due = self.clock.poll(cx);
         match due {
             Poll::Ready(Due::MaxAge) => self.close(CloseReason::MaxAge, self.pace.retry, out),
             Poll::Ready(Due::Leave) => self.close(CloseReason::Drain, self.pace.drain.retry(), out),
@@ -144,6 +150,19 @@ impl Writer {
             }
         }
         Poll::Ready(())
+    }
+
+    /// Whether the stream may not go on.
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        while let Poll::Ready(reason) = self.over.as_mut().poll(cx) {
+            if reason != CloseReason::Drain {
+                return Poll::Ready(reason);
+            }
+            // Until its turn comes it goes on, and so does its token.
+            self.clock.leave(self.pace.drain.turn());
+            self.over = Box::pin(expired(self.pace.standing.clone()));
+        }
+        Poll::Pending
     }
 
     /// Writes all that is ready, up to a limit.

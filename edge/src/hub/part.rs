@@ -15,6 +15,7 @@ use futures_util::{FutureExt, StreamExt};
 use crate::cursor::{self, Place, Tag};
 use crate::error::{Code, Error, Result};
 use crate::identity::Over;
+use crate::rare::Rare;
 use crate::upstream::Call;
 
 use super::admission::Admission;
@@ -41,6 +42,7 @@ struct Admitted {
     lost: BoxFuture<'static, Error>,
     /// Set while that is being asked.
     doubt: Arc<AtomicBool>,
+    rare: Rare,
 }
 
 enum Way {
@@ -89,7 +91,7 @@ impl Part {
     pub fn admitted(mut self, admission: Option<Admission>) -> Self {
         self.admitted = admission.map(|admission| {
             let doubt = Arc::default();
-            Admitted { lost: admission.lost(Arc::clone(&doubt)).boxed(), doubt }
+            Admitted { lost: admission.lost(Arc::clone(&doubt)).boxed(), doubt, rare: Rare::default() }
         });
         self
     }
@@ -119,8 +121,10 @@ impl Part {
 
     /// The next item; `None` is a clean end.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Arc<Entry>>>> {
-        if let Some(Admitted { lost, doubt }) = &mut self.admitted {
-            if let Poll::Ready(error) = lost.as_mut().poll(cx) {
+        if let Some(Admitted { lost, doubt, rare }) = &mut self.admitted {
+            if let Some(waker) = rare.due(cx)
+                && let Poll::Ready(error) = lost.as_mut().poll(&mut Context::from_waker(&waker))
+            {
                 return Poll::Ready(Err(error));
             }
             if doubt.load(Ordering::Relaxed) {

@@ -8,7 +8,7 @@ use crate::readers::Tally;
 use crate::rival::Rival;
 
 /// Events that are on their way at once in [`saturate`].
-const WINDOW: u64 = 4;
+const WINDOW: u64 = 64;
 
 /// What came of a round.
 pub(crate) struct Work {
