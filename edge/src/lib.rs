@@ -18,6 +18,7 @@
 //!
 //! Modules stand in reading order, from the ground floor up; a file names only what stands above it.
 
+pub mod allocator;
 pub mod base64_forms;
 pub mod telemetry;
 pub mod code;

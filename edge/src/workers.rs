@@ -8,11 +8,18 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
+use tokio::sync::Notify;
+use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::allocator::give_back;
 use crate::bell::Bell;
+
+/// Many connections may close within it.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Runs connections; what is still open is cut when it is dropped.
 #[derive(Debug)]
@@ -22,6 +29,7 @@ pub struct Workers(Vec<Worker>);
 struct Worker {
     runtime: Handle,
     open: Arc<AtomicUsize>,
+    closed: Arc<Notify>,
     /// None on a runtime that is not ours to stop.
     _stop: Option<DropGuard>,
 }
@@ -32,7 +40,12 @@ struct Open(Arc<AtomicUsize>);
 impl Workers {
     /// Everything runs on the runtime of the caller.
     pub fn here() -> Self {
-        Self(vec![Worker { runtime: Handle::current(), open: Arc::default(), _stop: None }])
+        Self(vec![Worker {
+            runtime: Handle::current(),
+            open: Arc::default(),
+            closed: Arc::default(),
+            _stop: None,
+        }])
     }
 
     /// A thread for each processor.
@@ -48,10 +61,11 @@ impl Workers {
     pub(crate) fn run(&self, connection: impl Future<Output = ()> + Send + 'static) {
         let load = |worker: &&Worker| worker.open.load(Ordering::Relaxed);
         let Some(worker) = self.0.iter().min_by_key(load) else { return };
-        let open = Open::count(&worker.open);
+        let (open, closed) = (Open::count(&worker.open), Arc::clone(&worker.closed));
         worker.runtime.spawn(async move {
             connection.await;
             drop(open);
+            closed.notify_one();
         });
     }
 }
@@ -62,8 +76,19 @@ impl Worker {
         let (handle, stop) = (runtime.handle().clone(), CancellationToken::new());
         let stopped = stop.clone().cancelled_owned();
         runtime.spawn(Bell::hang());
+        let closed = Arc::<Notify>::default();
+        runtime.spawn(tidy_up(Arc::clone(&closed)));
         thread::Builder::new().name(format!("worker-{number}")).spawn(move || runtime.block_on(stopped))?;
-        Ok(Self { runtime: handle, open: Arc::default(), _stop: Some(stop.drop_guard()) })
+        Ok(Self { runtime: handle, open: Arc::default(), closed, _stop: Some(stop.drop_guard()) })
+    }
+}
+
+/// Gives back the memory of connections a moment after they have closed.
+async fn tidy_up(closed: Arc<Notify>) {
+    loop {
+        closed.notified().await;
+        sleep(MOMENT).await;
+        give_back();
     }
 }
 

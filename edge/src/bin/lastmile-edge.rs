@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
+use lastmile_edge::allocator::MiMalloc;
 use lastmile_edge::app::Edge;
 use lastmile_edge::config::{self, EdgeConfig, UpstreamConfig};
 use lastmile_edge::learn::LoadError;
@@ -14,7 +15,6 @@ use lastmile_edge::schema::{Binding, Schema, Source, Weight, advice};
 use lastmile_edge::upstream::Upstream;
 use lastmile_edge::workers::Workers;
 use lastmile_edge::{serve, telemetry};
-use mimalloc::MiMalloc;
 use serde::Serialize;
 
 /// Puts a gRPC backend in front of browsers: REST JSON, resumable SSE, NDJSON, Connect, gRPC-Web.

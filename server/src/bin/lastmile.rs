@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Parser};
 use http::Request;
+use lastmile_edge::allocator::MiMalloc;
 use lastmile_edge::app::Edge;
 use lastmile_edge::config::{
     self, AuthConfig, CallsConfig, CorsConfig, DrainConfig, EdgeConfig, HmrConfig, LimitsConfig, PathsConfig,
@@ -24,7 +25,6 @@ use lastmile_server::layer::OwnEdge;
 use lastmile_server::maintenance::Maintenance;
 use lastmile_server::serve::{Listeners, serve};
 use lastmile_server::telemetry;
-use mimalloc::MiMalloc;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::time::timeout;
