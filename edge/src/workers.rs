@@ -11,14 +11,13 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::Notify;
 use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::allocator::give_back;
 use crate::bell::Bell;
 
-/// Many connections may close within it.
+/// How often a thread looks for memory that it does not use any more, which takes it some microseconds.
 const MOMENT: Duration = Duration::from_secs(1);
 
 /// Runs connections; what is still open is cut when it is dropped.
@@ -29,7 +28,6 @@ pub struct Workers(Vec<Worker>);
 struct Worker {
     runtime: Handle,
     open: Arc<AtomicUsize>,
-    closed: Arc<Notify>,
     /// None on a runtime that is not ours to stop.
     _stop: Option<DropGuard>,
 }
@@ -40,12 +38,7 @@ struct Open(Arc<AtomicUsize>);
 impl Workers {
     /// Everything runs on the runtime of the caller.
     pub fn here() -> Self {
-        Self(vec![Worker {
-            runtime: Handle::current(),
-            open: Arc::default(),
-            closed: Arc::default(),
-            _stop: None,
-        }])
+        Self(vec![Worker { runtime: Handle::current(), open: Arc::default(), _stop: None }])
     }
 
     /// A thread for each processor.
@@ -61,11 +54,10 @@ impl Workers {
     pub(crate) fn run(&self, connection: impl Future<Output = ()> + Send + 'static) {
         let load = |worker: &&Worker| worker.open.load(Ordering::Relaxed);
         let Some(worker) = self.0.iter().min_by_key(load) else { return };
-        let (open, closed) = (Open::count(&worker.open), Arc::clone(&worker.closed));
+        let open = Open::count(&worker.open);
         worker.runtime.spawn(async move {
             connection.await;
             drop(open);
-            closed.notify_one();
         });
     }
 }
@@ -76,17 +68,15 @@ impl Worker {
         let (handle, stop) = (runtime.handle().clone(), CancellationToken::new());
         let stopped = stop.clone().cancelled_owned();
         runtime.spawn(Bell::hang());
-        let closed = Arc::<Notify>::default();
-        runtime.spawn(tidy_up(Arc::clone(&closed)));
+        runtime.spawn(tidy_up());
         thread::Builder::new().name(format!("worker-{number}")).spawn(move || runtime.block_on(stopped))?;
-        Ok(Self { runtime: handle, open: Arc::default(), closed, _stop: Some(stop.drop_guard()) })
+        Ok(Self { runtime: handle, open: Arc::default(), _stop: Some(stop.drop_guard()) })
     }
 }
 
-/// Gives back the memory of connections a moment after they have closed.
-async fn tidy_up(closed: Arc<Notify>) {
+/// Gives back what connections and streams do not use any more.
+async fn tidy_up() {
     loop {
-        closed.notified().await;
         sleep(MOMENT).await;
         give_back();
     }

@@ -20,10 +20,9 @@ const FILLING: u32 = 256;
 const BESIDE: u32 = 100;
 /// So many of the stalled ones read everything in the end.
 const WAKING: usize = 20;
-/// What one that takes nothing may hold in the edge. It has fallen out of the ring and reads by a call of its own, of which
-/// the window of HTTP/2 (64 KiB), a message in three forms, and what hyper buffers for the socket (two messages) may be full:
-/// 144 KiB, to which the allocator adds up to three quarters, for it rounds up and gives back late. A queue would hold 5 MB.
-const EACH: u64 = 256 * 1024;
+/// What one that takes nothing may hold in the edge: the window of HTTP/2 of a call of its own, if it has fallen out of the
+/// ring. What the socket did not take is shared. A queue would hold 5 MB.
+const EACH: u64 = 64 * 1024;
 const READERS: usize = 5;
 const FIRST: usize = 100;
 
@@ -178,6 +177,8 @@ async fn what_those_hold_who_do_not_read_is_bounded() {
     publish(&publisher, ALONE..full, &mut readers).await;
     let filled = app.front().memory().saturating_sub(before);
     let beside = publish(&publisher, full..full + BESIDE, &mut readers).await;
+    // What is not used any more is given back every second.
+    sleep(Duration::from_secs(3)).await;
     let growth = app.front().memory().saturating_sub(before);
     let catch_ups = metric(admin, "lastmile_edge_catch_up_calls_total").await;
     let held = metric(admin, "lastmile_edge_ring_bytes").await;
