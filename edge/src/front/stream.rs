@@ -59,7 +59,10 @@ pub async fn stream(exchange: &Exchange, rule: &Stream, face: Face) -> Result<Re
     let mut response =
         (stream_headers(content_type), held(body(reader, framing, pace), place)).into_response();
     response.extensions_mut().insert(ending);
-    response.extensions_mut().insert(Lasting);
+    // A connection that carries what soon ends is used again.
+    if matches!(face, Face::Sse) || rule.durable.is_some() {
+        response.extensions_mut().insert(Lasting);
+    }
     Ok(response)
 }
 

@@ -246,6 +246,12 @@ impl Client {
         }
     }
 
+    /// Everything until the connection is closed.
+    pub(crate) async fn rest(&mut self) -> String {
+        while self.fill().await {}
+        String::from_utf8_lossy(&self.read.split()).into_owned()
+    }
+
     /// The head of an answer.
     pub(crate) async fn head(&mut self) -> (u16, String) {
         let head = self.until(b"\r\n\r\n").await;
