@@ -11,6 +11,7 @@ export default defineConfig({
   // Types are committed, and compared with the protos by a test.
   plugins: [vue(), lastmile({ edge, out: false })],
   server: { port: 5173, strictPort: true },
-  build: { target: "es2022", assetsInlineLimit: 0 },
+  // These know light-dark(); what is made of it for older ones follows the system, and not the reader's choice.
+  build: { target: "es2022", cssTarget: ["chrome123", "firefox120", "safari17.5"], assetsInlineLimit: 0 },
   test: { environment: "node", include: ["src/**/*.test.ts"] },
 });

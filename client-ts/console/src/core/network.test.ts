@@ -40,6 +40,12 @@ test("passes answers on, and cuts their bodies in the middle", async () => {
   await expect(next).rejects.toThrow(TypeError);
 });
 
+test("an answer without a body has none, whatever the browser says", async () => {
+  const answer = { body: new Response("").body, status: 204, statusText: "", headers: new Headers() } as Response;
+  const { status, body } = await make(async () => answer).fetch("/");
+  expect([status, body]).toEqual([204, null]);
+});
+
 test("offline, nothing is asked", async () => {
   const network = make(() => Promise.reject(new Error("asked")));
   network.set({ offline: true });

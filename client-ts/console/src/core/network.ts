@@ -40,8 +40,12 @@ export function createNetwork(real: Ways = { fetch: (...call) => fetch(...call),
     const done = (): void => void requests.delete(abort);
     try {
       const { body, ...answer } = open(await real.fetch(input, { ...init, signal }));
-      if (!body) done();
-      return new Response(body?.pipeThrough(new TransformStream({ flush: done })) ?? null, answer);
+      // Browsers give these an empty body, and take none for them.
+      if (!body || EMPTY.has(answer.status)) {
+        done();
+        return new Response(null, answer);
+      }
+      return new Response(body.pipeThrough(new TransformStream({ flush: done })), answer);
     } catch (error) {
       done();
       throw error;
@@ -103,9 +107,11 @@ function lost(): TypeError {
 }
 
 /** What a response is made of; its members are no own properties. */
-function open({ body, status, statusText, headers }: Response): ResponseInit & { body: ReadableStream<Uint8Array<ArrayBuffer>> | null } {
+function open({ body, status, statusText, headers }: Response): Pick<Response, "body" | "status" | "statusText" | "headers"> {
   return { body, status, statusText, headers };
 }
+
+const EMPTY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** A socket to nowhere. */
 function deadSocket(): WebSocket {

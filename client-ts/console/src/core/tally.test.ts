@@ -11,7 +11,7 @@ test.each([
 ])("%j", (numbers, tally) => expect(numbers.reduce(count, noTally)).toEqual(tally));
 
 test("keeps the newest steps", () => {
-  let steps = addStep([], { published: 0, received: 0, transport: "" });
-  for (let n = 1; n <= STEPS; n += 1) steps = addStep(steps, { published: n, received: 0, transport: "" });
+  let steps = addStep([], { published: 0, received: 0, transport: "", isDown: false });
+  for (let n = 1; n <= STEPS; n += 1) steps = addStep(steps, { published: n, received: 0, transport: "", isDown: false });
   expect([steps.length, steps[0]?.published, steps.at(-1)?.published]).toEqual([STEPS, 1, STEPS]);
 });

@@ -22,8 +22,10 @@ export function count(tally: Tally, n: number): Tally {
 export interface Step {
   published: number;
   received: number;
-  /** Empty: there was no connection. */
+  /** The one that is used, or was before it was cut. */
   transport: string;
+  /** There was no connection. */
+  isDown: boolean;
 }
 
 /** The last steps, the newest last. */

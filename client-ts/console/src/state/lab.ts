@@ -1,10 +1,11 @@
 /** The connection lab: numbers are published over a good network, and read over one that is harmed. */
-import { createClient, type StreamHandle, type StreamStatus } from "@lastmile/client";
+import { createClient, type Outcome, type StreamHandle, type StreamStatus } from "@lastmile/client";
 import { onScopeDispose, reactive, ref, shallowRef } from "vue";
 import { TopicService } from "../api/lastmile/v1/topic.ts";
 import { addMark, emptyJournal, type Journal, type Tone } from "../core/journal.ts";
 import type { Faults } from "../core/network.ts";
 import { addStep, count, noTally, type Step } from "../core/tally.ts";
+import { transportWord } from "../core/words.ts";
 import { createHarmedLink, tellOnline, topics } from "./link.ts";
 import { session } from "./session.ts";
 
@@ -29,7 +30,7 @@ export function useLab() {
   const isStorming = ref(false);
   const perSecond = ref(10);
   const published = ref(0);
-  const cuts = ref(0);
+  const harmed = ref(0);
   const gaps = ref(0);
   let run = "";
   let handle: StreamHandle | undefined;
@@ -56,7 +57,7 @@ export function useLab() {
     stop();
     run = crypto.randomUUID();
     [tally.value, steps.value, log.value] = [noTally, [], emptyJournal];
-    published.value = cuts.value = gaps.value = 0;
+    published.value = harmed.value = gaps.value = 0;
     before = { published: 0, received: 0 };
     isRunning.value = true;
     const own = reader.subscribe({ topic }).subscribe({
@@ -74,7 +75,7 @@ export function useLab() {
         const { state, transport, outcome } = status.value;
         status.value = next;
         if (next.state === "live" && (state !== "live" || next.transport !== transport)) {
-          note(next.outcome === "GAP" ? "bad" : "good", `${next.outcome} by ${next.transport}`);
+          note(next.outcome === "GAP" ? "bad" : "good", `${OUTCOMES[next.outcome ?? "FRESH"]} by ${transportWord(next.transport)}`);
           // The first number is published when somebody is there to hear it.
           if (!outcome) void publish(topic, run);
         }
@@ -110,7 +111,7 @@ export function useLab() {
     const { state, transport = "" } = status.value;
     const now = { published: published.value, received };
     const grown = { published: now.published - before.published, received: now.received - before.received };
-    steps.value = addStep(steps.value, { ...grown, transport: state === "live" ? transport : "" });
+    steps.value = addStep(steps.value, { ...grown, transport, isDown: state !== "live" });
     before = now;
   }
 
@@ -129,14 +130,14 @@ export function useLab() {
   }
 
   function cut(): void {
-    cuts.value += 1;
+    harmed.value += 1;
     note("plain", "Cut: everything that was on its way is lost");
     network.cut();
   }
 
   function set(fault: keyof Faults, isOn: boolean): void {
     faults[fault] = isOn;
-    if (isOn) cuts.value += 1;
+    if (isOn) harmed.value += 1;
     note("plain", `${NAMES[fault]} ${isOn ? "blocked" : "lets through again"}`);
     network.set({ [fault]: isOn });
     if (!isOn) tellOnline();
@@ -146,7 +147,7 @@ export function useLab() {
   function spoilToken(): void {
     faults.token = true;
     note("plain", "The token is no good any more");
-    cuts.value += 1;
+    harmed.value += 1;
     link.reconnect();
   }
 
@@ -170,9 +171,10 @@ export function useLab() {
     link.close();
   });
 
-  return { tally, status, steps, log, faults, isRunning, isStorming, perSecond, published, cuts, gaps, start, stop: pausePublishing, cut, set, spoilToken, setStorm };
+  return { tally, status, steps, log, faults, isRunning, isStorming, perSecond, published, harmed, gaps, start, stop: pausePublishing, cut, set, spoilToken, setStorm };
 }
 
+const OUTCOMES: Readonly<Record<Outcome, string>> = { FRESH: "Reading from now on", RESUMED: "Resumed, nothing lost,", GAP: "Not resumed:" };
 const NAMES: Readonly<Record<keyof Faults, string>> = { offline: "The network", webSocket: "WebSocket", eventStream: "The event stream" };
 
 /** Its signature is wrong. */

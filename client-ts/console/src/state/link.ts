@@ -1,6 +1,6 @@
 /** The links of the console, and the clients that its pages share. */
 import { createClient, createLink, type Link, type LinkStatus } from "@lastmile/client";
-import { shallowRef } from "vue";
+import { type Ref, shallowRef } from "vue";
 import { AuthService } from "../api/lastmile/v1/auth.ts";
 import { TopicService } from "../api/lastmile/v1/topic.ts";
 import { UserService } from "../api/lastmile/v1/user.ts";
@@ -19,7 +19,7 @@ export const topics = createClient(TopicService, link);
 export const users = createClient(UserService, link);
 
 /** What becomes of a link, for components. */
-export function statusOf(one: Link): { status: Readonly<{ value: LinkStatus }>; stop: () => void } {
+export function statusOf(one: Link): { status: Readonly<Ref<LinkStatus>>; stop: () => void } {
   const status = shallowRef(one.status);
   return { status, stop: one.onStatus((next) => (status.value = next)) };
 }
