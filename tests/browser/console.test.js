@@ -340,3 +340,31 @@ test("the page goes on after the process was killed and restarted", async (t) =>
   assert.equal(await shown(page, "acknowledged").count(), 1, "nothing lost, nothing twice");
   assert.equal(await shown(page, "while away").count(), 1);
 });
+
+test("a backend without the core's services is told apart, and its API is there", async (t) => {
+  const page = await open(t, "/openapi.json");
+  const missing = { code: "NOT_FOUND", reason: "ROUTE_NOT_FOUND", detail: "No method is bound to it.", status: 404 };
+  await page.route("**/api/v1/auth/me", (route) => route.fulfill({ status: 404, json: missing }));
+  await page.goto(`${app.url}/#/live`);
+  await page.getByTestId("foreign").getByRole("link", { name: "API" }).click();
+  await page.getByTestId("operation").first().waitFor();
+});
+
+test("who signs in after somebody else has a board without what that one had not sent", async (t) => {
+  const page = await open(t, "/#/board");
+  await login(page, "alice");
+  await page.getByTestId("pane-left").getByTestId("sync-status").filter({ hasText: "In step" }).waitFor();
+  await page.getByTestId("network-left").click();
+  await page.getByTestId("draft-left").fill("never sent");
+  await page.getByTestId("add-left").click();
+  await page.getByTestId("logout").click();
+  await login(page, "bob");
+  for (const side of ["left", "right"]) {
+    await page.getByTestId(`pane-${side}`).getByTestId("sync-status").filter({ hasText: "In step" }).waitFor();
+  }
+  await page.getByTestId("draft-left").fill("from bob");
+  await page.getByTestId("add-left").click();
+  const right = page.getByTestId("pane-right").getByTestId("note-text");
+  await page.waitForFunction(() => [...document.querySelectorAll("[data-testid=pane-right] [data-testid=note-text]")].at(-1)?.value === "from bob");
+  assert.ok(!(await right.evaluateAll((inputs) => inputs.map(({ value }) => value))).includes("never sent"));
+});

@@ -1,8 +1,9 @@
 /** The shared board, as each of the two panes has it: a store over a link of its own. */
 import { createPiniaSync } from "@lastmile/client/pinia";
 import { createPinia, defineStore, type Pinia } from "pinia";
-import { type App, reactive } from "vue";
+import { type App, reactive, watch } from "vue";
 import { createHarmedLink, statusOf, tellOnline } from "./link.ts";
+import { session } from "./session.ts";
 
 export interface Note {
   text: string;
@@ -58,6 +59,22 @@ export function boardOf(side: Side, app: App): BoardStore {
   }
   return stores[side](pinia);
 }
+
+// Nothing that somebody has not sent yet is sent as somebody else.
+watch(
+  () => session.user.value?.username,
+  () => {
+    for (const side of SIDES) {
+      if (pinia) {
+        stores[side](pinia).$dispose();
+        delete pinia.state.value[side];
+      }
+      links[side].link.reconnect();
+      takenBack[side].length = 0;
+      if (isCut[side]) cutNetwork(side, false);
+    }
+  },
+);
 
 /** Notes may have been written by other clients, as text alone. */
 export function asNote(note: Note | string): Note {

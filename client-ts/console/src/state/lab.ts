@@ -2,6 +2,7 @@
 import { createClient, type Outcome, type StreamHandle, type StreamStatus } from "@lastmile/client";
 import { onScopeDispose, reactive, ref, shallowRef } from "vue";
 import { TopicService } from "../api/lastmile/v1/topic.ts";
+import { asLastmileError } from "../core/explain.ts";
 import { addMark, emptyJournal, type Journal, type Tone } from "../core/journal.ts";
 import type { Faults } from "../core/network.ts";
 import { addStep, count, noTally, type Step } from "../core/tally.ts";
@@ -99,7 +100,9 @@ export function useLab() {
         if (run === mine) published.value = n;
         n += 1;
       } catch (thrown) {
-        note("bad", `Publishing: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+        const error = asLastmileError(thrown);
+        note("bad", `Publishing: ${error.message}`);
+        if (error.final) return pausePublishing();
         await pause(1000);
       }
       await pause(Math.max(0, 1000 / perSecond.value - (performance.now() - began)));

@@ -19,6 +19,8 @@ const notice = ref("");
 /** When the access token ends, in milliseconds since 1970; 0 when that is not known. */
 const expires = ref(0);
 const renewals = ref(0);
+/** The backend is somebody else's: it has no users, topics or documents. */
+const isForeign = ref(false);
 /** The access token as the last answer told it: cookies hold it too, but pages cannot read those. */
 let token = "";
 
@@ -30,6 +32,7 @@ export const session = {
   notice: readonly(notice),
   expires: readonly(expires),
   renewals: readonly(renewals),
+  isForeign: readonly(isForeign),
 
   async start(): Promise<LastmileError | undefined> {
     // Older edges and foreign ones have no such page; the console only shows less then.
@@ -41,8 +44,9 @@ export const session = {
       return undefined;
     } catch (thrown) {
       const error = asLastmileError(thrown);
+      isForeign.value = error.code === "NOT_FOUND" || error.code === "UNIMPLEMENTED";
       if (error.final) phase.value = "out";
-      return error.code === "UNAUTHENTICATED" ? undefined : error;
+      return error.code === "UNAUTHENTICATED" || isForeign.value ? undefined : error;
     }
   },
 
