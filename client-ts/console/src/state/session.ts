@@ -23,6 +23,7 @@ const renewals = ref(0);
 const isForeign = ref(false);
 /** The access token as the last answer told it: cookies hold it too, but pages cannot read those. */
 let token = "";
+let rotation: Promise<void> | undefined;
 
 export const session = {
   phase: readonly(phase),
@@ -56,16 +57,10 @@ export const session = {
     link.reconnect();
   },
 
-  /** Exchanges the refresh token for new ones. */
-  async rotate(): Promise<void> {
-    try {
-      enter(await auth.refresh());
-      renewals.value += 1;
-    } catch (thrown) {
-      const error = asLastmileError(thrown);
-      if (error.final) leave("Your session has ended. Log in again to go on.");
-      throw error;
-    }
+  /** Exchanges the refresh token for new ones; whoever asks meanwhile gets the same. */
+  rotate(): Promise<void> {
+    rotation ??= alone(rotate).finally(() => (rotation = undefined));
+    return rotation;
   },
 
   /** The access token, for links that carry it themselves. */
@@ -82,6 +77,23 @@ export const session = {
 };
 
 identity.renew = session.rotate;
+
+async function rotate(): Promise<void> {
+  try {
+    enter(await auth.refresh());
+    renewals.value += 1;
+  } catch (thrown) {
+    const error = asLastmileError(thrown);
+    if (error.final) leave("Your session has ended. Log in again to go on.");
+    throw error;
+  }
+}
+
+/** A refresh token that two tabs use at once ends the session. Locks are there in secure contexts only. */
+async function alone<T>(work: () => Promise<T>): Promise<T> {
+  const locks = navigator.locks as LockManager | undefined;
+  return locks ? ((await locks.request("lastmile-console", work)) as T) : work();
+}
 
 function enter({ user: who, accessToken, expireTime }: Pick<LoginResponse, "user" | "accessToken" | "expireTime">): void {
   token = accessToken;
