@@ -288,11 +288,15 @@ async fn pages_read_the_numbers_where_they_may() {
 #[tokio::test]
 async fn a_binding_is_never_hidden_by_a_file_of_the_console() {
     let rules = std::env::temp_dir().join(format!("lastmile-manners-{}.yaml", std::process::id()));
-    std::fs::write(&rules, "http: { rules: [{ selector: shop.v1.Notes.GetNote, get: /index.html }] }").expect("written");
+    std::fs::write(&rules, "http: { rules: [{ selector: shop.v1.Notes.GetNote, get: /index.html }] }")
+        .expect("written");
     let site = Site::start(json!({ "rules": rules }), &notes()).await;
     std::fs::remove_file(&rules).expect("removed");
     let bound = site.get("/index.html", &[]).await;
     assert_eq!(bound.header("content-type"), "application/json; charset=utf-8");
     let console = site.get("/", &[]).await;
-    assert!(console.header("content-type").starts_with("text/"), "the console, or that it is not built: {console:?}");
+    assert!(
+        console.header("content-type").starts_with("text/"),
+        "the console, or that it is not built: {console:?}"
+    );
 }
