@@ -1,4 +1,5 @@
 /** The shared board, as each of the two panes has it: a store over a link of its own. */
+import type { LinkStatus } from "@lastmile/client";
 import { createPiniaSync } from "@lastmile/client/pinia";
 import { createPinia, defineStore, type Pinia } from "pinia";
 import { type App, reactive, watch } from "vue";
@@ -22,7 +23,10 @@ export interface TakenBack {
 
 const links = { left: createHarmedLink(), right: createHarmedLink() };
 
-export const statuses = { left: statusOf(links.left.link).status, right: statusOf(links.right.link).status };
+export function linkStatus(side: Side): LinkStatus {
+  return statusOf(links[side].link);
+}
+
 /** Which pane's network is cut. */
 export const isCut = reactive({ left: false, right: false });
 export const takenBack = reactive<Record<Side, TakenBack[]>>({ left: [], right: [] });

@@ -1,6 +1,6 @@
 /** The links of the console, and the clients that its pages share. */
 import { createClient, createLink, type Link, type LinkStatus } from "@lastmile/client";
-import { type Ref, shallowRef } from "vue";
+import { computed, shallowReactive } from "vue";
 import { AuthService } from "../api/lastmile/v1/auth.ts";
 import { TopicService } from "../api/lastmile/v1/topic.ts";
 import { UserService } from "../api/lastmile/v1/user.ts";
@@ -18,19 +18,31 @@ export const me = createClient(AuthService, link);
 export const topics = createClient(TopicService, link);
 export const users = createClient(UserService, link);
 
-/** What becomes of a link, for components. */
-export function statusOf(one: Link): { status: Readonly<Ref<LinkStatus>>; stop: () => void } {
-  const status = shallowRef(one.status);
-  return { status, stop: one.onStatus((next) => (status.value = next)) };
+/** What becomes of every link of the page. */
+const statuses = shallowReactive(new Map<Link, LinkStatus>());
+
+function watchLink(one: Link): void {
+  statuses.set(one, one.status);
+  one.onStatus((next) => statuses.set(one, next));
+}
+watchLink(link);
+
+export function statusOf(one: Link): LinkStatus {
+  return statuses.get(one) ?? one.status;
 }
 
-export const { status: linkStatus } = statusOf(link);
+/** The page as a whole: as well as its best link does. */
+export const pageStatus = computed<LinkStatus>(() => {
+  const all = [...statuses.values()];
+  return (["live", "reconnecting", "connecting"] as const).flatMap((state) => all.filter((each) => each.state === state))[0] ?? link.status;
+});
 
 /** A link of its own over a network that can be harmed. */
 export function createHarmedLink(more: Parameters<typeof createLink>[0] = {}): { link: Link; network: Network } {
   const network = createNetwork();
   const { fetch, WebSocket } = network;
   const made = createLink({ fetch, WebSocket, refresh: () => identity.renew(), resumeAfterReload: false, ...more });
+  watchLink(made);
   return { link: made, network };
 }
 

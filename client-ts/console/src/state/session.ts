@@ -72,6 +72,7 @@ export const session = {
   async logout(): Promise<void> {
     await auth.logout();
     leave("");
+    notice.value = "";
     link.reconnect();
   },
 };
@@ -84,7 +85,9 @@ async function rotate(): Promise<void> {
     renewals.value += 1;
   } catch (thrown) {
     const error = asLastmileError(thrown);
-    if (error.final) leave("Your session has ended. Log in again to go on.");
+    // Cookies of a session that is over are refused even where anybody may read. INVALID_ARGUMENT: there are none.
+    if (error.final && error.code !== "INVALID_ARGUMENT") await auth.logout().catch(() => undefined);
+    if (error.final) leave(phase.value === "in" ? "Your session has ended. Log in again to go on." : "");
     throw error;
   }
 }
@@ -109,13 +112,9 @@ function take(who: User | undefined, until: string | undefined): void {
 }
 
 function leave(why: string): void {
-  const wasIn = phase.value === "in";
   token = "";
   user.value = undefined;
   expires.value = 0;
   phase.value = "out";
-  if (!wasIn) return;
-  notice.value = why;
-  // Its cookies are of no use any more, and would be refused where anybody may read.
-  if (why) void auth.logout().catch(() => undefined);
+  notice.value = why || notice.value;
 }
