@@ -5,7 +5,7 @@ import type { Operation } from "./openapi.ts";
 import { grpcurl, typescript } from "./snippets.ts";
 
 const rpcs: Rpc[] = [
-  { service: "a.v1.TopicService", method: "UpdateTopic", kind: "unary", bindings: [{ verb: "PATCH", template: "/t/{topic.name}", body: "topic" }] },
+  { file: "a/v1/a.proto", service: "a.v1.TopicService", method: "UpdateTopic", kind: "unary", bindings: [{ verb: "PATCH", template: "/t/{topic.name}", body: "topic" }] },
 ];
 const json = [{ type: "application/json" }];
 const update: Operation = {
@@ -66,4 +66,12 @@ for await (const message of topics.subscribe({
 })) {
   console.log(message);
 }`);
+});
+
+test.each([
+  ["acme/stock.proto", "./api/acme/stock"],
+  ["", "./api/acme/v1/warehouse"],
+])("imports from the file %j: %s", (file, path) => {
+  const [, line] = typescript("acme.v1.Warehouse/Get", "unary", {}, file).split("\n");
+  expect(line).toBe(`import { Warehouse } from "${path}";`);
 });

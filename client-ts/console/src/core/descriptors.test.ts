@@ -27,6 +27,7 @@ test.each([
 ])("%s", (name, service, kind, bindings) => {
   const found = rpc(name);
   expect([found?.service, found?.kind]).toEqual([service, kind]);
+  expect(found?.file).toMatch(/^lastmile\/v1\/\w+\.proto$/);
   expect(found?.bindings.map(({ verb, template, body }) => [verb, template, body])).toEqual(bindings);
 });
 

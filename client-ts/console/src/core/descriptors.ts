@@ -1,6 +1,8 @@
 /** What the console needs of a FileDescriptorSet: which methods there are, and how they are bound. */
 
 export interface Rpc {
+  /** Where it is declared: `lastmile/v1/topic.proto`. */
+  file: string;
   /** Full name of the service. */
   service: string;
   method: string;
@@ -21,7 +23,7 @@ export function readRpcs(set: Uint8Array): Rpc[] {
     const prefix = text(file, 2);
     return messages(file, 6).flatMap((service) => {
       const name = prefix ? `${prefix}.${text(service, 1)}` : text(service, 1);
-      return messages(service, 2).map((method) => readRpc(name, method));
+      return messages(service, 2).map((method) => readRpc(text(file, 1), name, method));
     });
   });
 }
@@ -30,10 +32,11 @@ export function readRpcs(set: Uint8Array): Rpc[] {
 const HTTP = 72295728;
 const VERBS = ["GET", "PUT", "POST", "DELETE", "PATCH"];
 
-function readRpc(service: string, method: Uint8Array): Rpc {
+function readRpc(file: string, service: string, method: Uint8Array): Rpc {
   const [sends, receives] = [5, 6].map((field) => numbers(method, field).at(-1) === 1);
   const rules = messages(method, 4).flatMap((options) => messages(options, HTTP));
   return {
+    file,
     service,
     method: text(method, 1),
     kind: sends ? (receives ? "bidi" : "client") : receives ? "server" : "unary",

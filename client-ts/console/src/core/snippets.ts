@@ -10,18 +10,19 @@ export function grpcurl(target: string, rpc: string, request: Json, isOpen: bool
   return [...words, target, rpc].join(" ");
 }
 
-export function typescript(rpc: string, kind: Method["kind"], request: Json): string {
+/** `file` is the proto file that declares it; where nobody tells, it is taken to be called as its service. */
+export function typescript(rpc: string, kind: Method["kind"], request: Json, file = ""): string {
   const [fullName = "", method = ""] = rpc.split("/");
   const parts = fullName.split(".");
   const service = parts.pop() ?? "";
-  const plain = service.replace(/Service$/, "");
-  const client = plural(lower(plain || service));
-  const file = `./api/${[...parts, lower(plain || service)].join("/")}`;
+  const plain = lower(service.replace(/Service$/, "") || service);
+  const client = plural(plain);
+  const path = file.replace(/\.proto$/, "") || [...parts, plain].join("/");
   const input = Object.keys(request).length > 0 ? literal(request) : "";
   const call = `${client}.${lower(method)}`;
   return [
     'import { createClient } from "@lastmile/client";',
-    `import { ${service} } from ${JSON.stringify(file)};`,
+    `import { ${service} } from ${JSON.stringify(`./api/${path}`)};`,
     'import { link } from "./link";',
     "",
     `const ${client} = createClient(${service}, link);`,

@@ -39,7 +39,7 @@ export function useLab() {
   let before = { published: 0, received: 0 };
 
   // A token of its own, so that it can be spoiled. Renewed as the session is.
-  const { link, network } = createHarmedLink({
+  const { link, network, close } = createHarmedLink({
     token: async () => (faults.token ? spoiled(await session.token()) : session.token()),
     refresh: async () => {
       await session.rotate();
@@ -171,7 +171,7 @@ export function useLab() {
 
   onScopeDispose(() => {
     stop();
-    link.close();
+    close();
   });
 
   return { tally, status, steps, log, faults, isRunning, isStorming, perSecond, published, harmed, gaps, start, stop: pausePublishing, cut, set, spoilToken, setStorm };

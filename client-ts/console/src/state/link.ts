@@ -37,13 +37,23 @@ export const pageStatus = computed<LinkStatus>(() => {
   return (["live", "reconnecting", "connecting"] as const).flatMap((state) => all.filter((each) => each.state === state))[0] ?? link.status;
 });
 
+export interface HarmedLink {
+  link: Link;
+  network: Network;
+  close(): void;
+}
+
 /** A link of its own over a network that can be harmed. */
-export function createHarmedLink(more: Parameters<typeof createLink>[0] = {}): { link: Link; network: Network } {
+export function createHarmedLink(more: Parameters<typeof createLink>[0] = {}): HarmedLink {
   const network = createNetwork();
   const { fetch, WebSocket } = network;
   const made = createLink({ fetch, WebSocket, refresh: () => identity.renew(), resumeAfterReload: false, ...more });
   watchLink(made);
-  return { link: made, network };
+  const close = (): void => {
+    made.close();
+    statuses.delete(made);
+  };
+  return { link: made, network, close };
 }
 
 /** What browsers do when they are online again: streams that wait are tried at once. */
