@@ -1,26 +1,17 @@
 // Builds the console into dist/ and, for development, serves it in front of a running edge.
+import { lastmile } from "@lastmile/client/vite";
 import vue from "@vitejs/plugin-vue";
-import type { ProxyOptions } from "vite";
 import { defineConfig } from "vitest/config";
 
 // LASTMILE_HTTP is the edge's own listen address ("localhost:8080"), or a URL.
 const address = process.env.LASTMILE_HTTP ?? "localhost:8080";
-
-const edge: ProxyOptions = {
-  target: address.includes("://") ? address : `http://${address}`,
-  // Without this an edge that dies leaves the browser's streams open for ever: vitejs/vite#20712.
-  configure: (proxy) => {
-    proxy.on("proxyRes", (upstream, _request, response) => {
-      upstream.on("close", () => {
-        if (!upstream.complete && !response.writableEnded) response.destroy();
-      });
-    });
-  },
-};
+const edge = address.includes("://") ? address : `http://${address}`;
 
 export default defineConfig({
-  plugins: [vue()],
-  server: { port: 5173, strictPort: true, proxy: { "/api": edge, "/.well-known": edge, "/openapi.json": edge } },
-  build: { target: "es2022", assetsInlineLimit: 0 },
+  // Types are committed, and compared with the protos by a test.
+  plugins: [vue(), lastmile({ edge, out: false })],
+  server: { port: 5173, strictPort: true },
+  // These know light-dark(); what is made of it for older ones follows the system, and not the reader's choice.
+  build: { target: "es2022", cssTarget: ["chrome123", "firefox120", "safari17.5"], assetsInlineLimit: 0 },
   test: { environment: "node", include: ["src/**/*.test.ts"] },
 });

@@ -90,10 +90,13 @@ pub struct PathsConfig {
     pub openapi: bool,
     /// `/.well-known/lastmile/descriptors` tells everyone the backend's descriptors; with `--dev` it always does.
     pub descriptors: bool,
+    /// `/.well-known/lastmile/metrics` tells everyone what `/metrics` tells operators, so that the console can draw it;
+    /// with `--dev` it always does.
+    pub metrics: bool,
 }
 
 impl Default for PathsConfig {
     fn default() -> Self {
-        Self { prefix: String::new(), openapi: true, descriptors: false }
+        Self { prefix: String::new(), openapi: true, descriptors: false, metrics: false }
     }
 }

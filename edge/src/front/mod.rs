@@ -15,12 +15,12 @@ pub mod poll;
 pub mod rpc;
 pub mod session;
 pub mod console;
+pub mod metrics;
+pub mod ops;
 pub mod openapi;
 pub mod client;
 pub mod own;
 pub mod dispatch;
-pub mod metrics;
-pub mod ops;
 
 pub use dispatch::dispatch;
 pub use document::Document;

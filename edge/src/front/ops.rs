@@ -7,19 +7,24 @@ use axum::routing::get;
 use http::{StatusCode, header};
 
 use super::metrics::metrics;
-use super::state::Shared;
+use super::state::{Front, Shared};
 
 /// `/livez`, `/readyz` and `/metrics`.
 pub fn routes(front: Shared) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(numbers))
+        .route("/metrics", get(async |State(front): State<Shared>| numbers(&front)))
         .with_state(front)
 }
 
-async fn numbers(State(front): State<Shared>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics(&front))
+/// The edge's numbers, as Prometheus and the console read them.
+pub fn numbers(front: &Front) -> impl IntoResponse + use<> {
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, metrics(front))
 }
 
 async fn ready(State(front): State<Shared>) -> (StatusCode, &'static str) {

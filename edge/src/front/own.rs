@@ -17,6 +17,7 @@ use crate::reasons;
 use super::client::client;
 use super::head::Tags;
 use super::openapi::openapi;
+use super::ops;
 use super::session::{leg, migrate, post as frames, ws};
 use super::state::Shared;
 use super::tickets;
@@ -48,7 +49,7 @@ pub fn probe() -> Response {
     (StatusCode::NO_CONTENT, [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")]).into_response()
 }
 
-/// Info, reasons, descriptors, keys, tickets and the OpenAPI document.
+/// Info, reasons, descriptors, metrics, keys, tickets and the OpenAPI document.
 pub fn routes(front: &Shared) -> Router<Shared> {
     let prefix = &front.config.paths.prefix;
     let own = |path: &str| format!("{prefix}/.well-known/{path}");
@@ -57,6 +58,7 @@ pub fn routes(front: &Shared) -> Router<Shared> {
         .route(&format!("{prefix}{}", reasons::PATH), get(reasons_table))
         .route(&own("lastmile/descriptors"), get(descriptors))
         .route(&own("lastmile/client.tgz"), get(client))
+        .route(&own("lastmile/metrics"), get(numbers))
         .route(&own("lastmile/probe"), get(async || probe()))
         .route(&own("jwks.json"), get(jwks))
         .route(&format!("{prefix}/openapi.json"), get(openapi))
@@ -115,6 +117,16 @@ async fn descriptors(State(front): State<Shared>, headers: HeaderMap) -> Respons
     }
     let content_type = [(header::CONTENT_TYPE, "application/protobuf")];
     (validators, content_type, schema.descriptors.clone()).into_response()
+}
+
+/// What operators read at the admin address, for pages of this origin.
+async fn numbers(State(front): State<Shared>) -> Response {
+    if !front.config.dev && !front.config.paths.metrics {
+        let message = "Metrics are served here only with --dev or `paths.metrics = true`. The admin address always has them, \
+                       at /metrics.";
+        return Error::new(Code::NotFound, "NOT_SERVED", message).into_response();
+    }
+    ops::numbers(&front).into_response()
 }
 
 async fn jwks(State(front): State<Shared>) -> Response {

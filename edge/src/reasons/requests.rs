@@ -34,9 +34,9 @@ pub(super) const ERRORS: &[Reason] = &[
     reason(
         "NOT_SERVED",
         NOT_FOUND,
-        "This edge does not show its descriptors or its OpenAPI document.",
+        "This edge does not show its descriptors, its metrics or its OpenAPI document.",
         "404.",
-        "Set `paths.descriptors` or `paths.openapi`, or run with `--dev`.",
+        "Set `paths.descriptors`, `paths.metrics` or `paths.openapi`, or run with `--dev`.",
     ),
     reason(
         "PATH_INVALID",

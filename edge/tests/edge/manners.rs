@@ -268,3 +268,35 @@ async fn a_poll_that_waits_for_nothing_answers_at_once() {
     assert!(answer.header("link").contains("cursor=lm1."), "{answer:?}");
     assert_eq!(answer.header("cache-control"), "no-store");
 }
+
+#[tokio::test]
+async fn pages_read_the_numbers_where_they_may() {
+    for (settings, is_served) in [
+        (json!({}), false),
+        (json!({ "dev": true }), true),
+        (json!({ "paths": { "metrics": true, "prefix": "/lastmile" } }), true),
+    ] {
+        let site = Site::start(settings.clone(), &notes()).await;
+        let prefix = settings["paths"]["prefix"].as_str().unwrap_or_default();
+        let answer = site.get(&format!("{prefix}/.well-known/lastmile/metrics"), &[]).await;
+        assert_eq!(answer.status, if is_served { 200 } else { 404 }, "{settings} {answer:?}");
+        let said = if is_served { "lastmile_edge_readers 0\n" } else { "paths.metrics = true" };
+        assert!(answer.text().contains(said), "{settings} {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_binding_is_never_hidden_by_a_file_of_the_console() {
+    let rules = std::env::temp_dir().join(format!("lastmile-manners-{}.yaml", std::process::id()));
+    std::fs::write(&rules, "http: { rules: [{ selector: shop.v1.Notes.GetNote, get: /index.html }] }")
+        .expect("written");
+    let site = Site::start(json!({ "rules": rules }), &notes()).await;
+    std::fs::remove_file(&rules).expect("removed");
+    let bound = site.get("/index.html", &[]).await;
+    assert_eq!(bound.header("content-type"), "application/json; charset=utf-8");
+    let console = site.get("/", &[]).await;
+    assert!(
+        console.header("content-type").starts_with("text/"),
+        "the console, or that it is not built: {console:?}"
+    );
+}

@@ -31,6 +31,7 @@ async fn refusals(site: &Site, headers: &[(&str, &str)]) -> Vec<(u16, Answer)> {
         (404, "GET /v1/notes/missing", None, ""),
         (404, "GET /nowhere", None, ""),
         (404, "GET /.well-known/lastmile/descriptors", None, ""),
+        (404, "GET /.well-known/lastmile/metrics", None, ""),
         (405, "PUT /v1/notes/a", None, ""),
         (406, "GET /v1/notes/a", Some(("accept", "image/png")), ""),
         (406, "GET /v1/notes/a", Some(("accept-encoding", "*;q=0")), ""),

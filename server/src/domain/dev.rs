@@ -43,11 +43,13 @@ pub async fn seed(users: &Users, topics: &Topics, documents: &Documents) -> Resu
         }
     }
     let open = TopicRules { publish: vec![Member::SignedIn], subscribe: vec![Member::Anyone] };
+    let inside = TopicRules { publish: vec![Member::SignedIn], subscribe: vec![Member::SignedIn] };
     let admin = vec![Member::Role(Role::Admin)];
     let closed = TopicRules { publish: admin.clone(), subscribe: admin };
     for (name, description, rules) in [
         ("news", "Anyone may read, everyone signed in may publish.", open.clone()),
         ("ticks", "A tick every second.", open),
+        ("lab", "Numbers of the console's connection lab.", inside),
         ("staff", "Administrators only.", closed),
     ] {
         let topic = NewTopic {

@@ -54,7 +54,7 @@ async fn only_readable_topics_are_listed() {
     assert_eq!((second.topics[0].name.as_str(), second.next_page_token.as_str()), ("ticks", ""));
     let all = topics.list_topics(with_token(v1::ListTopicsRequest::default(), &admin)).await.unwrap();
     let names: Vec<_> = all.into_inner().topics.into_iter().map(|topic| topic.name).collect();
-    assert_eq!(names, ["news", "staff", "ticks"]);
+    assert_eq!(names, ["lab", "news", "staff", "ticks"]);
 }
 
 #[tokio::test]

@@ -1,36 +1,37 @@
-/** What the topic view shows: events, and between them what happened to the connection, newest first. */
-import type { StreamState } from "./stream.ts";
-import type { TopicEvent } from "./types.ts";
+/** What the topic view shows: events, and between them what happened to the stream, newest first. */
+import type { SubscribeResponse } from "../api/lastmile/v1/topic.ts";
 
-/** How an event came here. */
-export type Source = "history" | "stream";
+/** How a mark is coloured. */
+export type Tone = "good" | "plain" | "bad";
 
 export type Entry =
-  | { kind: "event"; key: string; event: TopicEvent; source: Source }
-  | { kind: "mark"; key: string; time: number; outcome: "FRESH" | "RESUMED" | "GAP"; text: string };
+  | { kind: "event"; key: string; event: SubscribeResponse }
+  | { kind: "mark"; key: string; time: number; tone: Tone; text: string };
 
 export interface Journal {
   entries: readonly Entry[];
   /** Events seen since the topic was opened, those no longer shown included. */
   total: number;
+  gaps: number;
 }
 
 export const SHOWN = 200;
 
-export const emptyJournal: Journal = { entries: [], total: 0 };
+export const emptyJournal: Journal = { entries: [], total: 0, gaps: 0 };
 
-export function addEvent(journal: Journal, event: TopicEvent, source: Source): Journal {
-  // A page of history and the stream may overlap.
-  if (journal.entries.some((entry) => entry.kind === "event" && entry.event.id === event.id)) return journal;
-  const entry: Entry = { kind: "event", key: `event ${event.id}`, event, source };
-  return { entries: prepend(journal, entry), total: journal.total + 1 };
+export function addEvent(journal: Journal, event: SubscribeResponse): Journal {
+  const entry: Entry = { kind: "event", key: `event ${event.id}`, event };
+  return { ...journal, entries: prepend(journal, entry), total: journal.total + 1 };
 }
 
-export function addMark(journal: Journal, state: StreamState, time: number): Journal {
-  const text = markText(state);
-  if (!state.outcome || !text) return journal;
-  const key = `mark ${state.reconnects} ${time}`;
-  return { ...journal, entries: prepend(journal, { kind: "mark", key, time, outcome: state.outcome, text }) };
+export function addMark(journal: Journal, tone: Tone, text: string, time: number): Journal {
+  const key = `mark ${journal.total} ${time} ${text}`;
+  return { ...journal, entries: prepend(journal, { kind: "mark", key, time, tone, text }) };
+}
+
+export function addGap(journal: Journal, reason: string, time: number): Journal {
+  const marked = addMark(journal, "bad", `Gap: events may be missing here (${gapReason(reason)})`, time);
+  return { ...marked, gaps: journal.gaps + 1 };
 }
 
 /** Cursor of the newest event, after which another client can continue. */
@@ -39,16 +40,19 @@ export function newestCursor(journal: Journal): string {
   return newest?.kind === "event" ? newest.event.cursor : "";
 }
 
-function prepend(journal: Journal, entry: Entry): Entry[] {
-  return [entry, ...journal.entries.slice(0, SHOWN - 1)];
+/** Those with every word of the text in their type, publisher or data; marks stay. */
+export function matching(entries: readonly Entry[], text: string): readonly Entry[] {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  if (words.length === 0) return entries;
+  return entries.filter((entry) => {
+    if (entry.kind === "mark") return true;
+    const hay = JSON.stringify(entry.event).toLowerCase();
+    return words.every((word) => hay.includes(word));
+  });
 }
 
-function markText(state: StreamState): string {
-  if (state.outcome === "GAP") {
-    return `Gap: events may be missing here${state.reason ? ` (${gapReason(state.reason)})` : ""}`;
-  }
-  if (state.reconnects === 0) return "";
-  return state.outcome === "RESUMED" ? "Reconnected, nothing lost" : "Reconnected, live from here on";
+function prepend(journal: Journal, entry: Entry): Entry[] {
+  return [entry, ...journal.entries.slice(0, SHOWN - 1)];
 }
 
 function gapReason(reason: string): string {

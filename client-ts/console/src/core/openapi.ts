@@ -45,6 +45,8 @@ export interface StreamInfo {
 
 export interface Operation {
   id: string;
+  /** `package.Service/Method`; empty where the document does not tell. */
+  rpc: string;
   method: string;
   path: string;
   summary: string;
@@ -100,6 +102,7 @@ function operation(document: Json, method: string, path: string, value: Json): O
   const security: Json[] = value.security ?? document.security ?? [];
   const read: Operation = {
     id: value.operationId ?? `${method} ${path}`,
+    rpc: value["x-lastmile-method"] ?? "",
     method: method.toUpperCase(),
     path,
     summary: value.summary ?? "",

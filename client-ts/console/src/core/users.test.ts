@@ -1,28 +1,22 @@
 import { expect, test } from "vitest";
-import type { User } from "./types.ts";
-import { applyChange, describeChange, parseTags, rowsOf } from "./users.ts";
+import type { User, WatchUsersResponse } from "../api/lastmile/v1/user.ts";
+import { applyChange, changedIds, describeChanges, parseTags } from "./users.ts";
 
-function user(id: number, name: string): User {
-  return { id, name, tags: [], username: name, email: "", role: "user", createTime: null, updateTime: null, etag: "" };
-}
+const user = (id: number, name: string, etag = "1"): User => ({ id, name, tags: [], username: name, email: "", role: "user", etag });
+const list = { users: [user(1, "Ann"), user(3, "Cleo")], nextPageToken: "", cursor: "0" };
+const change = (more: object) => ({ cursor: "1", position: false, previous: "", ...more }) as WatchUsersResponse;
 
-const rows = rowsOf([user(1, "Ann"), user(3, "Cleo")]);
-
-test("follows creations, updates and deletions", () => {
-  const created = applyChange(rows, { cursor: "", userCreated: { user: user(2, "Bo") } });
-  expect(created.map((row) => row.user.name)).toEqual(["Ann", "Bo", "Cleo"]);
-  const updated = applyChange(created, { cursor: "", userUpdated: { user: user(2, "Bob") } });
-  expect(updated[1]).toEqual({ user: user(2, "Bob"), changes: 2 });
-  const deleted = applyChange(updated, { cursor: "", userDeleted: { id: 1 } });
-  expect(deleted.map((row) => row.user.id)).toEqual([2, 3]);
-});
-
-test("leaves the rows alone for a position", () => {
-  expect(applyChange(rows, { cursor: "c" })).toBe(rows);
-});
-
-test("names who was removed", () => {
-  expect(describeChange(rows, { cursor: "", userDeleted: { id: 3 } })).toBe("Cleo was removed");
+test.each([
+  [{ userCreated: { user: user(2, "Bo") } }, ["Ann", "Bo", "Cleo"], [2], "Bo was added"],
+  [{ userUpdated: { user: user(3, "Chloe", "2") } }, ["Ann", "Chloe"], [3], "Chloe was changed"],
+  [{ userDeleted: { id: 3 } }, ["Ann"], [], "Cleo was removed"],
+  [{ position: true }, ["Ann", "Cleo"], [], ""],
+])("%j", (more, names, ids, said) => {
+  const after = applyChange(list, change(more));
+  expect(after.users.map(({ name }) => name)).toEqual(names);
+  expect(after.cursor).toBe("1");
+  expect(changedIds(list.users, after.users)).toEqual(ids);
+  expect(describeChanges(list.users, after.users)).toBe(said);
 });
 
 test.each([

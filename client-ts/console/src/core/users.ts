@@ -1,34 +1,34 @@
-/** The users table as a value: a snapshot, and the changes that follow it. */
-import type { User, UserChange } from "./types.ts";
+/** The users list as a value: what a change makes of it, and what changed from one list to the next. */
+import type { ListUsersResponse, User, WatchUsersResponse } from "../api/lastmile/v1/user.ts";
 
-export interface Row {
-  user: User;
-  /** Counts the changes seen live; 0 for a row of the snapshot. */
-  changes: number;
-}
-
-export function rowsOf(users: User[]): Row[] {
-  return users.map((user) => ({ user, changes: 0 }));
-}
-
-export function applyChange(rows: Row[], change: UserChange): Row[] {
+export function applyChange(list: ListUsersResponse, change: WatchUsersResponse): ListUsersResponse {
+  const { cursor } = change;
   if (change.userDeleted) {
     const { id } = change.userDeleted;
-    return rows.filter((row) => row.user.id !== id);
+    return { ...list, cursor, users: list.users.filter((user) => user.id !== id) };
   }
   const user = (change.userCreated ?? change.userUpdated)?.user;
-  if (!user) return rows;
-  const known = rows.some((row) => row.user.id === user.id);
-  if (!known) return [...rows, { user, changes: 1 }].sort((a, b) => a.user.id - b.user.id);
-  return rows.map((row) => (row.user.id === user.id ? { user, changes: row.changes + 1 } : row));
+  if (!user) return { ...list, cursor };
+  const known = list.users.some(({ id }) => id === user.id);
+  if (!known) return { ...list, cursor, users: [...list.users, user].sort((one, other) => one.id - other.id) };
+  return { ...list, cursor, users: list.users.map((old) => (old.id === user.id ? user : old)) };
 }
 
-/** One sentence for people who do not see the row light up. */
-export function describeChange(rows: Row[], change: UserChange): string {
-  if (change.userCreated) return `${change.userCreated.user.name} was added`;
-  if (change.userUpdated) return `${change.userUpdated.user.name} was changed`;
-  const gone = rows.find((row) => row.user.id === change.userDeleted?.id);
-  return gone ? `${gone.user.name} was removed` : "";
+/** Ids of the users that are new or not as they were. */
+export function changedIds(before: readonly User[], now: readonly User[]): number[] {
+  const etags = new Map(before.map(({ id, etag }) => [id, etag]));
+  return now.filter(({ id, etag }) => etags.get(id) !== etag).map(({ id }) => id);
+}
+
+/** A sentence for people who do not see the rows light up; empty when nothing changed. */
+export function describeChanges(before: readonly User[], now: readonly User[]): string {
+  const [old, present] = [before, now].map((users) => new Set(users.map(({ id }) => id)));
+  const sentences = [
+    ...now.filter(({ id }) => !old!.has(id)).map(({ name }) => `${name} was added`),
+    ...before.filter(({ id }) => !present!.has(id)).map(({ name }) => `${name} was removed`),
+    ...now.filter(({ id }) => old!.has(id) && changedIds(before, now).includes(id)).map(({ name }) => `${name} was changed`),
+  ];
+  return sentences.join(", ");
 }
 
 /** "a, b" and " a,b, " both mean two tags. */

@@ -1,26 +1,24 @@
 /** Light or dark: the system's choice until the reader makes one. */
-import { ref, watchEffect } from "vue";
+import { computed, ref, watchEffect } from "vue";
 
 type Theme = "light" | "dark";
 
 const KEY = "lastmile-theme";
 
-export function useTheme() {
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const chosen = ref(stored());
-  const systemDark = ref(system.matches);
-  system.addEventListener("change", () => (systemDark.value = system.matches));
+const system = matchMedia("(prefers-color-scheme: dark)");
+const isSystemDark = ref(system.matches);
+const chosen = ref(stored());
+system.addEventListener("change", () => (isSystemDark.value = system.matches));
 
-  watchEffect(() => {
-    document.documentElement.style.colorScheme = chosen.value ?? "";
-  });
+export const theme = computed<Theme>(() => chosen.value ?? (isSystemDark.value ? "dark" : "light"));
 
-  const current = (): Theme => chosen.value ?? (systemDark.value ? "dark" : "light");
-  function toggle(): void {
-    chosen.value = current() === "dark" ? "light" : "dark";
-    localStorage.setItem(KEY, chosen.value);
-  }
-  return { current, toggle };
+watchEffect(() => {
+  document.documentElement.style.colorScheme = chosen.value ?? "";
+});
+
+export function toggleTheme(): void {
+  chosen.value = theme.value === "dark" ? "light" : "dark";
+  localStorage.setItem(KEY, chosen.value);
 }
 
 function stored(): Theme | undefined {

@@ -1,108 +1,70 @@
 /** One topic as the page shows it: its latest events, then everything that follows, live. */
-import { computed, onScopeDispose, ref, shallowRef, watch, type Ref } from "vue";
-import { addEvent, addMark, emptyJournal, newestCursor, type Journal, type Source } from "../core/journal.ts";
-import { topicPath } from "../core/api.ts";
-import { asProblem, type Problem } from "../core/problem.ts";
-import { openStream, type Stream, type StreamState } from "../core/stream.ts";
-import type { EventList, TopicEvent } from "../core/types.ts";
-import { api } from "./session.ts";
+import type { StreamHandle, StreamStatus } from "@lastmile/client";
+import { batchedRef } from "@lastmile/client/vue";
+import { computed, onScopeDispose, type Ref, ref, shallowRef, watch } from "vue";
+import { addEvent, addGap, addMark, emptyJournal, type Journal, newestCursor } from "../core/journal.ts";
+import { topics } from "./link.ts";
+import { session } from "./session.ts";
 
 /** Events of the past that a topic opens with. */
 const LATEST = 30;
 
 export function useTopic(name: Ref<string>) {
-  const journal = shallowRef<Journal>(emptyJournal);
+  const journal = batchedRef<Journal>(emptyJournal);
   const held = shallowRef<Journal>();
-  const stream = shallowRef<StreamState>({ phase: "connecting", reconnects: 0 });
-  const types = ref<string[]>([]);
-  const loading = ref(false);
-  const problem = shallowRef<Problem>();
-  let open: Stream | undefined;
-  let generation = 0;
+  const status = shallowRef<StreamStatus>({ state: "idle" });
+  const reconnects = ref(0);
+  let handle: StreamHandle | undefined;
 
-  async function load(): Promise<void> {
-    const mine = ++generation;
-    open?.close();
-    journal.value = emptyJournal;
+  const add = (next: (journal: Journal) => Journal): void => journal.set(next(journal.newest));
+
+  function open(): void {
+    handle?.close();
+    journal.set(emptyJournal);
+    journal.flush();
     held.value = undefined;
-    types.value = [];
-    problem.value = undefined;
-    stream.value = { phase: "connecting", reconnects: 0 };
+    reconnects.value = 0;
     if (!name.value) return;
-    loading.value = true;
-    try {
-      const page = await api.latestEvents(name.value, LATEST);
-      if (mine !== generation) return;
-      take(page);
-      follow(page.cursor);
-    } catch (error) {
-      if (mine === generation) problem.value = asProblem(error);
-    } finally {
-      if (mine === generation) loading.value = false;
-    }
-  }
-
-  function follow(cursor: string): void {
-    open = openStream({
-      path: `${topicPath(name.value)}/events`,
-      cursor,
-      types: types.value,
-      onEvent: (data) => add(data as TopicEvent, "stream"),
-      onState: (state) => {
-        const reopened = state.phase === "live" && stream.value.phase !== "live";
-        stream.value = state;
-        if (reopened) journal.value = addMark(journal.value, state, Date.now());
+    let opens = 0;
+    const own = topics.subscribe({ topic: name.value, last: LATEST }).subscribe({
+      event: (event) => add((journal) => addEvent(journal, event)),
+      gap: ({ reason }) => add((journal) => addGap(journal, reason, Date.now())),
+      status(next) {
+        if (handle !== own) return;
+        const isOpened = next.state === "live" && status.value.state !== "live";
+        status.value = next;
+        if (!isOpened) return;
+        opens += 1;
+        reconnects.value = opens - 1;
+        if (opens > 1 && next.outcome === "RESUMED") add((journal) => addMark(journal, "good", "Reconnected, nothing lost", Date.now()));
+        if (opens > 1 && next.outcome === "FRESH") add((journal) => addMark(journal, "plain", "Reconnected, live from here on", Date.now()));
       },
-      onMissed: () => void fill(),
-      explain: api.explain,
-      renew: api.me,
     });
+    handle = own;
+    status.value = own.status;
   }
 
-  /** Fetches what passed under names that nobody listened for, and listens for them from now on. */
-  async function fill(): Promise<void> {
-    const mine = generation;
-    const page = await api.eventsAfter(name.value, newestCursor(journal.value)).catch(() => undefined);
-    if (page && mine === generation) take(page);
-  }
-
-  function take(page: EventList): void {
-    for (const event of page.events) {
-      listen(event.type);
-      add(event, "history");
-    }
-  }
-
-  function add(event: TopicEvent, source: Source): void {
-    journal.value = addEvent(journal.value, event, source);
-  }
-
-  function listen(type: string): void {
-    if (!types.value.includes(type)) types.value = [...types.value, type];
-    open?.listen(type);
-  }
-
-  watch(name, () => void load(), { immediate: true });
-  onScopeDispose(() => {
-    generation += 1;
-    open?.close();
+  watch(name, open, { immediate: true });
+  watch(session.renewals, () => {
+    if (handle) add((journal) => addMark(journal, "plain", "The access token was renewed", Date.now()));
   });
+  onScopeDispose(() => handle?.close());
 
   return {
     /** What to show: the journal, or how it was when the reader paused. */
-    shown: computed(() => held.value ?? journal.value),
-    waiting: computed(() => (held.value ? journal.value.total - held.value.total : 0)),
+    shown: computed(() => held.value ?? journal.ref.value),
+    waiting: computed(() => (held.value ? journal.ref.value.total - held.value.total : 0)),
     paused: computed({
       get: () => held.value !== undefined,
-      set: (on) => (held.value = on ? journal.value : undefined),
+      set: (on) => (held.value = on ? journal.ref.value : undefined),
     }),
-    cursor: computed(() => newestCursor(journal.value)),
-    stream,
-    types,
-    loading,
-    problem,
-    listen,
-    cut: () => open?.cut(),
-    reload: load,
+    cursor: computed(() => newestCursor(journal.ref.value)),
+    received: computed(() => journal.ref.value.total),
+    gaps: computed(() => journal.ref.value.gaps),
+    status,
+    reconnects,
+    /** Cuts the connection and continues after the last event. */
+    cut: () => handle?.reconnect(),
+    reload: open,
   };
 }
