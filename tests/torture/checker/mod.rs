@@ -1,15 +1,21 @@
-//! Holds the history of one subscriber against the truth. Pure: no sockets, no clocks.
+//! Holds the history of one subscriber, or the deeds of one caller, against the truth. Pure: no sockets, no clocks.
 
 mod admission;
 mod position;
+mod conversation;
+mod calls;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod call_tests;
 
 use crate::history::{Entry, History, Outcome, Seen, Told, topics};
 use crate::truth::Truth;
 use crate::violation::{Kind, Violation};
 
 use position::Positions;
+
+pub(crate) use calls::check_calls;
 
 /// Every broken promise in a history.
 pub(crate) fn check(history: &History, truth: &Truth) -> Vec<Violation> {

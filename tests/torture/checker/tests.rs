@@ -29,7 +29,7 @@ fn truth() -> Truth {
 /// The log is taken back to its first five events between 6 s and 7 s; then come the last five, with other numbers.
 fn restored_truth() -> Truth {
     let mut truth = truth();
-    truth.begin_epoch(Restore { begun: seconds(6), done: seconds(7) });
+    truth.begin_epoch(Restore { since: seconds(5), read: seconds(6), begun: seconds(6), done: seconds(7) });
     for number in [1, 2, 3, 4, 5, 11, 12] {
         truth.ask(OPEN, number, seconds(number));
         truth.record(OPEN, number, &format!("new-{}", cursor(OPEN, number))).unwrap();
