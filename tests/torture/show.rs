@@ -118,7 +118,8 @@ impl Show {
     /// Somebody begins to make calls by these fronts, with a trick or without.
     pub(crate) fn admit_caller(&mut self, number: usize, seed: Seed, trick: Option<Trick>) {
         let last = topics::index(topics::CALLS[number]).map(|topic| Arc::clone(&self.last[topic]));
-        let (last, kept) = (last.unwrap_or_default(), (Arc::clone(&self.names), self.tally.clone()));
+        let (last, kept) =
+            (last.unwrap_or_default(), (Arc::clone(&self.names), self.known.clone(), self.tally.clone()));
         let caller = Caller::new(number, (seed, self.clock), &self.stage.fronts, last, kept);
         let caller = match trick {
             Some(trick) => caller.tricky(trick),

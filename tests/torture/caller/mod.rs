@@ -24,6 +24,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::clock::Clock;
 use crate::deeds::{Deed, Deeds, Done};
 use crate::history::{History, topics};
+use crate::recorder::Known;
 use crate::seed::Seed;
 use crate::subscriber::{PATIENCE, Reached, Reader, is_of_token, one_of_name};
 use crate::tally::Tally;
@@ -57,6 +58,7 @@ pub(crate) struct Caller {
     /// What became of connections that newer ones took the session from.
     superseded: JoinSet<Option<String>>,
     names: Names,
+    known: Known,
     tally: Tally,
 }
 
@@ -76,7 +78,7 @@ impl Caller {
         (seed, clock): (Seed, Clock),
         edges: &[SocketAddr],
         last: Arc<AtomicU64>,
-        (names, tally): (Names, Tally),
+        (names, known, tally): (Names, Known, Tally),
     ) -> Self {
         let topic = topics::CALLS[number];
         let reader = one_of_name(topic, topic, (seed, clock), edges);
@@ -92,6 +94,7 @@ impl Caller {
             is_leaving: false,
             superseded: JoinSet::new(),
             names,
+            known,
             tally,
         }
     }

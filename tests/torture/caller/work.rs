@@ -159,6 +159,8 @@ impl Caller {
     fn publish_one(&mut self) {
         self.work.asked += 1;
         let number = self.work.asked;
+        let (topic, now) = (self.reader.history.topics[0], self.reader.clock.now());
+        self.known.with(|truth| truth.ask(topic, number, now));
         self.did(Deed::Asked { number });
         if self.work.trick == Some(Trick::InventAnswers) && number.is_multiple_of(5) {
             return self.did(Deed::Answered { number, cursor: "invented".into() });

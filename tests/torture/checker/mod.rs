@@ -65,7 +65,7 @@ impl Checker<'_> {
             }
             Seen::Opened(streams) => self.opened(entry, streams),
             Seen::Event { topic, number, cursor, token } => {
-                let mut faults = self.positions.event(*topic, *number, cursor);
+                let mut faults = self.positions.event(*topic, *number, cursor, entry.at);
                 if faults.is_empty() {
                     faults.extend(token.iter().flat_map(|token| self.positions.stands(token)));
                 }
