@@ -61,6 +61,7 @@ bench: $(CONSOLE) ## What the log, JSON, a call, a delivered event and a rolling
 		|| echo "structured-proxy cannot be installed here and is left out"
 	cargo bench --locked -p lastmile-tests --bench unary
 	cargo bench --locked -p lastmile-tests --bench calls
+	cargo bench --locked -p lastmile-tests --bench sessions
 	cargo bench --locked -p lastmile-tests --bench fanout
 	cargo bench --locked -p lastmile-tests --bench rolling
 

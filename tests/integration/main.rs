@@ -13,6 +13,7 @@ mod limits;
 mod logs;
 mod openapi;
 mod rolling;
+mod sessions;
 mod sharing;
 mod shutdown;
 mod stalled;

@@ -8,6 +8,7 @@
 mod patience;
 mod raw;
 mod sse;
+mod session;
 mod mask;
 mod process;
 mod collector;
@@ -37,4 +38,5 @@ pub use proxy::CuttingProxy;
 pub use publisher::Publisher;
 pub use raw::{exchange, statuses};
 pub use rolling::{Figures, RollingRestart};
+pub use session::{Carrier, Session};
 pub use sse::{Block, SseParser, SseStream};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, RwLock};
 use tokio::time::sleep;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::core_client::CoreClient;
 use crate::history::topics;
 use crate::plan::{Blow, Loss, Plan, Step};
@@ -36,7 +36,9 @@ impl Chaos {
         let edges = plan.edges.into_iter().enumerate().map(|(number, steps)| async move {
             for Step { pause, act } in steps {
                 sleep(pause).await;
+                let begun = self.clock.now();
                 self.strike(&self.stage.edges[number], act, &format!("edge {number}")).await;
+                self.note_death(number, act, begun);
             }
         });
         tokio::join!(
@@ -47,16 +49,27 @@ impl Chaos {
     }
 
     async fn strike_core(&self, steps: Vec<Step<Blow>>) {
-        self.back_up().await;
+        let mut since = self.back_up().await;
         for Step { pause, act } in steps {
             sleep(pause).await;
+            let begun = self.clock.now();
             match act {
                 Blow::Restore => {
-                    self.restore().await;
-                    self.back_up().await;
+                    self.restore(since).await;
+                    since = self.back_up().await;
                 }
                 act => self.strike(&self.stage.core, act, "core").await,
             }
+            if self.stage.edges.is_empty() {
+                self.note_death(0, act, begun);
+            }
+        }
+    }
+
+    /// An edge was gone, with all its sessions.
+    fn note_death(&self, edge: usize, act: Blow, begun: Moment) {
+        if !matches!(act, Blow::Stop { .. }) {
+            self.known.with(|truth| truth.deaths.push((edge, begun, self.clock.now())));
         }
     }
 
@@ -89,18 +102,22 @@ impl Chaos {
         self.known.with(|truth| truth.acts.push((self.clock.now(), act.to_owned())));
     }
 
-    async fn back_up(&self) {
+    /// When the backup was begun.
+    async fn back_up(&self) -> Moment {
         let _rights = self.rights.lock().await;
         self.note("core: backup");
+        let since = self.clock.now();
         self.stage.back_up().await;
         self.tally.count("backups");
+        since
     }
 
-    /// Everything that was acknowledged is known before it is lost.
-    async fn restore(&self) {
+    /// Everything that publishers know to be there is known before it is lost.
+    async fn restore(&self, since: Moment) {
         let _rights = self.rights.lock().await;
         let _closed = self.gate.write().await;
         let mut recorder = self.recorder.lock().await;
+        let read = self.clock.now();
         recorder.catch_up().await;
         let mut core = self.stage.core.lock().await;
         let begun = self.clock.now();
@@ -108,7 +125,8 @@ impl Chaos {
         core.kill().await;
         self.stage.restore().await;
         core.start_again().await;
-        recorder.begin_epoch(Restore { begun, done: self.clock.now() }).await;
+        let done = self.clock.now();
+        recorder.begin_epoch(Restore { since, read, begun, done }).await;
         self.note("core: runs again, with the backup's log");
         self.tally.count("restores");
     }

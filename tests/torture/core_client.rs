@@ -10,10 +10,12 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 use v1::auth_service_client::AuthServiceClient;
+use v1::document_service_client::DocumentServiceClient;
 use v1::topic_service_client::TopicServiceClient;
 use v1::user_service_client::UserServiceClient;
 
-use crate::history::topics::{BRIEF, GUARDED, MEMBERS, OPEN, STAFF};
+use crate::history::topics::{self, BRIEF, CALLS, GUARDED, MEMBERS, STAFF};
+use crate::truth::Document;
 
 /// The password of all users, as `--dev` has it.
 pub(crate) const PASSWORD: &str = "lastmile-dev";
@@ -74,11 +76,11 @@ impl CoreClient {
 
     /// Makes the topics and users of a run, and tokens for those who are no people.
     pub(crate) async fn furnish(&self) -> Result<Tokens, Status> {
-        for topic in OPEN.into_iter().chain(BRIEF).chain(MEMBERS).chain(GUARDED).chain(STAFF) {
+        for topic in topics::all() {
             let brief = v1::Retention { max_bytes: BRIEF_BYTES, ..v1::Retention::default() };
             let topic = v1::Topic {
                 name: topic.into(),
-                rules: Some(rules(readers(topic))),
+                rules: Some(rules(topic, readers(topic))),
                 retention: BRIEF.contains(&topic).then_some(brief),
                 ..v1::Topic::default()
             };
@@ -87,13 +89,41 @@ impl CoreClient {
                 .await?;
         }
         for number in 0..2 {
-            let username = format!("officer-{number}");
-            let user =
-                v1::User { name: username.clone(), username, role: "admin".into(), ..v1::User::default() };
-            let request = v1::CreateUserRequest { user: Some(user), password: PASSWORD.into() };
-            UserServiceClient::new(self.0.clone()).create_user(request).await?;
+            self.create_user(format!("officer-{number}"), "admin").await?;
+        }
+        for name in CALLS {
+            self.create_user(name.to_owned(), "user").await?;
+            self.create_document(name).await?;
         }
         Ok(Tokens { service: self.create_token("service").await?, edge: self.create_token("edge").await? })
+    }
+
+    async fn create_user(&self, username: String, role: &str) -> Result<(), Status> {
+        let user = v1::User { name: username.clone(), username, role: role.into(), ..v1::User::default() };
+        let request = v1::CreateUserRequest { user: Some(user), password: PASSWORD.into() };
+        UserServiceClient::new(self.0.clone()).create_user(request).await.map(drop)
+    }
+
+    /// A document of version 1, without a change.
+    async fn create_document(&self, id: &str) -> Result<(), Status> {
+        let first = prost_types::Value { kind: Some(Kind::BoolValue(true)) };
+        let op = v1::DocumentOp {
+            op_id: "first".into(),
+            path: "/first".into(),
+            action: Some(v1::document_op::Action::Set(first)),
+        };
+        let request = v1::CommitDocumentRequest { id: id.into(), base_version: 0, ops: vec![op] };
+        DocumentServiceClient::new(self.0.clone()).commit_document(request).await.map(drop)
+    }
+
+    /// A document and the changes that are in it: the members `c1`, `c2` and so on.
+    pub(crate) async fn document(&self, id: &str) -> Result<Document, Status> {
+        let request = v1::GetDocumentRequest { id: id.into() };
+        let answer = DocumentServiceClient::new(self.0.clone()).get_document(request).await?.into_inner();
+        let document = answer.document.unwrap_or_default();
+        let members = document.content.unwrap_or_default().fields;
+        let changes = members.keys().filter_map(|name| name.strip_prefix('c')?.parse().ok());
+        Ok(Document { version: document.version.into(), changes: changes.collect() })
     }
 
     async fn create_token(&self, role: &str) -> Result<String, Status> {
@@ -140,7 +170,8 @@ impl CoreClient {
     /// Leaves a guarded topic to administrators, or opens it to everyone signed in again.
     pub(crate) async fn guard(&self, topic: &str, closed: bool) -> Result<(), Status> {
         let readers = if closed { "role:admin" } else { readers(topic) };
-        let topic = v1::Topic { name: topic.into(), rules: Some(rules(readers)), ..v1::Topic::default() };
+        let rules = Some(rules(topic, readers));
+        let topic = v1::Topic { name: topic.into(), rules, ..v1::Topic::default() };
         let mask = FieldMask { paths: vec!["rules".into()] };
         let request = v1::UpdateTopicRequest { topic: Some(topic), update_mask: Some(mask) };
         TopicServiceClient::new(self.0.clone()).update_topic(request).await.map(drop)
@@ -162,13 +193,14 @@ impl CoreClient {
 fn readers(topic: &str) -> &'static str {
     match topic {
         topic if STAFF.contains(&topic) => "role:admin",
-        topic if MEMBERS.contains(&topic) || GUARDED.contains(&topic) => "signed-in",
+        topic if [&MEMBERS[..], &GUARDED, &CALLS].concat().contains(&topic) => "signed-in",
         _ => "anyone",
     }
 }
 
 /// The other backend may always read, because it keeps the record.
-fn rules(readers: &str) -> v1::TopicRules {
+fn rules(topic: &str, readers: &str) -> v1::TopicRules {
     let members = |name: &str| vec!["role:service".to_owned(), name.to_owned()];
-    v1::TopicRules { publish: vec!["role:service".to_owned()], subscribe: members(readers) }
+    let publish = if CALLS.contains(&topic) { members("signed-in") } else { vec!["role:service".to_owned()] };
+    v1::TopicRules { publish, subscribe: members(readers) }
 }

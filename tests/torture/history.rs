@@ -16,10 +16,12 @@ pub(crate) mod topics {
     pub(crate) const GUARDED: [&str; 2] = ["guarded-0", "guarded-1"];
     /// For administrators.
     pub(crate) const STAFF: [&str; 1] = ["staff-0"];
+    /// For everyone signed in. Each belongs to a caller, who publishes to it over its sessions; a document has the same name.
+    pub(crate) const CALLS: [&str; 5] = ["calls-0", "calls-1", "calls-2", "calls-3", "calls-4"];
 
     /// All of them.
     pub(crate) fn all() -> Vec<&'static str> {
-        [&OPEN[..], &BRIEF, &MEMBERS, &GUARDED, &STAFF].concat()
+        [&OPEN[..], &BRIEF, &MEMBERS, &GUARDED, &STAFF, &CALLS].concat()
     }
 
     /// The number of a topic in [`all`].

@@ -2,7 +2,9 @@
 //!
 //! Publishers write numbered events; subscribers of every face read them through proxies that cut, reset, stall,
 //! half-close, delay, split and coalesce, while processes are killed, stopped, drained and taken back to a backup, and
-//! tokens, rights and old events go. What each subscriber saw is then held against what the log really had.
+//! tokens, rights and old events go. Callers carry sessions from connection to connection and make calls in them, and liars
+//! break the rules of sessions. What each subscriber saw and each caller was told is then held against what the log and the
+//! documents really have.
 //!
 //! `LASTMILE_TORTURE_SECONDS` is how long (60), `LASTMILE_TORTURE_ROUNDS` how often the core is killed under writers (3),
 //! and `LASTMILE_TORTURE_SEED` repeats the plan of a run.
@@ -15,6 +17,7 @@ mod clock;
 mod fault;
 mod plan;
 mod history;
+mod deeds;
 mod truth;
 mod violation;
 mod checker;
@@ -27,6 +30,8 @@ mod stage;
 mod recorder;
 mod publisher;
 mod subscriber;
+mod caller;
+mod liar;
 mod show;
 mod planted;
 mod chaos;
@@ -63,6 +68,14 @@ async fn what_breaks_a_promise_on_the_wire_is_found_out() {
     let seed = Seed::choose();
     println!("{seed}");
     planted::every_prank_is_found_out(seed).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_breaks_a_promise_to_a_caller_is_found_out() {
+    let _machine = MACHINE.lock().await;
+    let seed = Seed::choose();
+    println!("{seed}");
+    planted::every_trick_is_found_out(seed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

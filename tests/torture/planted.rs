@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::checker::check;
+use crate::caller::Trick;
+use crate::checker::{check, check_calls};
 use crate::prank::{Over, Prank, play};
 use crate::seed::Seed;
 use crate::show::Show;
@@ -25,6 +26,46 @@ const PLAYED: [(Option<Prank>, &[Kind]); 7] = [
     (Some(Prank::ClaimGap), &[Kind::FalseReason]),
 ];
 
+/// Who makes calls in sessions without a trick, and who with which, five at a time.
+const TRICKS: [[(Option<Trick>, &[Kind]); 5]; 2] = [
+    [
+        (None, &[]),
+        (Some(Trick::CallTwice), &[Kind::Twice]),
+        (Some(Trick::InventAnswers), &[Kind::Unapplied]),
+        (Some(Trick::MissAnswers), &[Kind::Stuck]),
+        (Some(Trick::GiveUp), &[Kind::FalseUnknown]),
+    ],
+    [
+        // The change is then heard of before an answer.
+        (Some(Trick::DropReplies), &[Kind::Loss, Kind::Reorder]),
+        (Some(Trick::RepeatReplies), &[Kind::Repeat]),
+        (Some(Trick::DropChanges), &[Kind::Loss]),
+        (Some(Trick::SwapChanges), &[Kind::Reorder]),
+        (Some(Trick::RepeatChanges), &[Kind::Repeat]),
+    ],
+];
+
+/// Has callers in sessions play every trick; panics when one is not found out, or slandered.
+pub(crate) async fn every_trick_is_found_out(seed: Seed) {
+    for tricks in TRICKS {
+        let mut show = Show::begin(seed, 0, &Tally::default()).await;
+        show.stage.calm();
+        for (number, (trick, _)) in tricks.iter().enumerate() {
+            show.admit_caller(number, seed, *trick);
+        }
+        tokio::time::sleep(LENGTH).await;
+        let (_, deeds, truth, faults) = show.end().await;
+        assert!(faults.is_empty(), "{faults:?}");
+        for (deeds, (trick, kinds)) in deeds.iter().zip(tricks) {
+            let violations = check_calls(deeds, &truth);
+            let mut found: Vec<Kind> = violations.iter().map(|violation| violation.kind).collect();
+            found.sort_unstable();
+            found.dedup();
+            assert_eq!(found, kinds, "{trick:?}: {violations:#?} {:#?}", deeds.all);
+        }
+    }
+}
+
 /// Plays every prank on an EventSource and on a client with fetch; panics when one is not found out, or slandered.
 pub(crate) async fn every_prank_is_found_out(seed: Seed) {
     let mut show = Show::begin(seed, 0, &Tally::default()).await;
@@ -43,7 +84,7 @@ pub(crate) async fn every_prank_is_found_out(seed: Seed) {
     }
     tokio::time::sleep(LENGTH).await;
     over.store(true, Ordering::Relaxed);
-    let (histories, truth, faults) = show.end().await;
+    let (histories, _, truth, faults) = show.end().await;
     assert!(faults.is_empty(), "{faults:?}");
     for (history, (prank, face, kinds)) in histories.iter().zip(expected) {
         let mut found: Vec<Kind> = check(history, &truth).iter().map(|violation| violation.kind).collect();

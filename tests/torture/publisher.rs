@@ -56,6 +56,11 @@ impl Publisher {
         }
     }
 
+    /// Publishes the first event, and no other.
+    pub(crate) async fn publish_one(mut self) {
+        self.publish(1).await;
+    }
+
     async fn publish(&mut self, number: u64) {
         let name = topics::all()[self.topic];
         let is_brief = topics::BRIEF.contains(&name);

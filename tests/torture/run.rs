@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chaos::Chaos;
-use crate::checker::check;
-use crate::history::{History, Outcome, Seen};
+use crate::checker::{check, check_calls};
+use crate::deeds::Deed;
+use crate::history::{History, Outcome, Seen, topics};
 use crate::plan::Plan;
 use crate::seed::Seed;
 use crate::show::Show;
 use crate::subscriber::cast;
 use crate::tally::Tally;
-use crate::violation::story;
+use crate::violation::{story, story_of_caller};
 
 /// Runs with this many edges in front of a core (none: in one process) for a while; tells of each thing that was wrong its
 /// sort and its story.
@@ -21,6 +22,11 @@ pub(crate) async fn run(seed: Seed, edges: usize, length: Duration, tally: &Tall
         tally.count(&format!("{} subscribers", part.face.name()));
         show.admit(part.reader(number, seed, show.clock, &show.stage.fronts), part.face);
     }
+    for number in 0..topics::CALLS.len() {
+        tally.count("session callers");
+        show.admit_caller(number, seed, None);
+    }
+    show.admit_liar(seed);
     let chaos = Chaos {
         stage: Arc::clone(&show.stage),
         known: show.known.clone(),
@@ -34,7 +40,7 @@ pub(crate) async fn run(seed: Seed, edges: usize, length: Duration, tally: &Tall
     chaos.carry_out(Plan::new(seed, length, edges)).await;
     tokio::time::sleep((begun + length).saturating_sub(show.clock.now())).await;
 
-    let (histories, truth, faults) = show.end().await;
+    let (histories, deeds, truth, faults) = show.end().await;
     let mut told: Vec<_> = faults.into_iter().map(|fault| (fault, String::new())).collect();
     for history in &histories {
         for violation in check(history, &truth) {
@@ -43,9 +49,27 @@ pub(crate) async fn run(seed: Seed, edges: usize, length: Duration, tally: &Tall
         }
         history.entries.iter().for_each(|entry| count(&entry.seen, history, tally));
     }
+    for deeds in &deeds {
+        for violation in check_calls(deeds, &truth) {
+            let sort = format!("{:?}: {}", violation.kind, violation.text);
+            told.push((sort, story_of_caller(&violation, deeds, &truth.acts)));
+        }
+        deeds.all.iter().for_each(|done| count_deed(&done.deed, tally));
+    }
     tally.add("events published", truth.published() as u64);
     tally.add("violations", told.len() as u64);
     told
+}
+
+fn count_deed(deed: &Deed, tally: &Tally) {
+    match deed {
+        Deed::Answered { .. } => tally.count("calls answered"),
+        Deed::Failed { .. } => tally.count("calls failed"),
+        Deed::Unknown { .. } => tally.count("calls unknown"),
+        Deed::Committed { .. } => tally.count("replies in conversations"),
+        Deed::Changed { .. } => tally.count("changes heard in conversations"),
+        _ => {}
+    }
 }
 
 fn count(seen: &Seen, history: &History, tally: &Tally) {

@@ -7,9 +7,12 @@ use std::time::Duration;
 use tokio::sync::{Mutex, RwLock, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::caller::{Caller, Names, Trick};
 use crate::clock::Clock;
 use crate::core_client::CoreClient;
+use crate::deeds::Deeds;
 use crate::history::{History, topics};
+use crate::liar::lie_until;
 use crate::publisher::Publisher;
 use crate::recorder::{Known, Recorder, keep_looking};
 use crate::seed::Seed;
@@ -40,6 +43,11 @@ pub(crate) struct Show {
     /// Number of the last event of each topic.
     last: Vec<Arc<AtomicU64>>,
     reading: Vec<JoinHandle<History>>,
+    calling: Vec<JoinHandle<(Deeds, History)>>,
+    lying: Vec<JoinHandle<Deeds>>,
+    /// Sessions of callers.
+    names: Names,
+    tally: Tally,
     leave: watch::Sender<bool>,
     reached: Vec<(Reached, Vec<usize>)>,
 }
@@ -59,6 +67,10 @@ impl Show {
             no_more: watch::Sender::new(false),
             last: Vec::new(),
             reading: Vec::new(),
+            calling: Vec::new(),
+            lying: Vec::new(),
+            names: Names::default(),
+            tally: tally.clone(),
             leave: watch::Sender::new(false),
             reached: Vec::new(),
             stage,
@@ -84,6 +96,11 @@ impl Show {
                 pace: if topics::all()[topic] == topics::QUIET { QUIET_PACE } else { PACE },
             };
             self.last.push(Arc::clone(&publisher.last));
+            if topics::CALLS.contains(&topics::all()[topic]) {
+                // The rest is its caller's.
+                self.publishing.spawn(publisher.publish_one());
+                continue;
+            }
             self.publishing.spawn(publisher.publish_until(self.no_more.subscribe()));
         }
         // A position before the first event of a topic is no event's, and could not be told from others.
@@ -98,10 +115,31 @@ impl Show {
         self.reading.push(tokio::spawn(subscribe(reader, face, self.leave.subscribe())));
     }
 
+    /// Somebody begins to make calls by these fronts, with a trick or without.
+    pub(crate) fn admit_caller(&mut self, number: usize, seed: Seed, trick: Option<Trick>) {
+        let last = topics::index(topics::CALLS[number]).map(|topic| Arc::clone(&self.last[topic]));
+        let (last, kept) =
+            (last.unwrap_or_default(), (Arc::clone(&self.names), self.known.clone(), self.tally.clone()));
+        let caller = Caller::new(number, (seed, self.clock), &self.stage.fronts, last, kept);
+        let caller = match trick {
+            Some(trick) => caller.tricky(trick),
+            None => caller,
+        };
+        self.reached.push(caller.reached());
+        self.calling.push(tokio::spawn(caller.call_until(self.no_more.subscribe())));
+    }
+
+    /// Somebody begins to break the rules.
+    pub(crate) fn admit_liar(&mut self, seed: Seed) {
+        let (edges, names) = (self.stage.fronts.clone(), Arc::clone(&self.names));
+        let told = lie_until(edges, (seed, self.clock), names, self.tally.clone(), self.no_more.subscribe());
+        self.lying.push(tokio::spawn(told));
+    }
+
     /// Harms nobody any more, waits until everyone has everything, and ends; the checker tells who has not.
     ///
-    /// Returns what was seen, what was so, and what is wrong with the log and the processes themselves.
-    pub(crate) async fn end(mut self) -> (Vec<History>, Truth, Vec<String>) {
+    /// Returns what was seen and done, what was so, and what is wrong with the log and the processes themselves.
+    pub(crate) async fn end(mut self) -> (Vec<History>, Vec<Deeds>, Truth, Vec<String>) {
         self.stage.calm();
         self.known.with(|truth| truth.calm = Some(self.clock.now()));
         // Whoever was told of a gap stands at the end, and needs another event to show it.
@@ -110,18 +148,31 @@ impl Show {
         while let Some(published) = self.publishing.join_next().await {
             published.expect("a publisher without a panic");
         }
+        let (mut histories, mut deeds) = (Vec::new(), Vec::new());
+        for lying in self.lying.drain(..) {
+            deeds.push(lying.await.expect("a liar without a panic"));
+        }
+        for calling in self.calling.drain(..) {
+            let (done, history) = calling.await.expect("a caller without a panic");
+            deeds.push(done);
+            histories.push(history);
+        }
         self.wait_for(0).await;
         self.leave.send_replace(true);
-        let mut histories = Vec::new();
         for history in self.reading {
             histories.push(history.await.expect("a subscriber without a panic"));
         }
         self.recording.abort();
         let mut recorder = self.recorder.lock().await;
         recorder.catch_up().await;
-        let truth = self.known.with(|truth| truth.clone());
+        let mut truth = self.known.with(|truth| truth.clone());
+        let core = CoreClient::service(self.stage.grpc, &self.stage.token);
+        for name in topics::CALLS {
+            let document = core.document(name).await.expect("a core that is left alone");
+            truth.documents.insert(name.to_owned(), document);
+        }
         let faults = [recorder.faults(), &truth.faults(), &self.stage.panics().await].concat();
-        (histories, truth, faults)
+        (histories, deeds, truth, faults)
     }
 
     /// Waits until everyone has so many events more than are published now, but not for ever.

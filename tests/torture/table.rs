@@ -4,10 +4,27 @@ use crate::subscriber::Face;
 use crate::tally::Tally;
 
 /// The rows: what the table says, and the counts that it adds up.
-const ROWS: [(&str, &[&str]); 17] = [
+const ROWS: [(&str, &[&str]); 21] = [
     ("events published, each acknowledged", &["events published"]),
     ("deliveries checked", &["deliveries checked"]),
     ("streams resumed by cursor", &["streams resumed"]),
+    (
+        "calls over sessions: answered, failed as told, outcome unknown as told",
+        &["calls answered", "calls failed", "calls unknown"],
+    ),
+    (
+        "messages of bidirectional calls: replies, changes",
+        &["replies in conversations", "changes heard in conversations"],
+    ),
+    (
+        "sessions resumed, taken over by a second connection, moved to a new page load",
+        &[
+            "sessions resumed",
+            "sessions taken over by a second connection",
+            "sessions moved to a new page load",
+        ],
+    ),
+    ("lies of clients of sessions, each refused", &["lies refused"]),
     ("connections cut", &["cuts"]),
     ("connections reset", &["resets"]),
     ("connections half-closed", &["half-closes"]),
@@ -35,6 +52,7 @@ pub(crate) fn table(tally: &Tally) -> String {
         .collect();
     let mut lines = vec!["| what | how often |".to_owned(), "|---|---|".to_owned()];
     lines.push(format!("| subscribers | {} |", faces.join(", ")));
+    lines.push(format!("| callers over sessions | {} |", tally.of("session callers")));
     for (name, counts) in ROWS {
         let counts: Vec<_> = counts.iter().map(|count| grouped(number(tally, count))).collect();
         lines.push(format!("| {name} | {} |", counts.join(", ")));

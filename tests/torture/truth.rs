@@ -1,8 +1,9 @@
 //! What really happened: the log as the core has it, and what the run did to it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::clock::Moment;
+use crate::history::topics;
 
 /// A place in the log of one topic: how often the log was begun anew, and the number of the event in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +15,10 @@ pub(crate) struct Place {
 /// From when to when the log was away while it was taken back to a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Restore {
+    /// When the backup was begun: what was done before is in it.
+    pub(crate) since: Moment,
+    /// When the log was read for the last time: what was done later may be lost unseen.
+    pub(crate) read: Moment,
     pub(crate) begun: Moment,
     pub(crate) done: Moment,
 }
@@ -37,6 +42,14 @@ pub(crate) enum Who {
     Users,
     /// One user.
     User(String),
+}
+
+/// A caller's document as the core has it in the end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Document {
+    pub(crate) version: u64,
+    /// The changes that are in it; its first version has none.
+    pub(crate) changes: BTreeSet<u64>,
 }
 
 /// The oldest event that was kept, as the core said between two moments.
@@ -66,6 +79,9 @@ pub(crate) struct Truth {
     acknowledged: Vec<(usize, u64, Box<str>)>,
     pub(crate) restores: Vec<Restore>,
     pub(crate) denials: Vec<Denial>,
+    /// Which edge was gone with all its sessions, from when to when.
+    pub(crate) deaths: Vec<(usize, Moment, Moment)>,
+    pub(crate) documents: HashMap<String, Document>,
     /// From when to when the core answered nobody, or late, though it was asked past all faults.
     pub(crate) slow: Vec<(Moment, Moment)>,
     /// What was done to processes and rights, for whoever reads of a violation.
@@ -85,6 +101,8 @@ impl Truth {
             acknowledged: Vec::new(),
             restores: Vec::new(),
             denials: Vec::new(),
+            deaths: Vec::new(),
+            documents: HashMap::new(),
             slow: Vec::new(),
             acts: Vec::new(),
             calm: None,
@@ -166,6 +184,27 @@ impl Truth {
         self.logs.get(place.epoch)?[topic].numbers.get(place.index).copied()
     }
 
+    /// How often each epoch has an event, at most; and whether any has it.
+    pub(crate) fn times(&self, topic: usize, number: u64) -> usize {
+        let times = |logs: &Vec<Log>| logs[topic].numbers.iter().filter(|one| **one == number).count();
+        self.logs.iter().map(times).max().unwrap_or_default()
+    }
+
+    /// All that was ever in the log of a topic.
+    pub(crate) fn numbers(&self, topic: usize) -> BTreeSet<u64> {
+        self.logs.iter().flat_map(|logs| logs[topic].numbers.iter().copied()).collect()
+    }
+
+    /// Whether what was asked at one moment and known to be done at another may be gone with a restore.
+    pub(crate) fn may_be_undone(&self, asked: Moment, known: Moment) -> bool {
+        self.restores.iter().any(|restore| asked <= restore.done && known >= restore.since)
+    }
+
+    /// The same, without a trace in the log.
+    pub(crate) fn may_be_unseen(&self, asked: Moment, known: Moment) -> bool {
+        self.restores.iter().any(|restore| asked <= restore.done && known >= restore.read)
+    }
+
     /// The place of the last event of a topic.
     pub(crate) fn last(&self, topic: usize) -> Option<Place> {
         let epoch = self.epoch();
@@ -225,7 +264,9 @@ impl Truth {
             }
         }
         for (epoch, logs) in self.logs.iter().enumerate() {
-            for (topic, log) in logs.iter().enumerate() {
+            // Callers do not wait for what has become of a call before they make the next.
+            let ordered = logs.iter().enumerate().take(self.topics - topics::CALLS.len());
+            for (topic, log) in ordered {
                 if let Some(pair) = log.numbers.windows(2).find(|pair| pair[0] >= pair[1]) {
                     faults
                         .push(format!("epoch {epoch}, topic {topic}: event {} before {}", pair[0], pair[1]));

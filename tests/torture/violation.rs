@@ -1,8 +1,10 @@
 //! A broken promise, and where in whose history it was broken.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 use crate::clock::Moment;
+use crate::deeds::Deeds;
 use crate::history::History;
 
 /// Which promise was broken.
@@ -30,6 +32,12 @@ pub(crate) enum Kind {
     Refusal,
     /// Against the contract of the face.
     Malformed,
+    /// A call was carried out more often than its caller was told.
+    Twice,
+    /// A call was answered, and nothing shows that it was carried out.
+    Unapplied,
+    /// It was said that nothing is known of a call, though it could have been.
+    FalseUnknown,
 }
 
 /// A broken promise.
@@ -60,17 +68,34 @@ pub(crate) fn tell(told: &[(String, String)], most: usize) -> String {
 
 /// Tells a violation with the history around it, and what was done before it.
 pub(crate) fn story(violation: &Violation, history: &History, acts: &[(Moment, String)]) -> String {
+    let name = format!("{} ({})", history.name, history.face);
+    let entries: Vec<_> = history.entries.iter().map(|entry| (entry.at, &entry.seen)).collect();
+    tell_one(violation, &name, &entries, acts)
+}
+
+/// The same of a caller.
+pub(crate) fn story_of_caller(violation: &Violation, deeds: &Deeds, acts: &[(Moment, String)]) -> String {
+    let all: Vec<_> = deeds.all.iter().map(|done| (done.at, &done.deed)).collect();
+    tell_one(violation, &deeds.name, &all, acts)
+}
+
+fn tell_one<T: Debug>(
+    violation: &Violation,
+    name: &str,
+    entries: &[(Moment, T)],
+    acts: &[(Moment, String)],
+) -> String {
     let Violation { kind, entry, text } = violation;
-    let mut lines = vec![format!("{kind:?} at {} ({}): {text}", history.name, history.face)];
-    let at = history.entries.get(*entry).map_or(Moment::MAX, |entry| entry.at);
+    let mut lines = vec![format!("{kind:?} at {name}: {text}")];
+    let at = entries.get(*entry).map_or(Moment::MAX, |(at, _)| *at);
     let before: Vec<_> = acts.iter().filter(|(time, _)| *time <= at).collect();
     for (time, act) in &before[before.len().saturating_sub(ACTS)..] {
         lines.push(format!("- {} {act}", seconds(*time)));
     }
     let from = entry.saturating_sub(AROUND.0);
-    for (index, seen) in history.entries.iter().enumerate().skip(from).take(AROUND.0 + AROUND.1) {
+    for (index, (at, seen)) in entries.iter().enumerate().skip(from).take(AROUND.0 + AROUND.1) {
         let mark = if index == *entry { '>' } else { ' ' };
-        lines.push(format!("{mark} {} {:?}", seconds(seen.at), seen.seen));
+        lines.push(format!("{mark} {} {seen:?}", seconds(*at)));
     }
     lines.join("\n") + "\n"
 }

@@ -63,7 +63,7 @@ pub fn routes(front: &Shared) -> Router<Shared> {
         .route(&own("jwks.json"), get(jwks))
         .route(&format!("{prefix}/openapi.json"), get(openapi))
         .route(&format!("{prefix}/tickets"), post(tickets::give).fallback(async || wrong_method("POST")))
-        .route(&format!("{prefix}/ws"), get(ws::serve))
+        .route(&format!("{prefix}/ws"), get(ws::serve).connect(ws::serve))
         .route(&format!("{prefix}/stream"), get(leg::serve))
         .route(
             &format!("{prefix}/stream/{{session}}"),

@@ -36,6 +36,13 @@ pub fn last_words(extensions: &Extensions) -> CancellationToken {
     extensions.get::<LastWords>().map(|last| last.0.clone()).unwrap_or_default()
 }
 
+/// Has what outlives a request end when its calls must.
+pub fn pass_on_last_words(from: &Extensions, to: &mut Extensions) {
+    if let Some(last) = from.get::<LastWords>() {
+        to.insert(last.clone());
+    }
+}
+
 /// A call that the shutdown ends. Each caller comes back at a time of its own.
 pub fn draining() -> Error {
     let message = "This edge is shutting down and ends this call, which the backend may have seen. Call again in a \

@@ -45,6 +45,7 @@ pub fn read(source: &Bytes) -> Result<ClientFrame, Violation> {
             credit: open.credit,
             encoding: encoding(open.encoding)?,
             timeout_ms: open.timeout_ms,
+            headers: open.headers.into_iter().collect(),
         }),
         Frame::Send(send) => ClientFrame::Send {
             call: send.call,

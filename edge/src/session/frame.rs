@@ -78,6 +78,8 @@ pub struct Open {
     /// `None`: as the connection.
     pub encoding: Option<Encoding>,
     pub timeout_ms: u32,
+    /// Of this call, beside those of the connection.
+    pub headers: BTreeMap<String, String>,
 }
 
 /// Answers hello.

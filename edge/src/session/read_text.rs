@@ -1,5 +1,7 @@
 //! Reads a frame of the browser from ProtoJSON. Payloads are not looked into: they stay the text that they are.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use bytes::Bytes;
 
@@ -37,6 +39,7 @@ struct Fields {
     received: u32,
     credit: u32,
     timeout_ms: u32,
+    headers: BTreeMap<String, String>,
     method: String,
     cursor: String,
     session: String,
@@ -53,7 +56,9 @@ impl Reader<'_> {
         let name = self.text.key()?;
         let allowed: &[&str] = match &*name {
             "hello" => &["token", "ticket", "session", "received", "traceparent"],
-            "open" => &["call", "method", "json", "proto", "cursor", "credit", "encoding", "timeoutMs"],
+            "open" => {
+                &["call", "method", "json", "proto", "cursor", "credit", "encoding", "timeoutMs", "headers"]
+            }
             "send" => &["call", "json", "proto"],
             "halfClose" | "half_close" | "cancel" => &["call"],
             "credit" => &["call", "messages"],
@@ -79,6 +84,7 @@ impl Reader<'_> {
                 credit: fields.credit,
                 encoding: fields.encoding,
                 timeout_ms: fields.timeout_ms,
+                headers: fields.headers,
             }),
             "send" => ClientFrame::Send { call: fields.call, payload: fields.payload },
             "cancel" => ClientFrame::Cancel { call: fields.call },
@@ -135,6 +141,7 @@ impl Reader<'_> {
             "token" => fields.token = Some(self.string(name)?),
             "ticket" => fields.ticket = Some(self.string(name)?),
             "encoding" => fields.encoding = self.encoding()?,
+            "headers" => fields.headers = self.headers()?,
             _ => {
                 let text = self.string(name)?;
                 let proto = STANDARD.decode(normal(&text)).map_err(|_| bad("`proto` is not base64."))?;
@@ -163,6 +170,25 @@ impl Reader<'_> {
             return Err(bad(format!("`{name}` must be a string.")));
         }
         Ok(self.text.string()?.into_owned())
+    }
+
+    fn headers(&mut self) -> Result<BTreeMap<String, String>> {
+        let mut headers = BTreeMap::new();
+        self.text.expect(b'{', "`headers` is an object")?;
+        if self.text.take(b'}') {
+            return Ok(headers);
+        }
+        loop {
+            let name = self.text.key()?.into_owned();
+            let value = self.string("headers")?;
+            if headers.insert(name, value).is_some() {
+                return Err(bad("`headers` has a name twice."));
+            }
+            if !self.text.take(b',') {
+                self.text.expect(b'}', "`,` or `}` is due")?;
+                return Ok(headers);
+            }
+        }
     }
 
     fn encoding(&mut self) -> Result<Option<Encoding>> {

@@ -22,10 +22,10 @@ const BURST: usize = 8;
 const QUIET: Duration = Duration::from_secs(16);
 
 /// The baselines and ours, in this order.
-struct Rivals([Rival; 3]);
+pub(crate) struct Rivals([Rival; 3]);
 
 /// What the rounds of each rival gave, in the same order.
-type Rounds = [Vec<Work>; 3];
+pub(crate) type Rounds = [Vec<Work>; 3];
 
 pub(crate) async fn run(app: &mut App, topics: &Topics, wanted: &Wanted) {
     if !wanted.any(&["one-by-one", "saturated", "burst", "latency", "many"]) {
@@ -83,14 +83,28 @@ impl Rivals {
         rivals
     }
 
-    async fn grow(&mut self, size: usize) {
+    /// The same with subscribers by WebSocket.
+    pub(crate) async fn of_sockets(app: &mut App, topics: &Topics, size: usize) -> Self {
+        let (http, processes) = (app.http(), vec![app.front().id(), app.core().id()]);
+        let edge = Rival::edge("edge", http, processes, topics, "sockets", None).await;
+        let mut edge = edge.by_sessions();
+        let bytes = edge.grow(size).await;
+        alone("bytes of an event on a WebSocket", bytes as f64, "");
+        let bare = Rival::baseline("bare send()", "bare-socket", bytes).await;
+        let plain = Rival::baseline("plain axum", "plain-socket", bytes).await;
+        let mut rivals = Self([bare, plain, edge]);
+        rivals.grow(size).await;
+        rivals
+    }
+
+    pub(crate) async fn grow(&mut self, size: usize) {
         for rival in &mut self.0 {
             rival.grow(size).await;
         }
     }
 
     /// Rounds whose readers look for themselves: for CPU time.
-    async fn polling(&mut self, work: impl AsyncFn(&mut Rival) -> Work) -> Rounds {
+    pub(crate) async fn polling(&mut self, work: impl AsyncFn(&mut Rival) -> Work) -> Rounds {
         self.rounds(async |rival| {
             rival.crowd.poll().await;
             let work = work(rival).await;
@@ -111,11 +125,11 @@ impl Rivals {
     }
 }
 
-fn pace(deliveries: usize) -> Duration {
+pub(crate) fn pace(deliveries: usize) -> Duration {
     Duration::from_secs(1) * deliveries as u32 / DELIVERIES as u32
 }
 
-fn print_cpu(title: &str, rounds: &Rounds, goal: &str) {
+pub(crate) fn print_cpu(title: &str, rounds: &Rounds, goal: &str) {
     let edge = column(&rounds[2], |work| work.cpu[0]);
     let both = column(&rounds[2], Work::all);
     let [bare, plain] = [0, 1].map(|index| column(&rounds[index], Work::all));

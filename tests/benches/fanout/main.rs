@@ -18,6 +18,7 @@ mod table;
 mod delivery;
 mod memory;
 mod clients;
+mod sockets;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -29,7 +30,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use topics::Topics;
 
 /// The limits of one address out of the way, and no line in the log for each call.
-pub(crate) const UNLIMITED: [(&str, &str); 9] = [
+pub(crate) const UNLIMITED: [(&str, &str); 11] = [
     ("LASTMILE_LIMITS__REQUESTS_PER_SECOND", "1000000"),
     ("LASTMILE_LIMITS__REQUEST_BURST", "1000000"),
     ("LASTMILE_LIMITS__CONNECTIONS", "100000"),
@@ -38,6 +39,9 @@ pub(crate) const UNLIMITED: [(&str, &str); 9] = [
     ("LASTMILE_LIMITS__STREAMS_PER_CALLER", "100000"),
     ("LASTMILE_STREAMS__OPENS_PER_SECOND", "100000"),
     ("LASTMILE_STREAMS__OPENS_BURST", "100000"),
+    ("LASTMILE_SESSIONS__PER_ADDRESS", "100000"),
+    // Readers do not answer pings.
+    ("LASTMILE_SESSIONS__HEARTBEAT", "1h"),
     ("RUST_LOG", "warn,lastmile_edge::serve=info,lastmile_server::serve=info,lastmile=info"),
 ];
 
@@ -48,8 +52,19 @@ pub(crate) async fn sharing_edge(grpc: SocketAddr) -> (SocketAddr, Process) {
     App::edge(grpc, &variables).await
 }
 
-const MEASURES: [&str; 8] =
-    ["one-by-one", "burst", "saturated", "latency", "many", "memory", "feeds", "clients"];
+const MEASURES: [&str; 11] = [
+    "one-by-one",
+    "burst",
+    "saturated",
+    "latency",
+    "many",
+    "memory",
+    "feeds",
+    "clients",
+    "sockets",
+    "many-sockets",
+    "socket-memory",
+];
 
 /// What is to be measured.
 pub(crate) struct Wanted(Vec<String>);
@@ -73,8 +88,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["readers"] => readers::run(),
-        ["bare"] => bare::run(),
-        ["plain"] => runtime().block_on(plain::run()),
+        ["bare"] => bare::run(bare::Form::Events),
+        ["bare-socket"] => bare::run(bare::Form::Socket),
+        ["plain" | "plain-socket"] => runtime().block_on(plain::run()),
         ["naive", upstream] => runtime().block_on(naive::run(upstream)),
         ["in-session", ..] => {
             session::enter();
@@ -108,4 +124,5 @@ async fn everything() {
     delivery::run(&mut app, &topics, &wanted).await;
     memory::run(&mut app, &topics, &wanted).await;
     clients::run(&mut app, &topics, &wanted).await;
+    sockets::run(&mut app, &topics, &wanted).await;
 }

@@ -21,7 +21,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
 /// Bytes before, with all subscribers, and when all have gone; CPU microseconds to open one.
-struct Idle {
+pub(crate) struct Idle {
     before: f64,
     open: f64,
     closed: f64,
@@ -43,7 +43,7 @@ async fn one_topic(app: &mut App, topics: &Topics) {
     let mut edge = Rival::edge("edge", http, processes, topics, "idle", Some(process)).await;
     let edge = idle(&mut edge).await;
     let plain = idle(&mut Rival::baseline("plain axum", "plain", 200).await).await;
-    let each = |idle: &Idle| [(idle.open - idle.before) / SUBSCRIBERS as f64 / 1024.0];
+    let each = |idle: &Idle| [idle.each()];
     let left = |idle: &Idle| [idle.closed / MEBIBYTE];
     compare(
         "10,000 idle subscribers: edge, KiB each",
@@ -61,7 +61,7 @@ async fn one_topic(app: &mut App, topics: &Topics) {
     compare("  to open one: edge, µs CPU", &[edge.opening], ("plain axum", &[plain.opening]), "");
 }
 
-async fn idle(rival: &mut Rival) -> Idle {
+pub(crate) async fn idle(rival: &mut Rival) -> Idle {
     rival.grow(FIRST).await;
     rival.crowd.close().await;
     sleep(SETTLED).await;
@@ -76,6 +76,13 @@ async fn idle(rival: &mut Rival) -> Idle {
     rival.crowd.close().await;
     sleep(SETTLED).await;
     Idle { before, open, closed: memory(rival.process()), opening }
+}
+
+impl Idle {
+    /// KiB of each that is open.
+    pub(crate) fn each(&self) -> f64 {
+        (self.open - self.before) / SUBSCRIBERS as f64 / 1024.0
+    }
 }
 
 /// Every subscriber on a topic of its own, so that nothing is shared.

@@ -28,6 +28,45 @@ const BATCH: usize = 256;
 
 const CONTROL: u64 = u64::MAX;
 
+/// What a subscriber asks for, and what shows that it was given.
+struct Asking {
+    request: Vec<u8>,
+    opened: &'static str,
+}
+
+/// A path of an event stream, `ws:PATH` of a bare WebSocket, or `session:TOPIC` of a call in a session over one; without a
+/// topic the session has no call.
+fn asking(address: SocketAddr, path: &str) -> Asking {
+    let get = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{more}\r\n");
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAccept-Language: en\r\n";
+    if let Some(path) = path.strip_prefix("ws:") {
+        return Asking { request: get(path, upgrade).into(), opened: "HTTP/1.1 101" };
+    }
+    let Some(topic) = path.strip_prefix("session:") else {
+        let request = get(path, "Accept: text/event-stream\r\n").into();
+        return Asking { request, opened: "HTTP/1.1 200" };
+    };
+    let protocol = format!("{upgrade}Sec-WebSocket-Protocol: lastmile.v1.json\r\n");
+    let mut request = get("/ws", &protocol).into_bytes();
+    request.extend(masked(r#"{"hello":{}}"#));
+    if topic.is_empty() {
+        return Asking { request, opened: "\"ready\"" };
+    }
+    let open = format!(
+        r#"{{"open":{{"call":1,"method":"lastmile.v1.TopicService/Subscribe","json":{{"topic":"{topic}"}},"credit":{}}}}}"#,
+        u32::MAX
+    );
+    request.extend(masked(&open));
+    Asking { request, opened: "\"opened\"" }
+}
+
+/// A text frame of a client, with a mask of zeros.
+fn masked(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).expect("a short frame").to_be_bytes();
+    [&[0x81, 0xfe][..], &length, &[0; 4], text.as_bytes()].concat()
+}
+
 /// What all subscribers together have read since the last tally.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
@@ -53,6 +92,8 @@ struct Readers {
     said: Vec<u8>,
     epoll: OwnedFd,
     connections: Vec<Connection>,
+    /// What shows that a subscriber has what it asked for.
+    opened: &'static str,
     open: usize,
     asleep: bool,
     buffer: Box<[u8]>,
@@ -73,6 +114,7 @@ pub(crate) fn run() {
         said: Vec::new(),
         epoll,
         connections: Vec::new(),
+        opened: "",
         open: 0,
         asleep: true,
         buffer: vec![0; 64 * 1024].into(),
@@ -124,9 +166,9 @@ impl Readers {
             for number in self.connections.len()..wanted.min(self.connections.len() + BATCH) {
                 let mut socket = TcpStream::connect(address).expect("it listens");
                 let path = path.replace("{}", &number.to_string());
-                let head =
-                    format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n\r\n");
-                socket.write_all(head.as_bytes()).expect("it is open");
+                let Asking { request, opened } = asking(address, &path);
+                self.opened = opened;
+                socket.write_all(&request).expect("it is open");
                 socket.set_nonblocking(true).expect("a socket");
                 let data = epoll::EventData::new_u64(number as u64);
                 let flags = epoll::EventFlags::IN | epoll::EventFlags::RDHUP | epoll::EventFlags::ET;
@@ -179,9 +221,12 @@ impl Readers {
             };
             let bytes = &self.buffer[..count];
             if !connection.open {
-                assert!(bytes.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(bytes));
-                connection.open = true;
-                self.open += 1;
+                let text = String::from_utf8_lossy(bytes);
+                assert!(!text.starts_with("HTTP/1.1 4") && !text.contains("goaway"), "{text}");
+                if text.contains(self.opened) {
+                    connection.open = true;
+                    self.open += 1;
+                }
             }
             let events = bytes.iter().filter(|byte| **byte == MARK as u8).count() as u64;
             connection.events += events;

@@ -11,8 +11,9 @@ use crate::crowd::Crowd;
 use crate::readers::{MARK, nanoseconds};
 use crate::topics::Topics;
 
-/// The bytes around the text of an event in the baselines: of the chunk and of the block.
+/// The bytes around the text of an event in the baselines: of the chunk and of the block, or of the WebSocket's frame.
 const AROUND: usize = 15;
+const AROUND_IN_SOCKETS: usize = 4;
 
 pub(crate) struct Rival {
     pub(crate) name: &'static str,
@@ -36,6 +37,7 @@ enum Source {
     Control {
         control: Control,
         bytes: usize,
+        around: usize,
     },
 }
 
@@ -47,8 +49,18 @@ impl Rival {
         let http = control::address(&mut server, "http").await;
         let control = Control::of(&mut server).await;
         let processes = vec![server.id()];
-        let source = Source::Control { control, bytes };
-        Self::new(name, http, "/events".to_owned(), processes, source, Some(server)).await
+        let is_socket = role.ends_with("socket");
+        let (path, around) = if is_socket { ("ws:/socket", AROUND_IN_SOCKETS) } else { ("/events", AROUND) };
+        let source = Source::Control { control, bytes, around };
+        Self::new(name, http, path.to_owned(), processes, source, Some(server)).await
+    }
+
+    /// The same edge with subscribers in sessions over WebSockets.
+    pub(crate) fn by_sessions(mut self) -> Self {
+        if let Source::Topic { name, .. } = &self.source {
+            self.path = format!("session:{name}");
+        }
+        self
     }
 
     /// An edge, the first of `processes`, with a topic of its own.
@@ -97,8 +109,8 @@ impl Rival {
                     self.publishing.spawn(async move { topics.publish(&name, text(0)).await });
                 }
             }
-            Source::Control { control, bytes } => {
-                let lines: Vec<String> = (0..events).map(|_| text(bytes.saturating_sub(AROUND))).collect();
+            Source::Control { control, bytes, around } => {
+                let lines: Vec<String> = (0..events).map(|_| text(bytes.saturating_sub(*around))).collect();
                 control.tell(&lines.join("\n")).await;
             }
         }

@@ -147,6 +147,15 @@ class Stock(services.StockServiceServicer):
                 yield stock.Move(meta=meta, left=stock.Left(sku="bolt", number=number))
 
 
+    def TallyStock(self, request_iterator, context):
+        self.streams.enter(context)
+        counts = quantity = 0
+        for count in request_iterator:
+            counts += 1
+            quantity += count.quantity
+            yield stock.Sum(counts=counts, quantity=quantity)
+
+
 def main():
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=32))
     services.add_StockServiceServicer_to_server(Stock(), server)

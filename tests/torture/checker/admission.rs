@@ -54,8 +54,7 @@ pub(super) fn ended(history: &History, truth: &Truth, asked: Moment, entry: &Ent
             one.taking <= entry.at && one.returned.is_none_or(|end| asked <= end + lingers(truth, one))
         })
     };
-    let in_trouble =
-        truth.calm.is_none_or(|calm| asked <= calm + RECOVERY) || truth.was_slow(asked, entry.at);
+    let in_trouble = in_trouble(truth, asked, entry.at);
     let signed = history.user.is_some();
     let is_so = match &entry.seen {
         Seen::Closed { reason } => match reason.as_str() {
@@ -74,6 +73,11 @@ pub(super) fn ended(history: &History, truth: &Truth, asked: Moment, entry: &Ent
         _ => false,
     };
     if is_so { Vec::new() } else { vec![(Kind::Refusal, format!("{:?} without cause", entry.seen))] }
+}
+
+/// Whether something may have been away between these moments.
+pub(super) fn in_trouble(truth: &Truth, asked: Moment, at: Moment) -> bool {
+    truth.calm.is_none_or(|calm| asked <= calm + RECOVERY) || truth.was_slow(asked, at)
 }
 
 /// How long a denial may be felt after it is over. A backup does not know of tokens that were revoked after it.

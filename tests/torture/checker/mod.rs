@@ -1,15 +1,21 @@
-//! Holds the history of one subscriber against the truth. Pure: no sockets, no clocks.
+//! Holds the history of one subscriber, or the deeds of one caller, against the truth. Pure: no sockets, no clocks.
 
 mod admission;
 mod position;
+mod conversation;
+mod calls;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod call_tests;
 
 use crate::history::{Entry, History, Outcome, Seen, Told, topics};
 use crate::truth::Truth;
 use crate::violation::{Kind, Violation};
 
 use position::Positions;
+
+pub(crate) use calls::check_calls;
 
 /// Every broken promise in a history.
 pub(crate) fn check(history: &History, truth: &Truth) -> Vec<Violation> {
@@ -59,7 +65,7 @@ impl Checker<'_> {
             }
             Seen::Opened(streams) => self.opened(entry, streams),
             Seen::Event { topic, number, cursor, token } => {
-                let mut faults = self.positions.event(*topic, *number, cursor);
+                let mut faults = self.positions.event(*topic, *number, cursor, entry.at);
                 if faults.is_empty() {
                     faults.extend(token.iter().flat_map(|token| self.positions.stands(token)));
                 }

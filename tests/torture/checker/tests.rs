@@ -29,7 +29,7 @@ fn truth() -> Truth {
 /// The log is taken back to its first five events between 6 s and 7 s; then come the last five, with other numbers.
 fn restored_truth() -> Truth {
     let mut truth = truth();
-    truth.begin_epoch(Restore { begun: seconds(6), done: seconds(7) });
+    truth.begin_epoch(Restore { since: seconds(5), read: seconds(6), begun: seconds(6), done: seconds(7) });
     for number in [1, 2, 3, 4, 5, 11, 12] {
         truth.ask(OPEN, number, seconds(number));
         truth.record(OPEN, number, &format!("new-{}", cursor(OPEN, number))).unwrap();
@@ -224,6 +224,20 @@ fn events_of_nobody_and_wrong_cursors_are_found() {
     let phantom = Seen::Event { topic: OPEN, number: 3, cursor: cursor(OPEN, 4).into(), token: None };
     let seen = vec![fresh(OPEN), events(OPEN, 1..=2), vec![phantom], events(OPEN, 3..=10)];
     finds(&truth(), OPEN, seen, &[Kind::Phantom]);
+    // What a caller publishes while the log is taken back may be gone before it is recorded, and no other event.
+    for (topic, asked, expected) in [(10, 6, &[][..]), (10, 8, &[Kind::Phantom]), (OPEN, 6, &[Kind::Phantom])]
+    {
+        let mut truth = Truth::new(topics::all().len());
+        truth.begin_epoch(Restore {
+            since: seconds(5),
+            read: seconds(6),
+            begun: seconds(7),
+            done: seconds(7),
+        });
+        truth.ask(topic, 6, seconds(asked));
+        let unseen = Seen::Event { topic, number: 6, cursor: "unseen".into(), token: None };
+        finds(&truth, topic, vec![fresh(topic), vec![unseen]], expected);
+    }
     let passes = Seen::Stands { token: token(OPEN, 4) };
     let seen = vec![fresh(OPEN), events(OPEN, 1..=3), vec![passes], events(OPEN, 4..=10)];
     finds(&truth(), OPEN, seen, &[Kind::WrongCursor]);

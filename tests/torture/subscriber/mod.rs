@@ -7,6 +7,7 @@ mod event_source;
 mod fetch;
 mod lines;
 mod poll;
+mod call;
 mod session;
 
 use std::net::SocketAddr;
@@ -24,7 +25,9 @@ use crate::seed::Seed;
 
 use credential::{Credential, Kind};
 
-pub(crate) use reader::{Reached, Reader};
+pub(crate) use call::StreamCall;
+pub(crate) use reader::{PATIENCE, Reached, Reader, is_of_token};
+pub(crate) use session::dial;
 
 /// How a subscriber reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +136,24 @@ pub(crate) fn one_who_reads_an_open_topic(
 ) -> Reader {
     let part = Part { face, topics: Some(vec![OPEN[0]]), user: None };
     part.reader(number, seed, clock, &[front])
+}
+
+/// Somebody with a name who reads this topic, and what it reaches.
+pub(crate) fn one_of_name(
+    user: &'static str,
+    topic: &'static str,
+    (seed, clock): (Seed, Clock),
+    edges: &[SocketAddr],
+) -> Reader {
+    let number = 100 + topics::index(topic).unwrap_or_default();
+    let part = Part { face: Face::Session, topics: Some(vec![topic]), user: Some(user) };
+    part.reader(number, seed, clock, edges)
+}
+
+/// Nobody in particular.
+pub(crate) fn nobody((seed, clock): (Seed, Clock), edges: &[SocketAddr]) -> Reader {
+    let part = Part { face: Face::Session, topics: Some(vec![OPEN[0]]), user: None };
+    part.reader(99, seed, clock, edges)
 }
 
 /// Reads until told to end; returns all that was seen.

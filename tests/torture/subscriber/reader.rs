@@ -17,7 +17,7 @@ use crate::history::{Entry, History, Outcome, Seen, Told, topics};
 use super::credential::Credential;
 
 /// An answer that takes longer than this is none.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Number of the last event of each topic that a subscriber has.
 pub(crate) type Reached = Arc<Vec<AtomicU64>>;
@@ -66,12 +66,12 @@ struct Stream {
 
 impl Reader {
     /// Remembers.
-    pub(super) fn see(&mut self, seen: Seen) {
+    pub(crate) fn see(&mut self, seen: Seen) {
         self.history.entries.push(Entry { at: self.clock.now(), seen });
     }
 
     /// Path and query without a cursor.
-    pub(super) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         let names: Vec<_> = self.history.topics.iter().map(|topic| topics::all()[*topic]).collect();
         match &names[..] {
             _ if self.history.merged => "/api/v1/events?".to_owned(),
@@ -84,19 +84,19 @@ impl Reader {
     }
 
     /// Any of the edges, by number and by URL.
-    pub(super) fn edge(&mut self) -> (usize, String) {
+    pub(crate) fn edge(&mut self) -> (usize, String) {
         let edge = self.random.random_range(0..self.edges.len());
         (edge, format!("http://{}", self.edges[edge]))
     }
 
     /// A signed request.
-    pub(super) fn get(&self, url: &str) -> RequestBuilder {
+    pub(crate) fn get(&self, url: &str) -> RequestBuilder {
         let request = self.client.get(url).header("x-forwarded-for", &self.address);
         self.credential.sign(request)
     }
 
     /// Sends it; what goes wrong on the way is remembered as a cut.
-    pub(super) async fn send(&mut self, request: RequestBuilder) -> Option<Response> {
+    pub(crate) async fn send(&mut self, request: RequestBuilder) -> Option<Response> {
         let sent = tokio::time::timeout(PATIENCE + Duration::from_secs(10), request.send()).await;
         if let Ok(Ok(response)) = sent {
             return Some(response);
@@ -106,12 +106,12 @@ impl Reader {
     }
 
     /// Silence for longer than this means that the connection is dead.
-    pub(super) fn watchdog(&self) -> Duration {
+    pub(crate) fn watchdog(&self) -> Duration {
         self.heartbeat.mul_f64(1.3) + Duration::from_secs(2)
     }
 
     /// Remembers that the answer is no stream.
-    pub(super) async fn refused(&mut self, response: Response) -> (u16, String) {
+    pub(crate) async fn refused(&mut self, response: Response) -> (u16, String) {
         let status = response.status().as_u16();
         let problem: Value = tokio::time::timeout(PATIENCE, response.json())
             .await
@@ -129,19 +129,19 @@ impl Reader {
     }
 
     /// Gets new tokens, from any edge.
-    pub(super) async fn renew(&mut self) -> bool {
+    pub(crate) async fn renew(&mut self) -> bool {
         let (_, base) = self.edge();
         self.credential.renew(&self.client, &base, &self.address).await
     }
 
     /// Waits as a careful client does: not all come back at once.
-    pub(super) async fn pause(&mut self, mean: Duration) {
+    pub(crate) async fn pause(&mut self, mean: Duration) {
         let pause = mean.mul_f64(self.random.random_range(0.3..1.7));
         tokio::time::sleep(pause).await;
     }
 
     /// Now and then a laptop is closed for a while, long enough to fall behind what brief topics keep.
-    pub(super) async fn nap(&mut self) {
+    pub(crate) async fn nap(&mut self) {
         if self.random.random_bool(0.06) {
             let nap = Duration::from_millis(self.random.random_range(4000..12_000));
             tokio::time::sleep(nap).await;
@@ -149,7 +149,7 @@ impl Reader {
     }
 
     /// Remembers an event, and the token that came with it.
-    pub(super) fn event(&mut self, json: &str, token: Option<&str>) -> Option<String> {
+    pub(crate) fn event(&mut self, json: &str, token: Option<&str>) -> Option<String> {
         let delivered: Delivered = match serde_json::from_str(json) {
             Ok(delivered) => delivered,
             Err(error) => {
@@ -175,7 +175,7 @@ impl Reader {
     }
 
     /// Remembers what became of the cursors.
-    pub(super) fn opened(&mut self, json: &str) {
+    pub(crate) fn opened(&mut self, json: &str) {
         let seen = match serde_json::from_str::<Open>(json) {
             Ok(open) => {
                 self.heartbeat = open.heartbeat_ms.map_or(self.heartbeat, Duration::from_millis);
@@ -188,7 +188,7 @@ impl Reader {
 }
 
 /// Whether a stream ended for a reason that a new token cures.
-pub(super) fn is_of_token(reason: &str) -> bool {
+pub(crate) fn is_of_token(reason: &str) -> bool {
     reason.to_ascii_uppercase().starts_with("TOKEN_")
 }
 

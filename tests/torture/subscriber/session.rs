@@ -13,14 +13,10 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::history::{Outcome, Seen, Told, topics};
+use crate::history::Seen;
 
+use super::call::StreamCall;
 use super::reader::{PATIENCE, Reader, is_of_token};
-
-const METHOD: &str = "lastmile.v1.TopicService/Subscribe";
-/// Messages that the edge may send ahead.
-const CREDIT: u64 = 64;
-const SKIPPED: [&str; 4] = ["unreadable", "too_large", "event_name", "unwritable"];
 
 /// What a client keeps of its session from connection to connection.
 #[derive(Default)]
@@ -32,12 +28,7 @@ struct Session {
     kept: VecDeque<Value>,
     /// The number of the last counted frame that was acknowledged.
     acked: u64,
-    /// The number of the last call.
-    call: u64,
-    /// What a channel stands for on this connection.
-    channel: u64,
-    has_opened: bool,
-    used: u64,
+    stream: StreamCall,
 }
 
 /// Connects, again and again, for ever.
@@ -157,11 +148,16 @@ impl Session {
         self.received += u64::from(is_counted);
         match name.as_str() {
             "ready" => (self.ready(reader, value), None),
-            "opened" => (self.opened(reader, value), None),
-            "message" => (self.message(reader, value), None),
+            "opened" if self.stream.opened(reader, value) => {
+                (vec![json!({ "ack": { "received": self.received } })], None)
+            }
+            "message" => {
+                let credit = self.stream.message(reader, value);
+                (credit.map(|credit| self.keep(credit)).into_iter().collect(), None)
+            }
             // Of a call that went with an older connection.
-            "end" if value["call"].as_u64() != Some(self.call) => (Vec::new(), None),
-            "end" => (Vec::new(), Some(self.ended(reader, value))),
+            "end" if value["call"].as_u64() != Some(self.stream.call) => (Vec::new(), None),
+            "end" => (Vec::new(), Some(self.stream.ended(reader, value))),
             "ack" => {
                 self.acknowledged(value["received"].as_u64().unwrap_or_default());
                 (Vec::new(), None)
@@ -181,17 +177,11 @@ impl Session {
         let mut frames: Vec<Value> = self.kept.iter().cloned().collect();
         if !frames.is_empty() {
             // Its `open` may come to the edge only now, when nobody reads it any more.
-            frames.push(self.keep(json!({ "cancel": { "call": self.call } })));
+            frames.push(self.keep(json!({ "cancel": { "call": self.stream.call } })));
         }
-        self.call += 1;
-        (self.has_opened, self.used, self.channel) = (false, 0, 0);
-        let topic = topics::all()[reader.history.topics[0]];
-        let mut open =
-            json!({ "call": self.call, "method": METHOD, "json": { "topic": topic }, "credit": CREDIT });
-        if let Some(cursor) = &reader.cursor {
-            open["cursor"] = json!(cursor);
-        }
-        frames.push(self.keep(json!({ "open": open })));
+        let (stream, open) = StreamCall::open(self.stream.call + 1, reader);
+        self.stream = stream;
+        frames.push(self.keep(open));
         frames
     }
 
@@ -204,73 +194,6 @@ impl Session {
         while self.acked < received && self.kept.pop_front().is_some() {
             self.acked += 1;
         }
-    }
-
-    fn opened(&mut self, reader: &mut Reader, opened: &Value) -> Vec<Value> {
-        if opened["call"].as_u64() != Some(self.call) {
-            return Vec::new();
-        }
-        self.has_opened = true;
-        self.channel = opened["channel"].as_u64().unwrap_or_default();
-        let reason = opened["reason"].as_str().unwrap_or_default().to_owned();
-        if SKIPPED.contains(&reason.as_str()) {
-            reader.see(Seen::Skipped { reason });
-        } else {
-            let outcome = match opened["outcome"].as_str() {
-                Some("OUTCOME_FRESH") => Outcome::Fresh,
-                Some("OUTCOME_RESUMED") => Outcome::Resumed,
-                _ => Outcome::Gap(reason),
-            };
-            let key = topics::all()[reader.history.topics[0]].to_owned();
-            reader.see(Seen::Opened(vec![Told { key, outcome }]));
-        }
-        stand(reader, opened);
-        vec![json!({ "ack": { "received": self.received } })]
-    }
-
-    fn message(&mut self, reader: &mut Reader, message: &Value) -> Vec<Value> {
-        if message["call"].as_u64().is_some_and(|call| call < self.call) {
-            // Of a call that was cancelled.
-            return Vec::new();
-        }
-        let is_own = message["call"].as_u64() == Some(self.call)
-            || self.channel > 0 && message["channel"].as_u64() == Some(self.channel);
-        if !is_own {
-            reader.see(Seen::Malformed { what: format!("of another stream: {message}") });
-            return Vec::new();
-        }
-        if message.get("json").is_none() {
-            stand(reader, message);
-            return Vec::new();
-        }
-        let cursor = message["cursor"].as_str().unwrap_or_default().to_owned();
-        reader.event(&message["json"].to_string(), Some(&cursor));
-        reader.cursor = Some(cursor);
-        self.used += 1;
-        if self.used < CREDIT / 2 {
-            return Vec::new();
-        }
-        let messages = std::mem::take(&mut self.used);
-        vec![self.keep(json!({ "credit": { "call": self.call, "messages": messages } }))]
-    }
-
-    fn ended(&self, reader: &mut Reader, end: &Value) -> String {
-        let reason = end["details"][0]["reason"].as_str().unwrap_or_default().to_owned();
-        let status = end["status"].as_u64().unwrap_or_default();
-        let seen = match (status, reason.as_str(), self.has_opened) {
-            (0, ..) => Seen::Ended,
-            (16, _, false) => Seen::Refused { status: 401, reason: reason.clone() },
-            (7, _, false) => Seen::Refused { status: 403, reason: reason.clone() },
-            (4 | 14, _, false) => Seen::Refused { status: 503, reason: reason.clone() },
-            (_, "ACCESS_LOST", true) => Seen::Closed { reason: "access_lost".into() },
-            (16, "TOKEN_EXPIRED" | "TOKEN_REVOKED", true) => Seen::Closed { reason: reason.to_lowercase() },
-            (14, "STREAM_CLOSED", true) => Seen::Closed { reason: "max_age".into() },
-            (14, "DRAINING", true) => Seen::Closed { reason: "drain".into() },
-            (14, _, true) => Seen::Closed { reason: "upstream_unavailable".into() },
-            _ => Seen::Failed { reason: reason.clone() },
-        };
-        reader.see(seen);
-        reason
     }
 
     fn goaway(&mut self, reader: &mut Reader, goaway: &Value) -> (Vec<Value>, Option<String>) {
@@ -297,15 +220,8 @@ impl Session {
     }
 }
 
-/// Remembers where the stream stands.
-fn stand(reader: &mut Reader, value: &Value) {
-    if let Some(cursor) = value["cursor"].as_str() {
-        reader.cursor = Some(cursor.to_owned());
-        reader.see(Seen::Stands { token: cursor.into() });
-    }
-}
-
-async fn dial(base: &str, address: &str) -> Option<WebSocketStream<TcpStream>> {
+/// Opens a WebSocket to an edge, as the client of an address.
+pub(crate) async fn dial(base: &str, address: &str) -> Option<WebSocketStream<TcpStream>> {
     let host = base.trim_start_matches("http://");
     let mut request = format!("ws://{host}/ws").into_client_request().ok()?;
     request.headers_mut().insert("x-forwarded-for", address.parse().ok()?);

@@ -158,7 +158,7 @@ impl Session {
             channel: 0,
             state: State::Opening { begun, again: false },
         };
-        self.calls.insert(call, ongoing);
+        self.calls.insert(call, Box::new(ongoing));
     }
 
     fn send(&mut self, call: u32, payload: Option<&Payload>) {

@@ -3,6 +3,8 @@
 //! With `topics=…` (the repeated field by which a stream is split) a native EventSource reads such a stream without saying
 //! anything: its call is opened for it, and its ids are cursors.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
@@ -102,6 +104,7 @@ fn bare(front: &Front, head: &Parts, parameters: &[&Parameter]) -> Result<Option
         credit: u32::MAX,
         encoding: None,
         timeout_ms: 0,
+        headers: BTreeMap::new(),
     }))
 }
 

@@ -1,5 +1,6 @@
 //! Makes a call of an `open` frame, by the same guards as a request: rate, credential, places, drain.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, unfold};
 use futures_util::{FutureExt as _, Stream, StreamExt};
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use opentelemetry::Context;
 use opentelemetry::context::FutureExt;
 use tokio::time::Instant;
@@ -79,7 +80,7 @@ impl Opening {
         let timeout = (open.timeout_ms > 0).then(|| Duration::from_millis(open.timeout_ms.into()));
         let mut call = Call {
             path: method.path.clone(),
-            metadata: metadata_of(&front, &head, &caller)?,
+            metadata: metadata_of(&front, &head, &open.headers, &caller)?,
             deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             plan: Some(Arc::clone(&schema.plan)),
             max_message: front.config.limits.message_bytes,
@@ -173,15 +174,37 @@ async fn stream(
     Ok(Begun::Stream(Box::new(Reading { reader, method, channel, max_age, place, claim: None })))
 }
 
-/// What reaches the backend: allowed headers of the request that began the connection, and the token.
-fn metadata_of(front: &Front, head: &Parts, caller: &Caller) -> Result<HeaderMap> {
-    let mut passed = metadata::pass(&head.headers, &front.request_headers)?;
+/// What reaches the backend: allowed headers of the request that began the connection, those of the call, and the token.
+fn metadata_of(
+    front: &Front,
+    head: &Parts,
+    own: &BTreeMap<String, String>,
+    caller: &Caller,
+) -> Result<HeaderMap> {
+    let mut headers = head.headers.clone();
     // It was for one request.
-    passed.remove("idempotency-key");
+    headers.remove("idempotency-key");
+    for (name, value) in own {
+        let name = allowed(front, name)?;
+        let value = HeaderValue::from_str(value)
+            .map_err(|_| Error::field("headers", format!("`{name}` has letters that no header has")))?;
+        headers.insert(name, value);
+    }
+    let mut passed = metadata::pass(&headers, &front.request_headers)?;
     if let Some(authorization) = &caller.authorization {
         passed.insert(header::AUTHORIZATION, authorization.clone());
     }
     Ok(passed)
+}
+
+/// A name that a call may give. By HTTP others are passed over, because browsers send what they like; here one is a mistake.
+fn allowed(front: &Front, name: &str) -> Result<HeaderName> {
+    let found = front.request_headers.iter().find(|allowed| allowed.as_str().eq_ignore_ascii_case(name));
+    found.cloned().ok_or_else(|| {
+        let names: Vec<&str> = front.request_headers.iter().map(HeaderName::as_str).collect();
+        let problem = format!("may have {}, and not `{name}`: see `calls.request_headers`", names.join(", "));
+        Error::field("headers", problem)
+    })
 }
 
 impl std::fmt::Debug for Begun {

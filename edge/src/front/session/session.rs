@@ -40,7 +40,8 @@ pub struct Session {
     pub(super) client: Option<String>,
     pub(super) credentials: Credentials,
     pub(super) head: Arc<Parts>,
-    pub(super) calls: BTreeMap<u32, Ongoing>,
+    /// Boxed: a map has room for eleven where there is one.
+    pub(super) calls: BTreeMap<u32, Box<Ongoing>>,
     /// Streams that went with their connection and that only this edge numbers: kept, so that they can be resumed.
     pub(super) shelved: Vec<Reading>,
     /// Channels that stand for calls of this session, as long as those are there.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, Request, header};
 
 use crate::error::{Code, Error, Result};
 use crate::hub::Reading;
 use crate::identity::{Claims, Rights, Standing};
-use crate::layer::{holder, page, tickets};
+use crate::layer::{ClientAddress, holder, page, pass_on_last_words, tickets};
 use crate::session::frame::Credential;
 
 use super::super::lobby::Credentials;
@@ -60,7 +60,6 @@ fn credentials(
     claims: Option<Claims>,
     front: &Front,
 ) -> Credentials {
-    let mut head = head.clone();
     // What the cookie says was found out, and refresh tokens in others may be old by the time of a call; the rest is nobody's
     // business, and takes memory as long as the session lasts.
     let is_kept = |name: &HeaderName| {
@@ -68,8 +67,13 @@ fn credentials(
             || [header::HOST, header::ORIGIN].contains(name)
             || name == "traceparent"
     };
-    let kept = head.headers.iter().filter(|(name, _)| is_kept(name));
-    head.headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let (mut kept, ()) = Request::new(()).into_parts();
+    let headers = head.headers.iter().filter(|(name, _)| is_kept(name));
+    kept.headers = headers.map(|(name, value)| (name.clone(), own(value))).collect();
+    if let Some(address) = head.extensions.get::<ClientAddress>() {
+        kept.extensions.insert(*address);
+    }
+    pass_on_last_words(&head.extensions, &mut kept.extensions);
     let identity = match &claims {
         // A session stays its holder's, whatever the present token allows.
         Some(claims) => Reading::Caller {
@@ -80,13 +84,21 @@ fn credentials(
         None => Reading::of_credential(authorization.as_ref()),
     };
     if let Some(authorization) = authorization {
-        head.headers.insert(header::AUTHORIZATION, authorization);
+        kept.headers.insert(header::AUTHORIZATION, own(&authorization));
     }
     let (expires, name) = claims.as_ref().map_or((0, None), |claims| (claims.exp, Some(claims.name())));
     let standing = claims.map_or_else(Standing::default, |claims| {
         Standing::of(Arc::new(claims), front.keys.revocations().clone())
     });
-    Credentials { head: Arc::new(head), identity, standing, expires, name }
+    Credentials { head: Arc::new(kept), identity, standing, expires, name }
+}
+
+/// A value with bytes of its own: those of a request are pieces of all that was read of the connection, 8 KiB.
+fn own(value: &HeaderValue) -> HeaderValue {
+    let copied = HeaderValue::from_bytes(value.as_bytes());
+    let mut own = copied.unwrap_or_else(|_| value.clone());
+    own.set_sensitive(value.is_sensitive());
+    own
 }
 
 fn bearer(token: &str) -> Result<HeaderValue> {

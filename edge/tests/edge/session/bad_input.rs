@@ -83,6 +83,12 @@ async fn what_is_no_websocket_is_closed_with_the_codes_of_the_rfc() {
         ([&[0x81, 0xff][..], &(1_u64 << 40).to_be_bytes(), &[0; 4]].concat(), 1009),
         ([&frame(0x01, &vec![b' '; BODY_LIMIT])[..], &frame(0x00, &[b' '; 20_000])].concat(), 1009),
         (frame(0x89, b"").repeat(3000), 1002),
+        (frame(0x8a, b"").repeat(3000), 1002),
+        (frame(0x8b, b""), 1002),
+        (frame(0x89, &[0; 126]), 1002),
+        (frame(0x88, &[0x03]), 1002),
+        (frame(0x88, &[0x03, 0xe8, 0xff]), 1007),
+        ([&frame(0x01, &[0xc3])[..], &frame(0x80, &[b'('])].concat(), 1007),
         ([&frame(0x01, b" ")[..], &frame(0x00, b"").repeat(3000)].concat(), 1002),
         (frame(0x82, b"x"), 4400),
     ] {
@@ -101,6 +107,8 @@ async fn what_is_no_websocket_is_closed_with_the_codes_of_the_rfc() {
 #[tokio::test]
 async fn frames_that_break_the_rules_close_the_connection_and_the_session_is_parked() {
     let stack = Stack::start_with(believing).await;
+    let mut other = Client::begin_from(stack.edge, "192.0.2.200").await;
+    let talk = other.open("cafe.v1.Cafe/Chat", json!({ "credit": 1000 })).await;
     for (number, (frames, words)) in [
         (vec![json!({ "hello": {} })], "first frame"),
         (vec![json!({ "nonsense": {} })], "no frame `nonsense`"),
@@ -114,7 +122,15 @@ async fn frames_that_break_the_rules_close_the_connection_and_the_session_is_par
             ],
             "opened already",
         ),
+        (
+            vec![
+                json!({ "open": { "call": 5, "method": "cafe.v1.Cafe/Chat" } }),
+                json!({ "open": { "call": 4, "method": "cafe.v1.Cafe/Chat" } }),
+            ],
+            "numbers ascend",
+        ),
         (vec![json!({ "send": { "call": 3 } })], "never opened"),
+        (vec![json!({ "halfClose": { "call": 3 } })], "never opened"),
         (vec![json!({ "cancel": { "call": 3 } })], "never opened"),
         (vec![json!({ "credit": { "call": 3, "messages": 1 } })], "never opened"),
         (vec![json!({ "ack": { "received": 7 } })], "not sent yet"),
@@ -134,6 +150,47 @@ async fn frames_that_break_the_rules_close_the_connection_and_the_session_is_par
         again.say(json!({ "hello": { "session": client.session, "received": client.received } })).await;
         let ready = again.read().await.expect("an answer");
         assert_eq!(ready["ready"]["session"], json!(client.session), "{ready}");
+        // A conversation of somebody else goes on where it was.
+        let number = number + 1;
+        other.say(json!({ "send": { "call": talk, "json": { "number": number } } })).await;
+        let mut heard = other.hear().await;
+        while heard.get("message").is_none() {
+            heard = other.hear().await;
+        }
+        assert_eq!(heard["message"]["json"]["number"], number.to_string(), "{heard}");
+    }
+}
+
+#[tokio::test]
+async fn binary_frames_that_break_the_rules_close_the_connection() {
+    let stack = Stack::start_with(believing).await;
+    let mut other = Client::begin_from(stack.edge, "192.0.2.200").await;
+    for (number, (bytes, words)) in [
+        (&b"\xff\xff\xff"[..], "no ClientFrame"),
+        // A frame without anything in it, and one of a kind that nobody knows.
+        (b"", "says nothing"),
+        (b"\x7a\x00", "says nothing"),
+        // `open` whose method is no UTF-8, and one of call 0.
+        (b"\x12\x04\x08\x01\x12\x7f", "no ClientFrame"),
+        (b"\x12\x05\x08\x01\x12\x01\xff", "no ClientFrame"),
+        (b"\x12\x00", "from 1"),
+        // An encoding that there is not.
+        (b"\x12\x04\x08\x01\x38\x09", "encoding"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let from = format!("192.0.2.{number}");
+        let headers = [("sec-websocket-protocol", "lastmile.v1.proto"), ("x-forwarded-for", from.as_str())];
+        let mut client = Client::new(stack.edge, dial(stack.edge, &headers).await);
+        // `hello`, with nothing to say.
+        client.write(Message::binary(b"\x0a\x00".to_vec())).await;
+        client.write(Message::binary(bytes.to_vec())).await;
+        let (goaway, code) = client.closed_in_binary().await;
+        assert_eq!(code, 4400, "{}", bytes.escape_ascii());
+        assert!(goaway.contains(words), "{}: {goaway}", bytes.escape_ascii());
+        let good = other.call("cafe.v1.Cafe/Say", json!({ "text": "still here" })).await;
+        assert_eq!(good.expect("an answer")["text"], "still here");
     }
 }
 

@@ -43,6 +43,41 @@ async fn unary_calls_are_answered_or_fail_and_one_follows_the_other() {
 }
 
 #[tokio::test]
+async fn a_call_may_have_headers_of_its_own_and_no_others_have_them() {
+    let backend = notes();
+    let site = Site::start(json!({}), &backend).await;
+    let headers = [("idempotency-key", "of-the-connection"), ("accept-language", "de")];
+    let mut client = Client::new(site.address, dial(site.address, &headers).await);
+    client.say(json!({ "hello": {} })).await;
+    client.be_ready().await;
+    let own = json!({ "idempotency-key": "of-the-call", "Accept-Language": "fr" });
+    for headers in [own, json!({})] {
+        let request = json!({ "json": { "name": "n" }, "headers": headers });
+        client.open("shop.v1.Notes/GetNote", request).await;
+        assert_eq!(client.hear().await["message"]["json"]["name"], "n");
+        client.hear().await;
+    }
+    let heads = backend.heads();
+    let had = |number: usize, name: &str| heads[number].get(name).map(|value| value.to_str().expect("text"));
+    assert_eq!((had(0, "idempotency-key"), had(0, "accept-language")), (Some("of-the-call"), Some("fr")));
+    assert_eq!((had(1, "idempotency-key"), had(1, "accept-language")), (None, Some("de")));
+    for (headers, words) in [
+        (json!({ "x-internal-user": "admin" }), "x-internal-user"),
+        (json!({ "authorization": "Bearer of-somebody" }), "authorization"),
+        (json!({ "idempotency-key": "two\nlines" }), "idempotency-key"),
+    ] {
+        client.open("shop.v1.Notes/GetNote", json!({ "json": {}, "headers": headers })).await;
+        let end = client.hear().await["end"].clone();
+        assert_eq!((&end["status"], &end["details"][0]["reason"]), (&json!(3), &json!("FIELD_INVALID")));
+        assert!(end.to_string().contains(words), "{end}");
+    }
+    assert_eq!(backend.calls().len(), 2, "what is refused makes no call");
+    client.say(json!({ "open": { "call": 9, "headers": { "a": 1 } } })).await;
+    let (reason, code) = client.closed().await;
+    assert!(code == 4400 && reason.contains("`headers` must be a string"), "{code} {reason}");
+}
+
+#[tokio::test]
 async fn a_stream_says_what_became_of_its_cursor_and_stops_without_credit() {
     let backend = Backend::new(|_, request| match request["after"].as_str() {
         Some("2") => vec![position(2), event(3), event(4), event(5), Act::Hang],

@@ -193,6 +193,29 @@ impl Client {
         }
     }
 
+    /// The same of a connection whose frames are protobuf.
+    pub(crate) async fn closed_in_binary(&mut self) -> (String, u16) {
+        use lastmile_proto::edge::v1::{ServerFrame, server_frame::Frame};
+        use prost::Message as _;
+        let socket = self.socket.as_mut().expect("a connection");
+        let mut reason = String::new();
+        loop {
+            match timeout(PATIENCE, socket.next()).await.expect("a frame in time") {
+                Some(Ok(Message::Binary(bytes))) => {
+                    let frame = ServerFrame::decode(bytes).expect("a frame").frame;
+                    if let Some(Frame::Goaway(goaway)) = frame {
+                        reason = goaway.reason;
+                    }
+                }
+                Some(Ok(Message::Close(close))) => {
+                    return (reason, close.map_or(1005, |close| close.code.into()));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return (reason, 0),
+            }
+        }
+    }
+
     pub(crate) async fn ack(&mut self) {
         self.say(json!({ "ack": { "received": self.received } })).await;
     }

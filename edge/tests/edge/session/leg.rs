@@ -168,6 +168,28 @@ async fn a_session_may_begin_as_an_event_stream() {
 }
 
 #[tokio::test]
+async fn a_stolen_name_carries_no_frames_and_no_stream_for_another_caller() {
+    let issuer = Issuer::new();
+    let site = issuer.site(json!({}), &Backend::new(|_, _| answer("Note", json!({ "name": "n" })))).await;
+    let [alice, bob] = ["alice", "bob"].map(|name| format!("Bearer {}", issuer.token(name, name)));
+    let mut leg = Leg::open(site.address, "", &[("authorization", &alice)]).await;
+    let session = leg.frame().await["ready"]["session"].as_str().expect("a session").to_owned();
+    let open = json!({ "open": { "call": 1, "method": "shop.v1.Notes/GetNote" } }).to_string();
+    let line = format!("POST /stream/{session}?first=1");
+    for headers in [&[("authorization", bob.as_str())][..], &[]] {
+        let answer = site.ask(&line, headers, &*open).await;
+        assert_eq!((answer.status, answer.json()["reason"].clone()), (404, json!("SESSION_UNKNOWN")));
+        let mut thief = Leg::open(site.address, &format!("&session={session}"), headers).await;
+        assert_eq!(thief.frame().await["goaway"]["reason"], "session_unknown");
+        assert!(thief.block().await.is_none());
+    }
+    // It noticed nothing, and its first frame is still its own.
+    let answer = site.ask(&line, &[("authorization", &alice)], &*open).await;
+    assert_eq!(answer.json(), json!({ "received": 1 }), "{answer:?}");
+    assert_eq!(leg.frame().await["message"]["json"]["name"], "n");
+}
+
+#[tokio::test]
 async fn a_native_event_source_reads_topics_and_resumes_by_its_last_id() {
     let backend = Backend::new(|_, request| match request["after"].as_str() {
         Some("3") => vec![position(3), event(4), Act::Hang],

@@ -7,5 +7,6 @@ mod calls;
 mod resume;
 mod bad_input;
 mod leg;
+mod http2;
 mod tokens;
 mod draining;
