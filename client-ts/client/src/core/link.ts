@@ -2,8 +2,7 @@
 import { createLadder, type Transport } from "./ladder.ts";
 import { createMemory, type Slot } from "./memory.ts";
 import { watchPage } from "./page.ts";
-import { readSse } from "./read_sse.ts";
-import type { Target } from "./source.ts";
+import type { Source, Target } from "./source.ts";
 import { openStream, type StreamHandle, type StreamHandlers, type Surroundings } from "./stream.ts";
 import type { Session } from "../session/index.ts";
 import { createWire, type Wire, type WireOptions } from "./wire.ts";
@@ -75,12 +74,20 @@ export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
   let status: LinkStatus = { state: "idle", transport: transports[0]! };
 
   const reopen = (): void => open.forEach((_, handle) => handle.reconnect());
-  const ladder = createLadder(transports, wire.probe, reopen);
+  // Else each stream is a request of its own.
+  const hasSession = transports.includes("websocket");
+  const ladder = createLadder(transports, wire.probe, async (better, commit) => {
+    if (loading && better !== "poll") await (await loading).move(better, commit);
+    else commit();
+    // A session has moved its streams itself.
+    if (better !== "websocket") reopen();
+  });
+  // A session knows methods only. All of their code is loaded when it is used.
+  const readSse: Source = async (...call) =>
+    (hasSession && call[1].name ? (await session()).read : (await import("./read_sse.ts")).readSse)(...call);
   const sources: Surroundings["sources"] = {
-    // Its code is loaded with the first stream, and not at all where WebSocket is not wanted. A session knows methods only.
-    websocket: async (...call) => (call[1].name ? (await session()).read : readSse)(...call),
+    websocket: readSse,
     sse: readSse,
-    // Few browsers need it.
     poll: async (...call) => (await import("./read_poll.ts")).readPoll(...call),
   };
   const around: Surroundings = { wire, page, ladder, sources, changed };
@@ -88,7 +95,7 @@ export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
 
   function session(): Promise<Session> {
     loading ??= import("../session/index.ts").then(
-      ({ createSession }) => createSession(wire, page, options.WebSocket ?? WebSocket, () => ladder.fall("websocket")),
+      ({ createSession }) => createSession(wire, page, ladder, options.WebSocket ?? WebSocket),
       (error: unknown) => {
         loading = undefined;
         throw error;

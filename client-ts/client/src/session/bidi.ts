@@ -1,5 +1,6 @@
 /** A call in both directions: it lives in the session, and survives its connections. */
-import { LastmileError } from "../core/error.ts";
+import { backoff } from "../core/clock.ts";
+import { asError, LastmileError } from "../core/error.ts";
 import { fromEnd } from "./end.ts";
 import type { Connection } from "./connection.ts";
 
@@ -15,8 +16,12 @@ export interface BidiCall<Input, Output> extends AsyncIterable<Output> {
 
 const WINDOW = 64;
 
-export function openBidi<Input, Output>(connection: Connection, method: string, signal?: AbortSignal): BidiCall<Input, Output> {
-  const { machine } = connection;
+/** While nothing was sent, it is tried so often, on whatever gets through. */
+const TRIES = 5;
+
+/** `current` is the connection of new calls: it may be another one later. */
+export function openBidi<Input, Output>(current: () => Connection, method: string, signal?: AbortSignal): BidiCall<Input, Output> {
+  let connection = current();
   const inbox: Output[] = [];
   let credit = 0;
   let isOver = false;
@@ -36,8 +41,8 @@ export function openBidi<Input, Output>(connection: Connection, method: string, 
   signal?.addEventListener("abort", cancel, { once: true });
 
   async function begin(): Promise<number> {
-    await connection.connect();
-    return machine.open(
+    connection = await connected(current, () => isOver);
+    return connection.machine.open(
       { method, credit: WINDOW },
       {
         isStream: false,
@@ -65,7 +70,7 @@ export function openBidi<Input, Output>(connection: Connection, method: string, 
   function cancel(): void {
     if (isOver) return;
     finishWith(new LastmileError("The call was cancelled.", { code: "CANCELLED" }));
-    opening.then(machine.cancel, () => {});
+    opening.then((call) => connection.machine.cancel(call), () => {});
   }
 
   /** One after the other, each when the edge has room for it. */
@@ -82,8 +87,8 @@ export function openBidi<Input, Output>(connection: Connection, method: string, 
   }
 
   return {
-    send: (json) => inTurn((call) => machine.send({ send: { call, json } }), 1),
-    finish: () => inTurn((call) => machine.send({ halfClose: { call } }), 0),
+    send: (json) => inTurn((call) => connection.machine.send({ send: { call, json } }), 1),
+    finish: () => inTurn((call) => connection.machine.send({ halfClose: { call } }), 0),
     cancel,
     async *[Symbol.asyncIterator]() {
       try {
@@ -92,7 +97,7 @@ export function openBidi<Input, Output>(connection: Connection, method: string, 
             yield inbox.shift()!;
             consumed += 1;
             if (consumed % (WINDOW / 2) > 0) continue;
-            machine.send({ credit: { call: await opening, messages: WINDOW / 2 } });
+            connection.machine.send({ credit: { call: await opening, messages: WINDOW / 2 } });
           }
           if (failure) throw failure;
           if (isOver) return;
@@ -103,6 +108,21 @@ export function openBidi<Input, Output>(connection: Connection, method: string, 
       }
     },
   };
+}
+
+async function connected(current: () => Connection, isOver: () => boolean): Promise<Connection> {
+  for (let failures = 0; ; ) {
+    const connection = current();
+    try {
+      await connection.connect();
+      if (connection === current()) return connection;
+    } catch (thrown) {
+      const error = asError(thrown);
+      failures += 1;
+      if (error.final || isOver() || failures >= TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, error.retryMs ?? backoff(failures)));
+    }
+  }
 }
 
 function outcomeUnknown(): LastmileError {

@@ -9,8 +9,18 @@ export interface Open {
   timeoutMs?: number;
 }
 
+/** Who it is: by a token, by a ticket, or by what the request of the connection carries. */
+export interface Hello {
+  token?: string;
+  ticket?: string;
+  /** The session that goes on, and the number of the last frame that was had of it. */
+  session?: string;
+  received?: number;
+  traceparent?: string;
+}
+
 export type ClientFrame =
-  | { hello: { token?: string; session?: string; received?: number; traceparent?: string } }
+  | { hello: Hello }
   | { open: Open }
   | { send: { call: number; json: unknown } }
   | { halfClose: { call: number } }

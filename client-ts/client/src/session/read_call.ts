@@ -68,7 +68,8 @@ function follow(
     },
     message: (told) => later(() => message(told)),
     end: (end) => later(() => (end.status ? reject(fromEnd(end)) : resolve({ ended: true }))),
-    lost: () => resolve({ retryMs: connection.waitMs }),
+    // What has come is handed over first: the stream goes on behind it. One that never opened tells why.
+    lost: (retryMs, error) => later(() => (error && !isAnswered ? reject(error) : resolve({ retryMs }))),
   });
   signal.addEventListener("abort", () => {
     machine.cancel(call);
