@@ -1,7 +1,10 @@
 // What the page under test runs: a link, and a reader that counts what is lost and what comes twice.
-import { createClient, createLink, type LinkOptions, type StreamHandle } from "@lastmile/client";
+import { type BidiCall, createClient, createLink, type LinkOptions, type StreamHandle } from "@lastmile/client";
+import { DocumentService, type SyncDocumentRequest, type SyncDocumentResponse } from "../../client-ts/client/tests/golden/lastmile/v1/document.ts";
 import { TopicService } from "../../client-ts/client/tests/golden/lastmile/v1/topic.ts";
 import { UserService } from "../../client-ts/client/tests/golden/lastmile/v1/user.ts";
+
+let call: BidiCall<SyncDocumentRequest, SyncDocumentResponse> | undefined;
 
 interface Lab {
   link?: ReturnType<typeof createLink>;
@@ -11,10 +14,21 @@ interface Lab {
   open(options: LinkOptions): void;
   read(topic: string): void;
   users(): Promise<string[]>;
+  /** Opens a call in both directions on a document. */
+  talk(id: string): void;
+  /** Commits a number there. */
+  say(number: number): Promise<void>;
+  /** Ends that call. */
+  finish(): Promise<void>;
+  /** The numbers whose changes were heard, and how many commits were answered. */
+  heard: number[];
+  answered: number;
 }
 
 const lab: Lab = {
   states: [],
+  heard: [],
+  answered: 0,
   gaps: [],
   open(options) {
     lab.link = createLink(options);
@@ -33,5 +47,17 @@ const lab: Lab = {
     const { users } = await createClient(UserService, lab.link!).listUsers();
     return users.map(({ name }) => name);
   },
+  talk(id) {
+    call = createClient(DocumentService, lab.link!).syncDocument();
+    void call.send({ watch: { id } });
+    void (async () => {
+      for await (const { change, committed } of call!) {
+        if (committed) lab.answered += 1;
+        for (const { opId } of change?.documentChanged?.ops ?? []) lab.heard.push(Number(opId));
+      }
+    })();
+  },
+  finish: () => call!.finish(),
+  say: (number) => call!.send({ commit: { baseVersion: 1, ops: [{ opId: `${number}`, path: `/n${number}`, set: number }] } }),
 };
 Object.assign(globalThis, { lab });

@@ -7,10 +7,11 @@ import { connect } from "node:net";
 export async function startCutter(edge) {
   const sockets = new Set();
   const cutter = { url: "", sse: true, websocket: true, down: false, requests: [] };
-  const target = new URL(edge.url);
+  let target = new URL(edge.url);
 
   const server = createServer((request, response) => {
-    cutter.requests.push({ path: request.url, accept: request.headers.accept, prefer: request.headers.prefer });
+    const { accept, prefer, traceparent } = request.headers;
+    cutter.requests.push({ path: request.url, method: request.method, accept, prefer, traceparent });
     if (!cutter.sse && request.headers.accept === "text/event-stream") {
       // A proxy in between, which knows nothing of CORS headers but these.
       response.writeHead(503, { "access-control-allow-origin": request.headers.origin ?? "*" }).end("no streams here");
@@ -46,6 +47,8 @@ export async function startCutter(edge) {
     for (const end of [socket, upstream]) end.on("error", () => {}).on("close", () => (socket.destroy(), upstream.destroy()));
   });
 
+  /** Who comes from now on gets to another edge. */
+  cutter.leadTo = (other) => (target = new URL(other.url));
   cutter.cut = () => sockets.forEach((socket) => socket.resetAndDestroy());
   cutter.close = () => (server.close(), cutter.cut());
   server.listen(0, "127.0.0.1");

@@ -37,6 +37,21 @@ export async function startLastmile() {
   return app;
 }
 
+/** Edges of their own before an app's core; `stop` lets one shut down in order. */
+export async function startEdges(app, count) {
+  return Promise.all(
+    Array.from({ length: count }, async () => {
+      const addresses = ["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", `http://${app.grpc}`, "--dev"];
+      const edge = { process: spawn(join(target, "debug/lastmile-edge"), addresses, { stdio: ["ignore", "ignore", "pipe"] }) };
+      edge.ended = once(edge.process, "exit");
+      edge.stop = () => edge.process.kill("SIGTERM");
+      edge.close = async () => (edge.process.kill("SIGKILL"), edge.ended);
+      edge.url = `http://${(await listening(edge.process)).http}`;
+      return edge;
+    }),
+  );
+}
+
 async function listening(process) {
   const said = [];
   const lines = createInterface({ input: process.stderr });

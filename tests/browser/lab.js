@@ -1,0 +1,78 @@
+// A page of the client through a proxy that cuts, and what must have come there: every number once, in order.
+import assert from "node:assert/strict";
+import { startCutter } from "./cutter.js";
+
+/**
+ * Makes labs against this app: each has a page with a link, reading a topic of its own; `say` publishes the next number.
+ * With `talk` the page also has a call in both directions open, and `say` has it commit the number to a document.
+ */
+export function createLab({ app, browser, site }) {
+  const ask = (...call) => askAt(app.url, ...call);
+  /** One login a user: the core lets an address try only so often. */
+  const tokens = new Map();
+  async function login(username) {
+    if (!tokens.has(username)) {
+      const { accessToken } = await ask("POST", "/api/v1/auth/login", { username, password: "lastmile-dev" });
+      tokens.set(username, accessToken);
+    }
+    return tokens.get(username);
+  }
+
+  return async (t, { options = {}, context, edge = app, talk = false } = {}) => {
+    const cutter = await startCutter(edge);
+    const page = await (context ?? browser).newPage();
+    t.after(async () => {
+      await page.close();
+      cutter.close();
+    });
+    let number = 0;
+    const token = await login("alice");
+    const topic = `t${cutter.url.split(":").pop()}`;
+    await ask("POST", "/api/v1/topics", { name: topic, rules: { publish: ["signed-in"], subscribe: ["signed-in"] } }, await login("admin"));
+    if (talk) await ask("POST", `/api/v1/documents/${topic}:commit`, { ops: [{ opId: "0", path: "/n0", set: 0 }] }, token);
+    const open = async () => {
+      await page.goto(site.url);
+      await page.evaluate(
+        ([options, topic, talk]) => {
+          lab.open(options);
+          lab.read(topic);
+          if (talk) lab.talk(topic);
+        },
+        [{ baseUrl: cutter.url, token, transports: ["sse", "poll"], ...options }, topic, talk],
+      );
+      await state("live");
+    };
+    const state = (wanted) => page.waitForFunction((wanted) => lab.states.at(-1)?.startsWith(wanted), wanted, { timeout: 20_000 });
+    const say = async (times = 1) => {
+      for (let time = 0; time < times; time += 1) {
+        const mine = (number += 1);
+        await ask("POST", `/api/v1/topics/${topic}/events`, { type: "number", data: mine }, token);
+        if (talk) await page.evaluate((mine) => lab.say(mine), mine);
+      }
+    };
+    /** Waits for the last number; everything must be there, once, in order. */
+    const complete = async () => {
+      await page.waitForFunction((last) => sessionStorage.numbers?.endsWith(`number=${last},`), number, { timeout: 20_000 });
+      const seen = await page.evaluate(() => sessionStorage.numbers.split(",").slice(0, -1));
+      const expected = Array.from({ length: number }, (_, index) => `number=${index + 1}`);
+      const lost = expected.filter((each) => !seen.includes(each));
+      assert.deepEqual({ lost, repeated: seen.length - new Set(seen).size, gaps: await page.evaluate(() => lab.gaps) }, { lost: [], repeated: 0, gaps: [] });
+      assert.deepEqual(seen, expected);
+      if (!talk) return;
+      // Of the call in both directions: each commit was answered once, and its change heard once.
+      await page.waitForFunction((last) => lab.heard.at(-1) === last && lab.answered === last, number, { timeout: 20_000 });
+      assert.deepEqual(await page.evaluate(() => lab.heard), Array.from({ length: number }, (_, index) => index + 1));
+    };
+    await open();
+    return { page, cutter, open, state, say, complete, topic, token };
+  };
+}
+
+/** Calls an edge by REST. */
+export async function askAt(url, method, path, body, token) {
+  const headers = { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) };
+  const response = await fetch(url + path, { method, headers, body: JSON.stringify(body) });
+  const answer = await response.json();
+  assert.ok(response.ok, JSON.stringify(answer));
+  return answer;
+}
