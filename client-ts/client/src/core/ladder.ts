@@ -35,6 +35,7 @@ export function createLadder(rungs: readonly Transport[], probe: () => Promise<b
   let last: Error;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isClimbing = false;
+  let isAsked = false;
 
   function climbLater(): void {
     clearTimeout(timer);
@@ -43,6 +44,7 @@ export function createLadder(rungs: readonly Transport[], probe: () => Promise<b
 
   async function climb(): Promise<void> {
     const from = rung;
+    isAsked = isClimbing;
     if (from === 0 || isClimbing) return;
     isClimbing = true;
     try {
@@ -55,6 +57,7 @@ export function createLadder(rungs: readonly Transport[], probe: () => Promise<b
       // Not today.
     }
     isClimbing = false;
+    if (isAsked) return climb();
     if (rung > 0) climbLater();
   }
 

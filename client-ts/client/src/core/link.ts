@@ -1,6 +1,6 @@
 /** One link to an edge: its identity, its transports, and all streams that it keeps alive. */
 import { createLadder, type Transport } from "./ladder.ts";
-import { createMemory, type Slot } from "./memory.ts";
+import { createMemory, type Past, type Slot } from "./memory.ts";
 import { watchPage } from "./page.ts";
 import type { Source, Target } from "./source.ts";
 import { openStream, type StreamHandle, type StreamHandlers, type Surroundings } from "./stream.ts";
@@ -65,12 +65,15 @@ const STATES = ["connecting", "reconnecting", "live"] as const;
 export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
   if (hot?.data.link) return hot.data.link;
   const { baseUrl = "", transports = TRANSPORTS, lingerMs = hot ? 2000 : 0, resumeAfterReload = true } = options;
-  const wire = createWire(options);
   const page = watchPage();
   const memory = createMemory(`lastmile ${baseUrl}`);
+  // In development a reload of the page is like a hot one: the same trace, and the same session.
+  const past = hot ? memory.past : {};
+  const wire = createWire(options, past.trace);
   const open = new Map<StreamHandle, string>();
   const listeners = new Set<(status: LinkStatus) => void>();
   let loading: Promise<Session> | undefined;
+  let loaded: Session | undefined;
   let status: LinkStatus = { state: "idle", transport: transports[0]! };
 
   const reopen = (): void => open.forEach((_, handle) => handle.reconnect());
@@ -91,17 +94,21 @@ export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
     poll: async (...call) => (await import("./read_poll.ts")).readPoll(...call),
   };
   const around: Surroundings = { wire, page, ladder, sources, changed };
-  page.watch(() => page.away && memory.note([...open].map(([handle, key]) => [key, handle.cursor])));
+  page.watch(() => page.away && memory.note([...open].map(([handle, key]) => [key, handle.cursor]), leave()));
 
   function session(): Promise<Session> {
     loading ??= import("../session/index.ts").then(
-      ({ createSession }) => createSession(wire, page, ladder, options.WebSocket ?? WebSocket),
+      ({ createSession }) => (loaded = createSession(wire, page, ladder, options.WebSocket ?? WebSocket, past.session)),
       (error: unknown) => {
         loading = undefined;
         throw error;
       },
     );
     return loading;
+  }
+
+  function leave(): Past {
+    return hot ? { trace: wire.traceparent().slice(3, 35), session: loaded?.keep() } : {};
   }
 
   function changed(): void {

@@ -53,10 +53,9 @@ export interface Wire {
 /** A refresh that never ends must not hold up everything for ever. */
 const REFRESH_MS = 30_000;
 
-export function createWire(options: WireOptions): Wire {
+export function createWire(options: WireOptions, trace = hex(16)): Wire {
   const { prefix = "", bindings = true } = options;
   const base = (options.baseUrl ?? "").replace(/\/+$/, "");
-  const trace = hex(16);
   let renewals = 0;
   let renewal: Promise<boolean> | undefined;
   let isInRefresh = false;

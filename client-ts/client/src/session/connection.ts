@@ -7,6 +7,7 @@ import type { Wire } from "../core/wire.ts";
 import type { Carrier, CarrierKind, Carriers, Listener } from "./carrier.ts";
 import type { Goaway, ServerFrame } from "./frames.ts";
 import { createMachine, type Machine } from "./machine.ts";
+import { type Past, ticketFor } from "./past.ts";
 import { createPulse } from "./pulse.ts";
 
 export interface Connection {
@@ -26,6 +27,8 @@ export interface Connection {
   /** Begins a new session, as somebody else. */
   restart(): void;
   close(): void;
+  /** What another page needs to go on with the session; nothing when there is none. */
+  keep(): Past | undefined;
 }
 
 /** What a connection has around it. */
@@ -44,17 +47,19 @@ const OPEN_MS = 15_000;
 /** A carrier outlives its last call by this: the next one is often near. */
 const IDLE_MS = 1000;
 
-export function createConnection({ wire, page, ladder, carriers, leaving }: Around): Connection {
+/** `past` is the session of the page before this one. */
+export function createConnection({ wire, page, ladder, carriers, leaving }: Around, past?: Past): Connection {
   let carrier: Carrier | undefined;
   let pending: Promise<void> | undefined;
-  let id = "";
-  let resumeMs = 0;
-  let lostAt = 0;
+  let moving: Promise<void> | undefined;
+  let id = past?.id ?? "";
+  let resumeMs = past?.resumeMs ?? 0;
+  let lostAt = past ? Date.now() : 0;
   let backAt: number | undefined;
   let failures = 0;
   let isRetired = false;
 
-  const machine = createMachine((frame, number) => carrier!.send(frame, number));
+  const machine = createMachine((frame, number) => carrier!.send(frame, number), past);
   const pulse = createPulse(() => machine.send({ ping: {} }), drop);
   const unwatch = page.watch(() => (page.away ? drop() : resume()));
   const waitMs = (): number | undefined => backAt && Math.max(0, backAt - Date.now());
@@ -68,11 +73,17 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
   }
 
   async function open(): Promise<void> {
+    // Two at once would take the session from each other.
+    await moving?.catch(() => {});
+    if (carrier) return;
     const { renewals } = wire;
     const kind = ladder.transport === "websocket" ? "websocket" : "sse";
     if (id && Date.now() - lostAt > resumeMs) forget();
+    let ticket = "";
+    if (past) ticket = await ticketFor(wire, id).catch(() => (forget(), ""));
+    past = undefined;
     try {
-      await handshake(kind).catch(async (error: LastmileError) => {
+      await handshake(kind, { ticket }).catch(async (error: LastmileError) => {
         if (error.code !== "UNAUTHENTICATED" || !(await wire.renew(renewals))) throw error;
         await handshake(kind);
       });
@@ -84,7 +95,7 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
   }
 
   /** Until `ready`, which moves the session at once: what follows it in the same moment is heard already. */
-  async function handshake(kind: CarrierKind, commit = (): void => {}): Promise<void> {
+  async function handshake(kind: CarrierKind, { ticket = "", commit = (): void => {} } = {}): Promise<void> {
     const token = await wire.token();
     let close = (): void => {};
     const ready = new Promise<void>((resolve, reject) => {
@@ -96,7 +107,9 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
       function greet(): void {
         told = machine.received;
         const known = id ? { session: id, received: told } : {};
-        made!.greet({ ...(token && { token }), ...known, traceparent: wire.traceparent() });
+        const who = ticket ? { ticket } : token ? { token } : {};
+        made!.greet({ ...who, ...known, traceparent: wire.traceparent() });
+        ticket = "";
       }
 
       function first(frame: ServerFrame): void {
@@ -218,9 +231,10 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
     },
     connect,
     async move(kind, commit) {
-      await pending?.catch(() => {});
-      if (carrier) await handshake(kind, commit);
-      else commit();
+      if (machine.isIdle && !carrier) return commit();
+      await connect();
+      moving = handshake(kind, { commit });
+      await moving.finally(() => (moving = undefined));
     },
     retire() {
       isRetired = true;
@@ -229,6 +243,7 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
     },
     settle,
     restart: end,
+    keep: () => (id ? { id, resumeMs, ...machine.keep() } : undefined),
     close() {
       unwatch();
       end();

@@ -5,7 +5,9 @@ import type { Page } from "../core/page.ts";
 import type { Source } from "../core/source.ts";
 import type { Wire } from "../core/wire.ts";
 import { type BidiCall, openBidi } from "./bidi.ts";
+import type { Carriers } from "./carrier.ts";
 import { type Connection, createConnection } from "./connection.ts";
+import type { Past } from "./past.ts";
 import { readCall } from "./read_call.ts";
 import { openSocket } from "./socket.ts";
 
@@ -19,27 +21,25 @@ export interface Session {
   /** Begins a new session, as somebody else. */
   restart(): void;
   close(): void;
+  /** What the next page needs to go on with it. */
+  keep(): Past | undefined;
 }
 
-export function createSession(wire: Wire, page: Page, ladder: Ladder, Socket: typeof WebSocket): Session {
-  let current = connection();
+export function createSession(wire: Wire, page: Page, ladder: Ladder, Socket: typeof WebSocket, past?: Past): Session {
+  let current = connection(past);
   let isClosed = false;
   // Sessions that end with their edge, and those whose calls are not over.
   const open = new Set([current]);
   const unwatch = page.watch(() => !page.away && void ladder.climb());
 
-  function connection(): Connection {
-    const made: Connection = createConnection({
-      wire,
-      page,
-      ladder,
-      carriers: {
-        websocket: (...call) => openSocket(Socket, ...call),
-        // Few browsers need it.
-        sse: async (...call) => (await import("./leg.ts")).openLeg(...call),
-      },
-      leaving: (ms) => void succeed(made, ms),
-    });
+  function connection(before?: Past): Connection {
+    const carriers: Carriers = {
+      websocket: (...call) => openSocket(Socket, ...call),
+      // Few browsers need it.
+      sse: async (...call) => (await import("./leg.ts")).openLeg(...call),
+    };
+    const leaving = (ms: number): void => void succeed(made, ms);
+    const made: Connection = createConnection({ wire, page, ladder, carriers, leaving }, before);
     return made;
   }
 
@@ -73,5 +73,6 @@ export function createSession(wire: Wire, page: Page, ladder: Ladder, Socket: ty
       unwatch();
       open.forEach((each) => each.close());
     },
+    keep: () => current.keep(),
   };
 }

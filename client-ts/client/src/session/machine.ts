@@ -6,6 +6,7 @@
  */
 import type { LastmileError } from "../core/error.ts";
 import { type ClientFrame, type End, isCounted, isCountedByEdge, type Message, type Open, type Opened, type ServerFrame } from "./frames.ts";
+import type { Past } from "./past.ts";
 
 /** Who made a call. */
 export interface Caller {
@@ -46,22 +47,30 @@ export interface Machine {
   detach(waitMs?: number, error?: LastmileError): void;
   /** The session is over, and so are its calls. */
   reset(): void;
+  /** What another page has to know to go on. */
+  keep(): Kept;
 }
+
+export type Kept = Pick<Past, "received" | "highest" | "calls">;
 
 /** Acknowledges every so many frames. */
 const ACK_EVERY = 16;
 
 /** `write` gets the number of a frame, or, of one that is not counted, that of the next which is. */
-export function createMachine(write: (frame: ClientFrame, number: number) => void): Machine {
+export function createMachine(write: (frame: ClientFrame, number: number) => void, past?: Kept): Machine {
   let outbox: ClientFrame[] = [];
   let acked = 0;
-  let received = 0;
+  let received = past?.received ?? 0;
   /** The number of the last frame on this connection. */
   let place = 0;
-  let highest = 0;
+  let highest = past?.highest ?? 0;
+  /** Calls of the page before, which this one knows nothing of. */
+  let orphans = past?.calls ?? [];
   let isAttached = false;
   const calls = new Map<number, Caller>();
   const channels = new Map<number, Set<number>>();
+  /** Calls that the edge has begun, and that live as long as their session. */
+  const begun = new Set<number>();
 
   function send(frame: ClientFrame): void {
     const counted = isCounted(frame);
@@ -83,6 +92,7 @@ export function createMachine(write: (frame: ClientFrame, number: number) => voi
   function forget(call: number): Caller | undefined {
     const caller = calls.get(call);
     calls.delete(call);
+    begun.delete(call);
     for (const members of channels.values()) members.delete(call);
     return caller;
   }
@@ -125,7 +135,9 @@ export function createMachine(write: (frame: ClientFrame, number: number) => voi
       const { opened, message, end, credit, ack } = frame;
       if (opened) {
         if (opened.channel && calls.has(opened.call)) join(opened.channel, opened.call);
-        calls.get(opened.call)?.opened?.(opened);
+        const caller = calls.get(opened.call);
+        if (caller && !caller.isStream) begun.add(opened.call);
+        caller?.opened?.(opened);
       } else if (message) {
         const members = message.channel ? (channels.get(message.channel) ?? []) : [message.call!];
         for (const call of members) calls.get(call)?.message(message);
@@ -142,6 +154,8 @@ export function createMachine(write: (frame: ClientFrame, number: number) => voi
       place = told;
       isAttached = true;
       outbox.forEach((frame, index) => write(frame, acked + index + 1));
+      for (const call of orphans) send({ cancel: { call } });
+      orphans = [];
     },
     detach(waitMs, error) {
       isAttached = false;
@@ -151,9 +165,12 @@ export function createMachine(write: (frame: ClientFrame, number: number) => voi
       const all = [...calls.values()];
       calls.clear();
       channels.clear();
+      begun.clear();
+      orphans = [];
       outbox = [];
       acked = received = place = highest = 0;
       for (const caller of all) caller.lost();
     },
+    keep: () => ({ received, highest, calls: [...begun] }),
   };
 }

@@ -130,6 +130,20 @@ test("while WebSocket does not get through, trying it costs the event stream not
   expect(transports).toEqual(["sse"]);
 });
 
+test("a better carrier is tried in the moment of a cut: it is used, or the other is, and the link says which", async () => {
+  make();
+  const { handle } = watch();
+  await live(handle);
+  for (let round = 0; round < 12; round += 1) {
+    peer.isDown = round % 3 !== 2;
+    peer.cut();
+    for (let step = 0; step < round % 5; step += 1) await Promise.resolve();
+    online();
+    await until(() => expect(handle.status).toMatchObject({ state: "live", transport: link.status.transport }));
+    await until(() => expect(peer.open.map(({ isLeg }) => isLeg)).toEqual([link.status.transport === "sse"]));
+  }
+});
+
 test("what came by the older carrier in the meantime is not taken twice", async () => {
   make();
   const { say, heard } = talk();

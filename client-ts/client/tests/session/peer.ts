@@ -50,10 +50,16 @@ export class Peer {
   fetch(next: typeof fetch): typeof fetch {
     return async (input, init = {}) => {
       const url = new URL(String(input));
+      if (url.pathname === "/hmr/migrate") return this.migrate(new Headers(init.headers).get("x-vite-hmr-id")!);
       if (url.pathname === "/stream") return this.stream(url.searchParams, init);
       if (url.pathname.startsWith("/stream/")) return this.post(url, String(init.body), init.signal);
       return next(input, init);
     };
+  }
+
+  private migrate(session: string): Response {
+    if (!this.sessions.has(session)) return problem(404, "NOT_FOUND", "SESSION_UNKNOWN");
+    return Response.json({ ticket: `moves ${session}` });
   }
 
   private stream(query: URLSearchParams, { headers, signal }: RequestInit): Response {
@@ -64,7 +70,7 @@ export class Peer {
     leg.readyState = 1;
     this.sockets.push(leg);
     const token = new Headers(headers).get("authorization")?.replace("Bearer ", "");
-    const session = query.get("session");
+    const [session, ticket] = [query.get("session"), query.get("ticket")];
     const body = new ReadableStream<Uint8Array>({
       start(controller) {
         leg.onmessage = ({ data }) => controller.enqueue(new TextEncoder().encode(`data: ${data}\n\n`));
@@ -80,7 +86,7 @@ export class Peer {
         });
       },
     });
-    leg.hello({ ...(token && { token }), ...(session && { session, received: Number(query.get("received")) }) });
+    leg.hello({ ...(token && { token }), ...(ticket && { ticket }), ...(session && { session, received: Number(query.get("received")) }) });
     // Nothing else can be said on it.
     if (!leg.session) queueMicrotask(() => queueMicrotask(() => leg.end(1000)));
     return new Response(body, { headers: { "content-type": "text/event-stream" } });
@@ -237,8 +243,9 @@ export class FakeSocket {
     }
   }
 
-  hello(hello: { token?: string; session?: string; received?: number }): void {
-    this.peer.hellos.push(hello);
+  hello(told: { token?: string; ticket?: string; session?: string; received?: number }): void {
+    this.peer.hellos.push(told);
+    const hello = { ...told, ...(told.ticket && { session: told.ticket.slice("moves ".length) }) };
     const { refusal } = this.peer;
     if (refusal && !(refusal.only && this.isLeg)) {
       if (refusal.goaway) this.push({ goaway: refusal.goaway });
