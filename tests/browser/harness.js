@@ -52,6 +52,16 @@ export async function startEdges(app, count) {
   );
 }
 
+/** A backend in Python, with streams of its own kind. */
+export async function startStock() {
+  const folders = [join(repository, "tests/foreign"), join(repository, "proto")];
+  const python = join(repository, "target/python/bin/python");
+  const backend = spawn(python, [join(folders[0], "python/backend.py"), "0", ...folders], { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = once(backend, "exit");
+  const [port] = await once(createInterface({ input: backend.stdout }), "line");
+  return { grpc: `127.0.0.1:${port}`, close: async () => (backend.kill("SIGKILL"), ended) };
+}
+
 async function listening(process) {
   const said = [];
   const lines = createInterface({ input: process.stderr });
