@@ -4,7 +4,7 @@ import { type StreamCall, streamCall } from "./call.ts";
 import type { Link } from "./link.ts";
 import type { Bidi, ClientStream, Method, ServerStream, Service, Unary } from "./method.ts";
 import { toJson } from "./request.ts";
-import { type CallOptions, callUnary } from "./unary.ts";
+import type { CallOptions } from "./unary.ts";
 
 export interface StreamOptions {
   /** Closes the stream. */
@@ -54,10 +54,10 @@ export function createClient<S extends Service>(service: S, link: Link): Client<
 }
 
 function callOf(method: Method, link: Link): Function {
-  const { wire } = link.internals;
+  const { wire, call } = link.internals;
   switch (method.kind) {
     case "unary":
-      return (input?: object, options?: CallOptions) => callUnary(wire, method, input, options);
+      return (input?: object, options?: CallOptions) => call(method, input, options);
     case "client":
       return async (inputs: Iterable<object>, options?: CallOptions) => {
         const { callWithStream } = await import("./client_stream.ts");

@@ -1,15 +1,19 @@
 /** One link to an edge: its identity, its transports, and all streams that it keeps alive. */
 import { createLadder, type Transport } from "./ladder.ts";
 import { createMemory, type Past, type Slot } from "./memory.ts";
+import type { Method } from "./method.ts";
 import { watchPage } from "./page.ts";
 import type { Source, Target } from "./source.ts";
 import { openStream, type StreamHandle, type StreamHandlers, type Surroundings } from "./stream.ts";
+import { type CallOptions, callUnary } from "./unary.ts";
 import type { Session } from "../session/index.ts";
 import { createWire, type Wire, type WireOptions } from "./wire.ts";
 
 export interface LinkOptions extends WireOptions {
   /** Which transports may be used, the best first: `["websocket", "sse", "poll"]` unless set. */
   transports?: readonly Transport[];
+  /** How calls with one answer go while a session is open: over it, unless set. Those with headers of their own go by HTTP. */
+  calls?: "session" | "http";
   /** How long a stream that nobody reads any more is kept for the next reader of the same; 2 s under hot reload, else 0. */
   lingerMs?: number;
   /** Streams go on after a reload of the page where they were before it: true unless set. */
@@ -39,6 +43,8 @@ export interface Link {
 
 export interface Internals {
   readonly wire: Wire;
+  /** Makes a call with one answer: over the session, when one is open and can carry it. */
+  call(method: Method, input: object | undefined, options?: CallOptions): Promise<unknown>;
   /** The session, for calls that nothing else carries. */
   session(): Promise<Session>;
   open<Message>(opening: Opened<Message>): StreamHandle;
@@ -107,6 +113,13 @@ export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
     return loading;
   }
 
+  const isByHttp = options.calls === "http" || options.headers || options.traceparent;
+  function call(method: Method, input: object | undefined, given: CallOptions = {}): Promise<unknown> {
+    // A call that renews the identity must not wait for itself.
+    const isPlain = !(isByHttp || method.cookies || given.headers || wire.isInRefresh);
+    return (isPlain && loaded?.call(method, input, given)) || callUnary(wire, method, input, given);
+  }
+
   function leave(): Past {
     return hot ? { trace: wire.traceparent().slice(3, 35), session: loaded?.keep() } : {};
   }
@@ -159,7 +172,7 @@ export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
       ladder.close();
       page.close();
     },
-    internals: { wire, session, open: openOrAdopt },
+    internals: { wire, call, session, open: openOrAdopt },
   };
   if (hot) hot.data.link = link;
   return link;

@@ -21,6 +21,8 @@ export interface Method {
   readonly http?: readonly string[];
   /** It changes nothing, and may be repeated. */
   readonly safe?: boolean;
+  /** It reads or sets cookies, which only HTTP has. */
+  readonly cookies?: boolean;
   readonly stream?: StreamInfo;
 }
 

@@ -44,6 +44,8 @@ export interface Wire {
   probe(): Promise<boolean>;
   /** Sends a request. Rejects unless the answer is good; when it says that the identity is over, renews it once. */
   send(request: HttpRequest, sending?: Sending): Promise<Response>;
+  /** The identity is being renewed by a call that begins in this moment. */
+  readonly isInRefresh: boolean;
   /** How often the identity was renewed. */
   readonly renewals: number;
   /** Renews the identity, unless that was done since `renewals` was read. False: there is no way to do so. */
@@ -139,6 +141,9 @@ export function createWire(options: WireOptions, trace = hex(16)): Wire {
     traceparent,
     send,
     renew,
+    get isInRefresh() {
+      return isInRefresh;
+    },
     get renewals() {
       return renewals;
     },

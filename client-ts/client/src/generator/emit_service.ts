@@ -31,6 +31,7 @@ interface Table {
   kind: string;
   http?: string[];
   safe?: true;
+  cookies?: true;
   stream?: Record<string, unknown>;
 }
 
@@ -41,6 +42,7 @@ function describe(method: DescMethod, options: Options): Table {
   if (binding && isExpressible(method, binding)) table.http = http(method.input, binding);
   const isSafe = method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS || binding?.verb === "GET";
   if (isSafe) table.safe = true;
+  if (options.cookies(method)) table.cookies = true;
   if (rule) table.stream = stream(method, rule, options);
   return table;
 }

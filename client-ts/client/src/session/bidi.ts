@@ -1,7 +1,7 @@
 /** A call in both directions: it lives in the session, and survives its connections. */
 import { backoff } from "../core/clock.ts";
 import { asError, LastmileError } from "../core/error.ts";
-import { fromEnd } from "./end.ts";
+import { fromEnd, outcomeUnknown } from "./end.ts";
 import type { Connection } from "./connection.ts";
 
 /** Messages go both ways until one side has had enough. */
@@ -123,9 +123,4 @@ async function connected(current: () => Connection, isOver: () => boolean): Prom
       await new Promise((resolve) => setTimeout(resolve, error.retryMs ?? backoff(failures)));
     }
   }
-}
-
-function outcomeUnknown(): LastmileError {
-  const message = "The session is gone: what became of the call is not known.";
-  return new LastmileError(message, { code: "UNAVAILABLE", reason: "session_unknown" });
 }

@@ -1,6 +1,6 @@
 /** Keeps a session connected: opens a carrier when somebody has a call, another when it is cut, none when all calls are gone. */
 import { backoff } from "../core/clock.ts";
-import { LastmileError } from "../core/error.ts";
+import type { LastmileError } from "../core/error.ts";
 import type { Ladder } from "../core/ladder.ts";
 import type { Page } from "../core/page.ts";
 import type { Wire } from "../core/wire.ts";
@@ -9,11 +9,16 @@ import type { Goaway, ServerFrame } from "./frames.ts";
 import { createMachine, type Machine } from "./machine.ts";
 import { type Past, ticketFor } from "./past.ts";
 import { createPulse } from "./pulse.ts";
+import { refusal } from "./refusal.ts";
 
 export interface Connection {
   readonly machine: Machine;
   /** A carrier is there. */
   readonly isOpen: boolean;
+  /** The edge takes no new calls: it shuts down. */
+  readonly isLeaving: boolean;
+  /** The trace that its calls are in. */
+  readonly traceId: string;
   /** How much longer the edge wants to be left alone; undefined when it said nothing of that. */
   readonly waitMs: number | undefined;
   /** Resolves when the session is there; rejects when it cannot be opened. */
@@ -58,6 +63,8 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
   let backAt: number | undefined;
   let failures = 0;
   let isRetired = false;
+  let isLeaving = false;
+  let traceparent = "";
 
   const machine = createMachine((frame, number) => carrier!.send(frame, number), past);
   const pulse = createPulse(() => machine.send({ ping: {} }), drop);
@@ -108,7 +115,8 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
         told = machine.received;
         const known = id ? { session: id, received: told } : {};
         const who = ticket ? { ticket } : token ? { token } : {};
-        made!.greet({ ...who, ...known, traceparent: wire.traceparent() });
+        traceparent = wire.traceparent();
+        made!.greet({ ...who, ...known, traceparent });
         ticket = "";
       }
 
@@ -154,7 +162,7 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
     machine.detach(0);
     old?.close();
     if (id !== session) machine.reset();
-    [carrier, id, resumeMs, failures, backAt] = [made, session, ms, 0, undefined];
+    [carrier, id, resumeMs, failures, backAt, isLeaving] = [made, session, ms, 0, undefined, false];
     machine.attach(received, told);
     pulse.begin(heartbeatMs || OPEN_MS);
   }
@@ -176,7 +184,8 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
   function leave(from: Carrier, { reason, reconnectMs = 0, fallback }: Goaway): void {
     backAt = Date.now() + reconnectMs;
     if (fallback) ladder.fall("websocket");
-    if (reason === "drain") leaving(reconnectMs);
+    isLeaving = reason === "drain";
+    if (isLeaving) leaving(reconnectMs);
     else setTimeout(() => from === carrier && drop(), reconnectMs);
   }
 
@@ -226,6 +235,12 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
     get isOpen() {
       return carrier !== undefined;
     },
+    get isLeaving() {
+      return isLeaving;
+    },
+    get traceId() {
+      return traceparent.split("-")[1] ?? "";
+    },
     get waitMs() {
       return waitMs();
     },
@@ -249,13 +264,4 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
       end();
     },
   };
-}
-
-/** Why there is no session. The edge says so before it closes; what never opened says nothing. */
-function refusal(kind: CarrierKind, code: number | undefined, goaway: Goaway | undefined): LastmileError {
-  const { reason = "", reconnectMs } = goaway ?? {};
-  const known = ({ 4401: "UNAUTHENTICATED", 4403: "PERMISSION_DENIED", 4429: "RESOURCE_EXHAUSTED" } as const)[code ?? 0];
-  const what = kind === "sse" ? "The event stream" : "The WebSocket";
-  const message = goaway ? `The edge takes no session: ${reason}.` : `${what} could not be opened.`;
-  return new LastmileError(message, { code: known ?? "UNAVAILABLE", reason, retryMs: reconnectMs, answered: goaway !== undefined });
 }

@@ -1,8 +1,10 @@
 /** Calls over one connection, whatever carries it; loaded when a link uses it. */
 import { backoff } from "../core/clock.ts";
 import type { Ladder } from "../core/ladder.ts";
+import type { Method } from "../core/method.ts";
 import type { Page } from "../core/page.ts";
 import type { Source } from "../core/source.ts";
+import type { CallOptions } from "../core/unary.ts";
 import type { Wire } from "../core/wire.ts";
 import { type BidiCall, openBidi } from "./bidi.ts";
 import type { Carriers } from "./carrier.ts";
@@ -10,12 +12,15 @@ import { type Connection, createConnection } from "./connection.ts";
 import type { Past } from "./past.ts";
 import { readCall } from "./read_call.ts";
 import { openSocket } from "./socket.ts";
+import { callInSession } from "./unary.ts";
 
 export interface Session {
   /** Reads a stream as a call of the session. */
   readonly read: Source;
   /** Begins a call in both directions. */
   bidi<Input, Output>(method: string, signal?: AbortSignal): BidiCall<Input, Output>;
+  /** Makes a call with one answer; nothing when the session is not open. */
+  call(method: Method, input: object | undefined, options: CallOptions): Promise<unknown> | undefined;
   /** Goes on by a better carrier, which is opened while the present one is read; `commit` is called at that moment. */
   move(kind: "websocket" | "sse", commit: () => void): Promise<void>;
   /** Begins a new session, as somebody else. */
@@ -66,6 +71,7 @@ export function createSession(wire: Wire, page: Page, ladder: Ladder, Socket: ty
   return {
     read: (_, target, sink, signal) => readCall(current, target, sink, signal),
     bidi: (method, signal) => openBidi(() => current, method, signal),
+    call: (...call) => (current.isOpen && !current.isLeaving ? callInSession(current, wire, ...call) : undefined),
     move: (kind, commit) => current.move(kind, commit),
     restart: () => open.forEach((each) => each.restart()),
     close() {

@@ -1,6 +1,7 @@
 /** A session where a WebSocket does not get through: the edge's frames as server-sent events, ours by requests beside them. */
 import { backoff } from "../core/clock.ts";
 import { asError, LastmileError } from "../core/error.ts";
+import { toJson } from "../core/request.ts";
 import { sseParser } from "../core/sse.ts";
 import type { Wire } from "../core/wire.ts";
 import type { Carrier, Listener } from "./carrier.ts";
@@ -52,7 +53,7 @@ export function openLeg(wire: Wire, { frame, alive, closed }: Listener): Carrier
     for (let failures = 0; waiting.length > 0 && !posting.signal.aborted; ) {
       const batch = waiting.slice(0, AT_ONCE);
       try {
-        const body = batch.map((each) => JSON.stringify(each.frame)).join("\n");
+        const body = batch.map((each) => toJson(each.frame)).join("\n");
         const path = wire.own(`/stream/${session}?first=${batch[0]!.number}`);
         const headers = [{ "content-type": "application/x-ndjson" }];
         const response = await wire.send({ verb: "POST", path, body }, { headers, signal: AbortSignal.any([posting.signal, AbortSignal.timeout(POST_MS)]) });

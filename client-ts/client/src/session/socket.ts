@@ -1,4 +1,5 @@
 /** A session over a WebSocket: a frame is a text message. */
+import { toJson } from "../core/request.ts";
 import type { Wire } from "../core/wire.ts";
 import type { Carrier, Listener } from "./carrier.ts";
 import type { ClientFrame, ServerFrame } from "./frames.ts";
@@ -10,7 +11,7 @@ export function openSocket(Socket: typeof WebSocket, wire: Wire, { frame, closed
   const opening = new Promise<void>((resolve) => (socket.onopen = () => resolve()));
   socket.onmessage = ({ data }) => frame(JSON.parse(data as string) as ServerFrame);
   socket.onclose = closed;
-  const say = (told: ClientFrame): void => socket.send(JSON.stringify(told));
+  const say = (told: ClientFrame): void => socket.send(toJson(told));
   return {
     kind: "websocket",
     greet: (hello) => void opening.then(() => say({ hello })),

@@ -31,6 +31,8 @@ export class Peer {
   lostAnswers = 0;
   /** How often frames came by request, and which were first in them. */
   posts: number[] = [];
+  /** Answers calls with one answer; nothing: not yet. */
+  answer: ((open: Open) => { json?: unknown; status?: number; message?: string; details?: object[] } | undefined) | undefined;
   window = 4;
 
   get open(): FakeSocket[] {
@@ -273,6 +275,7 @@ export class FakeSocket {
   private opened(open: Open): void {
     const session = this.session!;
     if (open.method.endsWith("/Fail")) return this.write({ end: { call: open.call, status: 7, message: "not you" } });
+    if (/\/(List|Create)/.test(open.method)) return this.answer(open);
     const isStream = open.method.includes("/Watch");
     const known = Number(open.cursor?.slice(1) ?? this.peer.log.length);
     const outcome = open.cursor ? "OUTCOME_RESUMED" : "OUTCOME_FRESH";
@@ -280,6 +283,14 @@ export class FakeSocket {
     this.write({ opened: isStream ? { call: open.call, outcome, cursor: `c${known}` } : { call: open.call } });
     if (isStream) this.pump();
     else this.write({ credit: { call: open.call, messages: this.peer.window } });
+  }
+
+  private answer(open: Open): void {
+    const told = this.peer.answer?.(open);
+    if (!told) return;
+    const { json, ...end } = told;
+    if (json !== undefined) this.write({ message: { call: open.call, json } });
+    this.write({ end: { call: open.call, ...end } as ServerFrame["end"] & object });
   }
 
   /** Sends every stream what it may have. */
