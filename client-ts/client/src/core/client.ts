@@ -1,5 +1,5 @@
 /** Makes the calls of a generated service. */
-import type { BidiCall } from "../session/bidi.ts";
+import type { BidiCall, Codec } from "../session/bidi.ts";
 import { type StreamCall, streamCall } from "./call.ts";
 import type { Link } from "./link.ts";
 import type { Bidi, ClientStream, Method, ServerStream, Service, Unary } from "./method.ts";
@@ -93,8 +93,13 @@ function openCall(method: Method, link: Link, input: object = {}, options: Strea
 }
 
 /** Nothing of it is loaded before somebody makes such a call. */
-function bidiCall(method: string, link: Link, signal?: AbortSignal): BidiCall<object, object> {
-  const call = link.internals.session().then((session) => session.bidi<object, object>(method, signal));
+export function bidiCall<Input, Output>(
+  method: string,
+  link: Link,
+  signal?: AbortSignal,
+  codec?: Codec<Input, Output>,
+): BidiCall<Input, Output> {
+  const call = link.internals.session().then((session) => session.bidi(method, signal, codec));
   return {
     send: async (message) => (await call).send(message),
     finish: async () => (await call).finish(),

@@ -35,6 +35,8 @@ export interface Target {
   /** Full name of the method. */
   name: string;
   input: object;
+  /** The input as protobuf in base64: a session answers with bytes then. */
+  proto?: string;
   request: HttpRequest;
   headers: HeadersInit | undefined;
   /** What names an event, where the transport does not. */

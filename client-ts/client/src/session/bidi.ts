@@ -3,6 +3,7 @@ import { backoff } from "../core/clock.ts";
 import { asError, LastmileError } from "../core/error.ts";
 import { fromEnd, outcomeUnknown } from "./end.ts";
 import type { Connection } from "./connection.ts";
+import { contentOf, type Payload } from "./frames.ts";
 
 /** Messages go both ways until one side has had enough. */
 export interface BidiCall<Input, Output> extends AsyncIterable<Output> {
@@ -14,13 +15,28 @@ export interface BidiCall<Input, Output> extends AsyncIterable<Output> {
   cancel(): void;
 }
 
+/** How messages are written and read: as JSON, unless another is given. */
+export interface Codec<Input, Output> {
+  readonly encoding?: "ENCODING_PROTO";
+  write(message: Input): Payload;
+  /** `content` is what JSON says, or bytes. */
+  read(content: unknown): Output;
+}
+
+const JSON_CODEC: Codec<unknown, unknown> = { write: (json) => ({ json }), read: (content) => content };
+
 const WINDOW = 64;
 
 /** While nothing was sent, it is tried so often, on whatever gets through. */
 const TRIES = 5;
 
 /** `current` is the connection of new calls: it may be another one later. */
-export function openBidi<Input, Output>(current: () => Connection, method: string, signal?: AbortSignal): BidiCall<Input, Output> {
+export function openBidi<Input, Output>(
+  current: () => Connection,
+  method: string,
+  signal?: AbortSignal,
+  { encoding, write, read } = JSON_CODEC as Codec<Input, Output>,
+): BidiCall<Input, Output> {
   let connection = current();
   const inbox: Output[] = [];
   let credit = 0;
@@ -43,11 +59,11 @@ export function openBidi<Input, Output>(current: () => Connection, method: strin
   async function begin(): Promise<number> {
     connection = await connected(current, () => isOver);
     return connection.machine.open(
-      { method, credit: WINDOW },
+      { method, credit: WINDOW, ...(encoding && { encoding }) },
       {
         isStream: false,
-        message: ({ json }) => {
-          inbox.push(json as Output);
+        message: (message) => {
+          inbox.push(read(contentOf(message)));
           ring();
         },
         credit: (messages) => {
@@ -87,7 +103,7 @@ export function openBidi<Input, Output>(current: () => Connection, method: strin
   }
 
   return {
-    send: (json) => inTurn((call) => connection.machine.send({ send: { call, json } }), 1),
+    send: (message) => inTurn((call) => connection.machine.send({ send: { call, ...write(message) } }), 1),
     finish: () => inTurn((call) => connection.machine.send({ halfClose: { call } }), 0),
     cancel,
     async *[Symbol.asyncIterator]() {

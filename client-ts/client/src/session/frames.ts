@@ -1,9 +1,15 @@
 /** The frames of a session as ProtoJSON (`lastmile/edge/v1/session.proto`); what is empty is left out. */
 
-export interface Open {
+/** A message: ProtoJSON, or protobuf in base64. */
+export interface Payload {
+  json?: unknown;
+  proto?: string;
+}
+
+export interface Open extends Payload {
   call: number;
   method: string;
-  json?: unknown;
+  encoding?: "ENCODING_PROTO";
   cursor?: string;
   credit: number;
   timeoutMs?: number;
@@ -22,7 +28,7 @@ export interface Hello {
 export type ClientFrame =
   | { hello: Hello }
   | { open: Open }
-  | { send: { call: number; json: unknown } }
+  | { send: { call: number } & Payload }
   | { halfClose: { call: number } }
   | { cancel: { call: number } }
   | { credit: { call: number; messages: number } }
@@ -38,12 +44,16 @@ export interface Opened {
   cursor?: string;
 }
 
-export interface Message {
+export interface Message extends Payload {
   call?: number;
   channel?: number;
   cursor?: string;
   event?: string;
-  json?: unknown;
+}
+
+/** What a message holds: what JSON says, bytes, or nothing. */
+export function contentOf({ json, proto }: Payload): unknown {
+  return proto === undefined ? json : Uint8Array.from(atob(proto), (letter) => letter.charCodeAt(0));
 }
 
 export interface End {

@@ -6,7 +6,7 @@ import type { Page } from "../core/page.ts";
 import type { Source } from "../core/source.ts";
 import type { CallOptions } from "../core/unary.ts";
 import type { Wire } from "../core/wire.ts";
-import { type BidiCall, openBidi } from "./bidi.ts";
+import { type BidiCall, type Codec, openBidi } from "./bidi.ts";
 import type { Carriers } from "./carrier.ts";
 import { type Connection, createConnection } from "./connection.ts";
 import type { Past } from "./past.ts";
@@ -18,7 +18,7 @@ export interface Session {
   /** Reads a stream as a call of the session. */
   readonly read: Source;
   /** Begins a call in both directions. */
-  bidi<Input, Output>(method: string, signal?: AbortSignal): BidiCall<Input, Output>;
+  bidi<Input, Output>(method: string, signal?: AbortSignal, codec?: Codec<Input, Output>): BidiCall<Input, Output>;
   /** Makes a call with one answer; nothing when the session is not open. */
   call(method: Method, input: object | undefined, options: CallOptions): Promise<unknown> | undefined;
   /** Goes on by a better carrier, which is opened while the present one is read; `commit` is called at that moment. */
@@ -70,7 +70,7 @@ export function createSession(wire: Wire, page: Page, ladder: Ladder, Socket: ty
 
   return {
     read: (_, target, sink, signal) => readCall(current, target, sink, signal),
-    bidi: (method, signal) => openBidi(() => current, method, signal),
+    bidi: (...call) => openBidi(() => current, ...call),
     call: (...call) => (current.isOpen && !current.isLeaving ? callInSession(current, wire, ...call) : undefined),
     move: (kind, commit) => current.move(kind, commit),
     restart: () => open.forEach((each) => each.restart()),

@@ -33,6 +33,8 @@ export class Peer {
   posts: number[] = [];
   /** Answers calls with one answer; nothing: not yet. */
   answer: ((open: Open) => { json?: unknown; status?: number; message?: string; details?: object[] } | undefined) | undefined;
+  /** What a stream sends that is asked for in protobuf: base64 of it. */
+  encode = (_json: unknown): string => "";
   window = 4;
 
   get open(): FakeSocket[] {
@@ -303,14 +305,15 @@ export class FakeSocket {
         at += 1;
         state.cursor = `c${at}`;
         state.credit -= 1;
-        this.write({ message: { call, cursor: state.cursor, event: "user:delete", json } });
+        const payload = state.encoding ? { proto: this.peer.encode(json) } : { json };
+        this.write({ message: { call, cursor: state.cursor, event: "user:delete", ...payload } });
       }
     }
   }
 
-  private echo({ call, json }: { call: number; json: unknown }): void {
+  private echo({ call, ...payload }: { call: number; json?: unknown; proto?: string }): void {
     if (!this.session!.calls.has(call)) return;
-    this.write({ message: { call, json } });
+    this.write({ message: { call, ...payload } });
     this.write({ credit: { call, messages: 1 } });
   }
 }
