@@ -2,7 +2,7 @@
 import type { BidiCall, Codec } from "../session/bidi.ts";
 import { type StreamCall, streamCall } from "./call.ts";
 import type { Link } from "./link.ts";
-import type { Bidi, ClientStream, Method, ServerStream, Service, Unary } from "./method.ts";
+import type { Bidi, ClientStream, Method, ServerStream, Service, snapshot, Unary } from "./method.ts";
 import { toJson } from "./request.ts";
 import type { CallOptions } from "./unary.ts";
 
@@ -24,7 +24,7 @@ export interface Called {
 type Request<Input> = {} extends Input ? [input?: Input] : [input: Input];
 
 export type UnaryCall<Input, Output> = Called & ((...args: [...Request<Input>, options?: CallOptions]) => Promise<Output>);
-export type ServerStreamCall<Input, Output> = Called & ((...args: [...Request<Input>, options?: StreamOptions]) => StreamCall<Output>);
+export type ServerStreamCall<Input, Output, Snapshot = unknown> = Called & { readonly [snapshot]?: Snapshot } & ((...args: [...Request<Input>, options?: StreamOptions]) => StreamCall<Output>);
 export type ClientStreamCall<Input, Output> = Called &
   ((inputs: Iterable<Input> | AsyncIterable<Input>, options?: CallOptions) => Promise<Output>);
 
@@ -34,8 +34,8 @@ export type BidiStreamCall<Input, Output> = Called & ((options?: { signal?: Abor
 export type Client<S extends Service> = {
   readonly [Name in keyof S["methods"]]: S["methods"][Name] extends Unary<infer Input, infer Output>
     ? UnaryCall<Input, Output>
-    : S["methods"][Name] extends ServerStream<infer Input, infer Output>
-      ? ServerStreamCall<Input, Output>
+    : S["methods"][Name] extends ServerStream<infer Input, infer Output, infer Snapshot>
+      ? ServerStreamCall<Input, Output, Snapshot>
       : S["methods"][Name] extends ClientStream<infer Input, infer Output>
         ? ClientStreamCall<Input, Output>
         : S["methods"][Name] extends Bidi<infer Input, infer Output>

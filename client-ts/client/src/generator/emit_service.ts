@@ -18,6 +18,8 @@ export function printService(file: GeneratedFile, service: DescService, types: T
     for (const line of lines(getComments(method).leading, "    ")) file.print(line);
     const table = Object.entries(describe(method, options)).map(([key, value]) => `${key}: ${literal(value)}`);
     const types_ = [types.reference(method.input, "sent"), ", ", types.reference(method.output, "received")];
+    const snapshot = options.method(options.stream(method)?.snapshot ?? "");
+    if (snapshot) types_.push(", ", types.reference(snapshot.output, "received"));
     const kind = types.runtime(KINDS[method.methodKind]);
     file.print("    ", property(methodName(method.name)), ": { ", table.join(", "), " } as ", kind, "<", ...types_, ">,");
   }

@@ -35,6 +35,8 @@ export interface Options {
   /** Whether it reads or sets cookies. */
   cookies(method: DescMethod): boolean;
   event(message: DescMessage): string;
+  /** The method of this full name, `package.Service/Method`. */
+  method(name: string): DescMethod | undefined;
 }
 
 type HttpPattern = { case: "get" | "put" | "post" | "delete" | "patch" | "custom"; value: unknown };
@@ -43,6 +45,8 @@ type HttpRule = { pattern: HttpPattern; body: string; responseBody: string; addi
 /** The extensions come along in the descriptors, whoever declared them; without them there is nothing to read. */
 export function readOptions(files: readonly DescFile[]): Options {
   const extensions = new Map(files.flatMap((file) => file.extensions.map((extension) => [extension.typeName, extension])));
+  const all = files.flatMap((file) => file.services.flatMap((service) => service.methods));
+  const methods = new Map(all.map((method) => [`${method.parent.typeName}/${method.name}`, method]));
   const http = extensions.get("google.api.http");
   const stream = extensions.get("lastmile.edge.v1.stream");
   const auth = extensions.get("lastmile.edge.v1.auth");
@@ -55,6 +59,7 @@ export function readOptions(files: readonly DescFile[]): Options {
       const { setCookie = {}, fromCookie = {}, clearCookie = [] } = read<AuthRule>(method, auth) ?? {};
       return [setCookie, fromCookie, clearCookie].some((each) => Object.keys(each).length > 0);
     },
+    method: (name) => methods.get(name),
     event: (message) => read<string>(message, event) ?? "",
   };
 }
