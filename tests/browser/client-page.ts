@@ -1,18 +1,30 @@
 // What the page under test runs: a link, and a reader that counts what is lost and what comes twice.
 import { type BidiCall, createClient, createLink, type LinkOptions, type StreamHandle } from "@lastmile/client";
+import { AuthService } from "../../client-ts/client/tests/golden/lastmile/v1/auth.ts";
 import { DocumentService, type SyncDocumentRequest, type SyncDocumentResponse } from "../../client-ts/client/tests/golden/lastmile/v1/document.ts";
 import { TopicService } from "../../client-ts/client/tests/golden/lastmile/v1/topic.ts";
 import { UserService } from "../../client-ts/client/tests/golden/lastmile/v1/user.ts";
 
 let call: BidiCall<SyncDocumentRequest, SyncDocumentResponse> | undefined;
 
+interface Tokens {
+  access: string;
+  refresh: string;
+}
+
 interface Lab {
   link?: ReturnType<typeof createLink>;
   handle?: StreamHandle;
   states: string[];
   gaps: string[];
-  open(options: LinkOptions): void;
-  read(topic: string): void;
+  /** With tokens, they are renewed when they are over. */
+  open(options: LinkOptions, tokens?: Tokens): void;
+  refreshes: number;
+  /** Why the stream failed. */
+  error?: { code: string; message: string; reason: string };
+  /** How long after the beginning of the page its first event came, in milliseconds. */
+  firstMs?: number;
+  read(topic: string, last?: number): void;
   users(): Promise<string[]>;
   /** Opens a call in both directions on a document. */
   talk(id: string): void;
@@ -30,16 +42,24 @@ const lab: Lab = {
   heard: [],
   answered: 0,
   gaps: [],
-  open(options) {
-    lab.link = createLink(options);
+  refreshes: 0,
+  open(options, tokens) {
+    const rotating: LinkOptions = tokens
+      ? { token: () => tokens.access, refresh: async () => void Object.assign(tokens, await renew(tokens)) }
+      : {};
+    lab.link = createLink({ ...options, ...rotating });
   },
-  read(topic) {
+  read(topic, last = 0) {
     lab.handle = createClient(TopicService, lab.link!)
-      .subscribe({ topic })
+      .subscribe({ topic, last })
       .subscribe({
         // In the page's storage, so that what came before a reload counts too.
-        event: ({ data }, { name }) => void (sessionStorage.numbers = `${sessionStorage.numbers ?? ""}${name}=${data as number},`),
+        event: ({ data }, { name }) => {
+          lab.firstMs ??= performance.now();
+          sessionStorage.numbers = `${sessionStorage.numbers ?? ""}${name}=${data as number},`;
+        },
         gap: ({ reason }) => lab.gaps.push(reason),
+        error: ({ code, message, reason }) => (lab.error = { code, message, reason }),
         status: ({ state, transport }) => lab.states.push(`${state} ${transport}`),
       });
   },
@@ -60,4 +80,10 @@ const lab: Lab = {
   finish: () => call!.finish(),
   say: (number) => call!.send({ commit: { baseVersion: 1, ops: [{ opId: `${number}`, path: `/n${number}`, set: number }] } }),
 };
+async function renew({ refresh: refreshToken }: Tokens): Promise<Tokens> {
+  lab.refreshes += 1;
+  const answer = await createClient(AuthService, lab.link!).refresh({ refreshToken });
+  return { access: answer.accessToken, refresh: answer.refreshToken };
+}
+
 Object.assign(globalThis, { lab });

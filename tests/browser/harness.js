@@ -1,7 +1,7 @@
 // Starts the real `lastmile --dev` and a real Chromium.
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -15,13 +15,15 @@ const target = process.env.CARGO_TARGET_DIR ?? join(repository, "target");
 const binary = join(target, "debug/lastmile");
 const buf = join(repository, "client-ts/node_modules/.bin/buf");
 
-/** A running lastmile with its own data folder; `kill` and `start` again as often as needed. */
-export async function startLastmile() {
+/** A running lastmile with its own data folder, and settings in TOML; `kill` and `start` again as often as needed. */
+export async function startLastmile(settings = "") {
   const data = mkdtempSync(join(tmpdir(), "lastmile-"));
+  const config = `${data}.toml`;
+  writeFileSync(config, settings);
   const app = { process: undefined, http: "127.0.0.1:0", grpc: "127.0.0.1:0", url: "" };
   app.start = async () => {
     const addresses = ["--http", app.http, "--grpc", app.grpc, "--admin", "127.0.0.1:0"];
-    app.process = spawn(binary, [...addresses, "--data", data, "--dev"], { stdio: ["ignore", "ignore", "pipe"] });
+    app.process = spawn(binary, [...addresses, "--data", data, "--config", config, "--dev"], { stdio: ["ignore", "ignore", "pipe"] });
     const { http, grpc } = await listening(app.process);
     Object.assign(app, { http, grpc, url: `http://${http}` });
   };
@@ -31,7 +33,7 @@ export async function startLastmile() {
   };
   app.close = async () => {
     await app.kill();
-    rmSync(data, { recursive: true, force: true });
+    for (const path of [data, config]) rmSync(path, { recursive: true, force: true });
   };
   await app.start();
   return app;

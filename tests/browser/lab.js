@@ -18,9 +18,10 @@ export function createLab({ app, browser, site }) {
     return tokens.get(username);
   }
 
-  return async (t, { options = {}, context, edge = app, talk = false } = {}) => {
+  return async (t, { options = {}, context, edge = app, talk = false, waits = true, tokens: rotating } = {}) => {
     const cutter = await startCutter(edge);
     const page = await (context ?? browser).newPage();
+    const sockets = watchSockets(page);
     t.after(async () => {
       await page.close();
       cutter.close();
@@ -30,17 +31,17 @@ export function createLab({ app, browser, site }) {
     const topic = `t${cutter.url.split(":").pop()}`;
     await ask("POST", "/api/v1/topics", { name: topic, rules: { publish: ["signed-in"], subscribe: ["signed-in"] } }, await login("admin"));
     if (talk) await ask("POST", `/api/v1/documents/${topic}:commit`, { ops: [{ opId: "0", path: "/n0", set: 0 }] }, token);
-    const open = async () => {
+    const open = async ({ last = 0 } = {}) => {
       await page.goto(site.url);
       await page.evaluate(
-        ([options, topic, talk]) => {
-          lab.open(options);
-          lab.read(topic);
+        ([options, topic, talk, rotating, last]) => {
+          lab.open(options, rotating);
+          lab.read(topic, last);
           if (talk) lab.talk(topic);
         },
-        [{ baseUrl: cutter.url, token, transports: ["sse", "poll"], ...options }, topic, talk],
+        [{ baseUrl: cutter.url, token, transports: ["sse", "poll"], ...options }, topic, talk, rotating, last],
       );
-      await state("live");
+      if (waits) await state("live");
     };
     const state = (wanted) => page.waitForFunction((wanted) => lab.states.at(-1)?.startsWith(wanted), wanted, { timeout: 20_000 });
     const say = async (times = 1) => {
@@ -64,8 +65,21 @@ export function createLab({ app, browser, site }) {
       assert.deepEqual(await page.evaluate(() => lab.heard), Array.from({ length: number }, (_, index) => index + 1));
     };
     await open();
-    return { page, cutter, open, state, say, complete, topic, token };
+    return { page, sockets, cutter, open, state, say, complete, topic, token };
   };
+}
+
+/** Of each WebSocket that a page opens, the first frames of both sides, and what else the test wants to look at. */
+export function watchSockets(page) {
+  const sockets = [];
+  page.on("websocket", (socket) => {
+    if (!socket.url().endsWith("/ws")) return;
+    const seen = { sent: [], received: [] };
+    sockets.push(seen);
+    socket.on("framesent", ({ payload }) => seen.sent.push(JSON.parse(payload)));
+    socket.on("framereceived", ({ payload }) => seen.received.push(JSON.parse(payload)));
+  });
+  return sockets;
 }
 
 /** Calls an edge by REST. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { startCutter } from "./cutter.js";
+import { watchSockets } from "./lab.js";
 import { launch, publish, startEdges, startLastmile, startStock } from "./harness.js";
 
 const client = join(import.meta.dirname, "../../client-ts");
@@ -25,7 +26,7 @@ const hot = join(import.meta.dirname, "hot");
 
 /**
  * A copy of an app beside the packages that it needs, changed as `change` says, served by Vite through a proxy that counts.
- * `sockets` are the sessions' WebSockets, with the frames of their beginnings.
+ * `sockets` are the sessions' WebSockets.
  */
 async function develop(t, source, { edge = app, change = {}, types = "lastmile/v1/user.ts" } = {}) {
   const root = join(client, `.under-test-${process.pid}`);
@@ -40,14 +41,7 @@ async function develop(t, source, { edge = app, change = {}, types = "lastmile/v
   const vite = await createServer({ root, configFile: false, logLevel: "silent", plugins, server: { host: "127.0.0.1", port: 0 } });
   await vite.listen();
   const page = await browser.newPage();
-  const sockets = [];
-  page.on("websocket", (socket) => {
-    if (!socket.url().endsWith("/ws")) return;
-    const frames = { hello: undefined, ready: undefined };
-    sockets.push(frames);
-    socket.on("framesent", ({ payload }) => (frames.hello ??= JSON.parse(payload).hello));
-    socket.on("framereceived", ({ payload }) => (frames.ready ??= JSON.parse(payload).ready));
-  });
+  const sockets = watchSockets(page);
   t.after(async () => {
     await page.close();
     await vite.close();
@@ -138,6 +132,14 @@ test("three edits of template, script and composable each: no new connection; of
 /** By WebSocket: the link's default. */
 const bySession = { "link.ts": ['{ transports: ["sse", "poll"] }', "{}"] };
 
+/** One session, which tickets have moved, within one trace. */
+function assertMoved(sockets) {
+  const hellos = sockets.map(({ sent }) => sent[0].hello);
+  assert.ok(hellos.slice(1).every(({ ticket }) => ticket), "moved by tickets");
+  assert.equal(new Set(sockets.map(({ received }) => received[0].ready.session)).size, 1, "one session");
+  assert.equal(new Set(hellos.map(({ traceparent }) => traceparent.slice(3, 35))).size, 1, "one trace");
+}
+
 test("the same over WebSocket: one session and one trace through hot reloads and reloads of the page", async (t) => {
   const { page, root, sockets } = await develop(t, hot, { change: bySession });
   await page.getByTestId("status").filter({ hasText: "live" }).waitFor();
@@ -145,16 +147,14 @@ test("the same over WebSocket: one session and one trace through hot reloads and
   await editAll({ page, root }, () => assert.equal(sockets.length, 1, "one connection was ever opened"));
   await assertAll(page, await stop());
   assert.equal(sockets.length, 4);
-  assert.equal(new Set(sockets.map(({ ready }) => ready.session)).size, 1, "one session");
-  assert.ok(sockets.slice(1).every(({ hello }) => hello.ticket), "moved by tickets");
-  assert.equal(new Set(sockets.map(({ hello }) => hello.traceparent.slice(3, 35))).size, 1, "one trace");
+  assertMoved(sockets);
 });
 
 test("a stream that has no cursor goes through reloads of the page too: one call of the backend", async (t) => {
   const stock = await startStock();
   const [edge] = await startEdges(stock, 1);
   t.after(() => Promise.all([edge.close(), stock.close()]));
-  const { page, root } = await develop(t, hot, {
+  const { page, root, sockets } = await develop(t, hot, {
     edge,
     types: "acme/stock/v1/stock.ts",
     change: {
@@ -169,5 +169,6 @@ test("a stream that has no cursor goes through reloads of the page too: one call
   assert.deepEqual({ missing, gaps: await page.evaluate(() => sessionStorage.gaps) }, { missing: [], gaps: undefined });
   const counts = await (await fetch(`${edge.url}/acme/v1/streams`)).json();
   assert.deepEqual(counts, { open: 1, ended: 0 });
+  assertMoved(sockets);
   t.diagnostic(`${numbers.length} prices`);
 });
