@@ -26,6 +26,8 @@ interface Lab {
   firstMs?: number;
   read(topic: string, last?: number): void;
   users(): Promise<string[]>;
+  /** A call that is refused. */
+  fail(): Promise<unknown>;
   /** Opens a call in both directions on a document. */
   talk(id: string): void;
   /** Commits a number there. */
@@ -67,6 +69,7 @@ const lab: Lab = {
     const { users } = await createClient(UserService, lab.link!).listUsers();
     return users.map(({ name }) => name);
   },
+  fail: () => createClient(UserService, lab.link!).createUser({ user: { name: "", username: "not a name!" } }),
   talk(id) {
     call = createClient(DocumentService, lab.link!).syncDocument();
     void call.send({ watch: { id } });

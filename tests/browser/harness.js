@@ -141,7 +141,8 @@ export async function bundledPage(entry) {
   const client = join(repository, "client-ts/client/dist");
   const { rolldown } = await import(join(repository, "client-ts/node_modules/rolldown/dist/index.mjs"));
   const input = join(import.meta.dirname, entry);
-  const bundle = await rolldown({ input, resolve: { alias: { "@lastmile/client": join(client, "index.js") } } });
+  const alias = { "@lastmile/client/binary": join(client, "binary/index.js"), "@lastmile/client": join(client, "index.js") };
+  const bundle = await rolldown({ input, resolve: { alias } });
   const { output } = await bundle.generate({ entryFileNames: "page.js", chunkFileNames: "[name]-[hash].js" });
   await bundle.close();
   const files = new Map(output.map(({ fileName, code }) => [`/${fileName}`, code]));

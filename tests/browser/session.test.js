@@ -72,3 +72,18 @@ test("one of two edges shuts down: streams go on by the other before the first i
   await one.ended;
   await complete();
 });
+
+test("calls go over the session while it is open, and say of errors what they say by HTTP", async (t) => {
+  const { page, sockets, cutter } = await lab(t, { options: { transports: ALL } });
+  const before = cutter.requests.length;
+  assert.deepEqual((await page.evaluate(() => lab.users())).slice(0, 2), ["Alice", "Bob"]);
+  const failing = () => page.evaluate(() => lab.fail().catch(({ code, status, reason, fields, traceId }) => ({ code, status, reason, fields, traced: traceId.length })));
+  const bySession = await failing();
+  assert.equal(cutter.requests.length, before, "no request was made");
+  assert.deepEqual(sockets[0].sent.flatMap(({ open }) => (open ? [open.method.split("/")[1]] : [])), ["Subscribe", "ListUsers", "CreateUser"]);
+  await page.evaluate(() => lab.handle.close());
+  await page.waitForFunction(() => lab.link.status.state === "idle");
+  await pause(1500);
+  assert.deepEqual(await failing(), bySession);
+  assert.equal(cutter.requests.filter(({ method }) => method === "POST").length, 1);
+});

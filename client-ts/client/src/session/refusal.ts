@@ -8,6 +8,7 @@ export function refusal(kind: CarrierKind, code: number | undefined, goaway: Goa
   const { reason = "", reconnectMs } = goaway ?? {};
   const known = ({ 4401: "UNAUTHENTICATED", 4403: "PERMISSION_DENIED", 4429: "RESOURCE_EXHAUSTED" } as const)[code ?? 0];
   const what = kind === "sse" ? "The event stream" : "The WebSocket";
-  const message = goaway ? `The edge takes no session: ${reason}.` : `${what} could not be opened.`;
+  const advice = known === "UNAUTHENTICATED" ? " Log in, and look at what the link's `token` gives." : "";
+  const message = goaway ? `The edge takes no session: ${reason}.${advice}` : `${what} could not be opened.`;
   return new LastmileError(message, { code: known ?? "UNAVAILABLE", reason, retryMs: reconnectMs, answered: goaway !== undefined });
 }
