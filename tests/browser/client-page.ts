@@ -17,8 +17,8 @@ interface Lab {
   handle?: StreamHandle;
   states: string[];
   gaps: string[];
-  /** With tokens, they are renewed when they are over. */
-  open(options: LinkOptions, tokens?: Tokens): void;
+  /** With tokens, they are renewed when they are over; `shared`: in one worker for all tabs. */
+  open(options: LinkOptions, more?: { tokens?: Tokens; shared?: boolean }): void;
   refreshes: number;
   /** Why the stream failed. */
   error?: { code: string; message: string; reason: string };
@@ -45,11 +45,12 @@ const lab: Lab = {
   answered: 0,
   gaps: [],
   refreshes: 0,
-  open(options, tokens) {
+  open(options, { tokens, shared } = {}) {
     const rotating: LinkOptions = tokens
       ? { token: () => tokens.access, refresh: async () => void Object.assign(tokens, await renew(tokens)) }
       : {};
-    lab.link = createLink({ ...options, ...rotating });
+    const worker = shared ? { worker: () => new SharedWorker("/worker.js", { type: "module" }) } : {};
+    lab.link = createLink({ ...options, ...rotating, ...worker });
   },
   read(topic, last = 0) {
     lab.handle = createClient(TopicService, lab.link!)

@@ -6,7 +6,7 @@ import { connect } from "node:net";
 /** `sse` and `websocket` can be blocked; `cut` breaks every connection; `down` lets nothing through. */
 export async function startCutter(edge) {
   const sockets = new Set();
-  const cutter = { url: "", sse: true, websocket: true, down: false, requests: [] };
+  const cutter = { url: "", sse: true, websocket: true, down: false, requests: [], upgrades: 0 };
   let target = new URL(edge.url);
 
   const server = createServer((request, response) => {
@@ -37,6 +37,7 @@ export async function startCutter(edge) {
   });
 
   server.on("upgrade", (request, socket, head) => {
+    cutter.upgrades += 1;
     if (!cutter.websocket) return socket.destroy();
     const upstream = connect(Number(target.port), target.hostname, () => {
       const lines = request.rawHeaders.flatMap((name, index, all) => (index % 2 ? [] : [`${name}: ${all[index + 1]}`]));

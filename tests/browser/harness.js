@@ -136,14 +136,15 @@ export async function modulePage() {
   return { url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
 }
 
-/** A page of another origin that runs a TypeScript module beside this file, bundled with the client as it is built. */
-export async function bundledPage(entry) {
+/** A page of another origin that runs a TypeScript module beside this file, bundled with the client as it is built; `worker.js` is another one. */
+export async function bundledPage(entry, worker) {
   const client = join(repository, "client-ts/client/dist");
   const { rolldown } = await import(join(repository, "client-ts/node_modules/rolldown/dist/index.mjs"));
-  const input = join(import.meta.dirname, entry);
-  const alias = { "@lastmile/client/binary": join(client, "binary/index.js"), "@lastmile/client": join(client, "index.js") };
+  const input = { page: join(import.meta.dirname, entry), ...(worker && { worker: join(import.meta.dirname, worker) }) };
+  const parts = ["binary", "worker"].map((part) => [`@lastmile/client/${part}`, join(client, part, "index.js")]);
+  const alias = Object.fromEntries([...parts, ["@lastmile/client", join(client, "index.js")]]);
   const bundle = await rolldown({ input, resolve: { alias } });
-  const { output } = await bundle.generate({ entryFileNames: "page.js", chunkFileNames: "[name]-[hash].js" });
+  const { output } = await bundle.generate({ entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" });
   await bundle.close();
   const files = new Map(output.map(({ fileName, code }) => [`/${fileName}`, code]));
   const html = '<!doctype html><script type="module" src="/page.js"></script>';

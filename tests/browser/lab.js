@@ -18,7 +18,7 @@ export function createLab({ app, browser, site }) {
     return tokens.get(username);
   }
 
-  return async (t, { options = {}, context, edge = app, talk = false, waits = true, tokens: rotating } = {}) => {
+  return async (t, { options = {}, context, edge = app, talk = false, waits = true, shared = false, tokens: rotating } = {}) => {
     const cutter = await startCutter(edge);
     const page = await (context ?? browser).newPage();
     const sockets = watchSockets(page);
@@ -31,19 +31,19 @@ export function createLab({ app, browser, site }) {
     const topic = `t${cutter.url.split(":").pop()}`;
     await ask("POST", "/api/v1/topics", { name: topic, rules: { publish: ["signed-in"], subscribe: ["signed-in"] } }, await login("admin"));
     if (talk) await ask("POST", `/api/v1/documents/${topic}:commit`, { ops: [{ opId: "0", path: "/n0", set: 0 }] }, token);
-    const open = async ({ last = 0 } = {}) => {
-      await page.goto(site.url);
-      await page.evaluate(
-        ([options, topic, talk, rotating, last]) => {
-          lab.open(options, rotating);
+    const open = async ({ last = 0, on = page } = {}) => {
+      await on.goto(site.url);
+      await on.evaluate(
+        ([options, topic, talk, rotating, last, shared]) => {
+          lab.open(options, { tokens: rotating, shared });
           lab.read(topic, last);
           if (talk) lab.talk(topic);
         },
-        [{ baseUrl: cutter.url, token, transports: ["sse", "poll"], ...options }, topic, talk, rotating, last],
+        [{ baseUrl: cutter.url, token, transports: ["sse", "poll"], ...options }, topic, talk, rotating, last, shared],
       );
-      if (waits) await state("live");
+      if (waits) await state("live", on);
     };
-    const state = (wanted) => page.waitForFunction((wanted) => lab.states.at(-1)?.startsWith(wanted), wanted, { timeout: 20_000 });
+    const state = (wanted, on = page) => on.waitForFunction((wanted) => lab.states.at(-1)?.startsWith(wanted), wanted, { timeout: 20_000 });
     const say = async (times = 1) => {
       for (let time = 0; time < times; time += 1) {
         const mine = (number += 1);
@@ -52,17 +52,17 @@ export function createLab({ app, browser, site }) {
       }
     };
     /** Waits for the last number; everything must be there, once, in order. */
-    const complete = async () => {
-      await page.waitForFunction((last) => sessionStorage.numbers?.endsWith(`number=${last},`), number, { timeout: 20_000 });
-      const seen = await page.evaluate(() => sessionStorage.numbers.split(",").slice(0, -1));
+    const complete = async (on = page) => {
+      await on.waitForFunction((last) => sessionStorage.numbers?.endsWith(`number=${last},`), number, { timeout: 20_000 });
+      const seen = await on.evaluate(() => sessionStorage.numbers.split(",").slice(0, -1));
       const expected = Array.from({ length: number }, (_, index) => `number=${index + 1}`);
       const lost = expected.filter((each) => !seen.includes(each));
-      assert.deepEqual({ lost, repeated: seen.length - new Set(seen).size, gaps: await page.evaluate(() => lab.gaps) }, { lost: [], repeated: 0, gaps: [] });
+      assert.deepEqual({ lost, repeated: seen.length - new Set(seen).size, gaps: await on.evaluate(() => lab.gaps) }, { lost: [], repeated: 0, gaps: [] });
       assert.deepEqual(seen, expected);
       if (!talk) return;
       // Of the call in both directions: each commit was answered once, and its change heard once.
-      await page.waitForFunction((last) => lab.heard.at(-1) === last && lab.answered === last, number, { timeout: 20_000 });
-      assert.deepEqual(await page.evaluate(() => lab.heard), Array.from({ length: number }, (_, index) => index + 1));
+      await on.waitForFunction((last) => lab.heard.at(-1) === last && lab.answered === last, number, { timeout: 20_000 });
+      assert.deepEqual(await on.evaluate(() => lab.heard), Array.from({ length: number }, (_, index) => index + 1));
     };
     await open();
     return { page, sockets, cutter, open, state, say, complete, topic, token };

@@ -12,6 +12,8 @@ export interface Ladder {
   failed(transport: Transport, error: Error): Promise<void>;
   /** The edge itself says that another one is to be used. */
   fall(transport: Transport): void;
+  /** Somebody else has found out which one is to be used. */
+  follow(transport: Transport): void;
   /** Tries the better one now: the network may be another. */
   climb(): Promise<void>;
   close(): void;
@@ -85,6 +87,11 @@ export function createLadder(rungs: readonly Transport[], probe: () => Promise<b
       if (failures >= PATIENCE && rung + 1 < rungs.length && (await probe())) fall(transport);
     },
     fall,
+    follow(transport) {
+      rung = Math.max(0, rungs.indexOf(transport));
+      failures = 0;
+      if (rung > 0) climbLater();
+    },
     climb,
     close: () => clearTimeout(timer),
   };

@@ -12,6 +12,12 @@ import { createWire, type Wire, type WireOptions } from "./wire.ts";
 export interface LinkOptions extends WireOptions {
   /** Which transports may be used, the best first: `["websocket", "sse", "poll"]` unless set. */
   transports?: readonly Transport[];
+  /**
+   * All tabs of the app have one session, in a worker: `() => new SharedWorker(new URL("./worker.ts", import.meta.url), {
+   * type: "module" })`, where that file calls `serveTabs` of `@lastmile/client/worker`. Where a browser has no SharedWorker
+   * or no locks, each tab has its own.
+   */
+  worker?: () => SharedWorker;
   /** How calls with one answer go while a session is open: over it, unless set. Those with headers of their own go by HTTP. */
   calls?: "session" | "http";
   /** How long a stream that nobody reads any more is kept for the next reader of the same; 2 s under hot reload, else 0. */
@@ -103,14 +109,24 @@ export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
   page.watch(() => page.away && memory.note([...open].map(([handle, key]) => [key, handle.cursor]), leave()));
 
   function session(): Promise<Session> {
-    loading ??= import("../session/index.ts").then(
-      ({ createSession }) => (loaded = createSession(wire, page, ladder, options.WebSocket ?? WebSocket, past.session)),
+    loading ??= load().then(
+      (made) => (loaded = made),
       (error: unknown) => {
         loading = undefined;
         throw error;
       },
     );
     return loading;
+  }
+
+  async function load(): Promise<Session> {
+    const { worker } = options;
+    if (worker && globalThis.SharedWorker && navigator.locks) {
+      const { createRemoteSession } = await import("../shared/remote.ts");
+      return createRemoteSession(wire, page, ladder, worker, options);
+    }
+    const { createSession } = await import("../session/index.ts");
+    return createSession(wire, page, ladder, options.WebSocket ?? WebSocket, past.session);
   }
 
   const isByHttp = options.calls === "http" || options.headers || options.traceparent;
@@ -163,7 +179,7 @@ export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
       return () => void listeners.delete(listener);
     },
     reconnect() {
-      void loading?.then((each) => each.restart());
+      loaded?.restart();
       reopen();
     },
     close() {
