@@ -6,11 +6,9 @@ import { bundledPage, launch, startLastmile } from "./harness.js";
 import { askAt, createLab } from "./lab.js";
 
 const ALL = { transports: ["websocket", "sse", "poll"] };
-// Sessions are told a minute before their token is over: here four seconds after it was issued.
-const SETTINGS = 'access_token_lifetime = "64s"\n';
 let app, browser, site, lab;
 before(async () => {
-  [app, browser, site] = await Promise.all([startLastmile(SETTINGS), launch(), bundledPage("client-page.ts", "client-worker.ts")]);
+  [app, browser, site] = await Promise.all([startLastmile(), launch(), bundledPage("client-page.ts", "client-worker.ts")]);
   lab = createLab({ app, browser, site });
 });
 after(async () => {
@@ -20,10 +18,10 @@ after(async () => {
 });
 
 /** So many tabs of one browser, the first of them the lab's. */
-async function tabs(t, count, options) {
+async function tabs(t, count, options, makeLab = lab) {
   const context = await browser.newContext();
   t.after(() => context.close());
-  const first = await lab(t, { context, options: ALL, shared: true, ...options });
+  const first = await makeLab(t, { context, options: ALL, shared: true, ...options });
   const pages = [first.page];
   while (pages.length < count) {
     const page = await context.newPage();
@@ -71,8 +69,11 @@ test("WebSocket is blocked: the worker's session goes by an event stream, and ba
 });
 
 test("a token is renewed once for all tabs, by one of them", async (t) => {
-  const { accessToken, refreshToken } = await askAt(app.url, "POST", "/api/v1/auth/login", { username: "bob", password: "lastmile-dev" });
-  const { pages, cutter, say, complete } = await tabs(t, 3, { tokens: { access: accessToken, refresh: refreshToken } });
+  const brief = await startLastmile('access_token_lifetime = "12s"\n');
+  t.after(() => brief.close());
+  const { accessToken, refreshToken } = await askAt(brief.url, "POST", "/api/v1/auth/login", { username: "bob", password: "lastmile-dev" });
+  const tokens = { access: accessToken, refresh: refreshToken };
+  const { pages, cutter, say, complete } = await tabs(t, 3, { tokens }, createLab({ app: brief, browser, site, tokenMs: 6000 }));
   const refreshes = async () => (await Promise.all(pages.map((page) => page.evaluate(() => lab.refreshes)))).reduce((sum, each) => sum + each, 0);
   while ((await refreshes()) === 0) await pause(200);
   await say(5);
@@ -93,5 +94,16 @@ test("tabs of different callers share nothing", async (t) => {
     [{ ...ALL, baseUrl: cutter.url, token }, `t${cutter.url.split(":").pop()}`],
   );
   await third.waitForFunction(() => lab.states.at(-1)?.startsWith("live"));
+  assert.equal(cutter.upgrades, 2);
+});
+
+test("the worker dies: its tabs have another, and go on where they were", async (t) => {
+  const { pages, cutter, say, complete } = await tabs(t, 2);
+  await say(3);
+  const devtools = await browser.newBrowserCDPSession();
+  const { targetInfos } = await devtools.send("Target.getTargets");
+  for (const { targetId, type } of targetInfos) if (type === "shared_worker") await devtools.send("Target.closeTarget", { targetId });
+  await say(3);
+  for (const page of pages) await complete(page);
   assert.equal(cutter.upgrades, 2);
 });

@@ -108,6 +108,7 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
     const ready = new Promise<void>((resolve, reject) => {
       let made: Carrier | undefined;
       let isReady = false;
+      let isOver = false;
       let goaway: Goaway | undefined;
       let told = 0;
 
@@ -142,6 +143,7 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
         alive: () => isReady && made === carrier && pulse.heard(),
         closed({ code, error }) {
           if (isReady) return lost(made!, error);
+          isOver = true;
           made?.close();
           reject(error ?? refusal(kind, code, goaway));
         },
@@ -149,7 +151,8 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
       close = () => listener.closed({});
       Promise.resolve(carriers[kind](wire, listener)).then((opened) => {
         made = opened;
-        greet();
+        if (isOver) made.close();
+        else greet();
       }, reject);
     });
     const slow = setTimeout(close, OPEN_MS);

@@ -56,6 +56,7 @@ export function createSession(wire: Wire, page: Page, ladder: Ladder, Socket: ty
       const next = connection();
       try {
         await next.connect();
+        if (isClosed) return next.close();
         current = next;
         from.retire();
         for (const each of open) if (!each.isOpen) open.delete(each);

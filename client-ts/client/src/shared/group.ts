@@ -38,7 +38,7 @@ export function createGroup(place: Place): Group {
   const asked = new Map<number, (message: Extract<ToWorker, { type: "answer" }>) => void>();
   let last = 0;
 
-  /** Tabs know who calls: the newest is asked first. */
+  /** Tabs know who calls: the newest is asked first, or the one that has renewed the identity. */
   async function ask(what: "token" | "renew"): Promise<string | boolean | undefined> {
     for (const tab of [...tabs].toReversed()) {
       const told = await new Promise<Extract<ToWorker, { type: "answer" }> | undefined>((resolve) => {
@@ -47,7 +47,10 @@ export function createGroup(place: Place): Group {
         setTimeout(resolve, ANSWER_MS);
       });
       if (told?.error) throw unpack(told.error);
-      if (told) return told.value;
+      // It cannot renew it: another may.
+      if (!told || told.value === false) continue;
+      if (what === "renew" && tabs.delete(tab)) tabs.add(tab);
+      return told.value;
     }
     return undefined;
   }
