@@ -18,7 +18,7 @@ after(async () => {
 });
 
 test("a token is renewed in the session, twice: one refresh each, whoever asks, and no stream breaks", async (t) => {
-  // Sessions are told when half of that is left.
+  // Sessions are told at once; afterwards it is renewed when half of it is over.
   const brief = await startLastmile('access_token_lifetime = "12s"\n');
   t.after(() => brief.close());
   const lab = createLab({ app: brief, browser, site, tokenMs: 6000 });

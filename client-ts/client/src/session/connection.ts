@@ -51,6 +51,8 @@ type Ready = NonNullable<ServerFrame["ready"]>;
 const OPEN_MS = 15_000;
 /** A carrier outlives its last call by this: the next one is often near. */
 const IDLE_MS = 1000;
+/** The edge warns of a token's end so long before. */
+const NEW_MS = 60_000;
 
 /** `past` is the session of the page before this one. */
 export function createConnection({ wire, page, ladder, carriers, leaving }: Around, past?: Past): Connection {
@@ -62,6 +64,7 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
   let lostAt = past ? Date.now() : 0;
   let backAt: number | undefined;
   let failures = 0;
+  let renewedAt = 0;
   let isRetired = false;
   let isLeaving = false;
   let traceparent = "";
@@ -173,11 +176,16 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
   function hear(frame: ServerFrame): void {
     pulse.heard();
     if (frame.goaway) leave(carrier!, frame.goaway);
-    else if (frame.authExpiring) void authenticate();
+    else if (frame.authExpiring) void authenticate(carrier!, frame.authExpiring.expiresMs);
     else machine.take(frame);
   }
 
-  async function authenticate(): Promise<void> {
+  async function authenticate(from: Carrier, expiresMs = 0): Promise<void> {
+    // One that lives for seconds only is always about to expire: half of its time is soon enough.
+    const isNew = Date.now() - renewedAt < NEW_MS;
+    if (isNew) await new Promise((resolve) => setTimeout(resolve, expiresMs / 2));
+    if (from !== carrier) return;
+    renewedAt = Date.now();
     const isRenewed = await wire.renew(wire.renewals).catch(() => false);
     const token = isRenewed && (await wire.token());
     if (token) machine.send({ auth: { token } });

