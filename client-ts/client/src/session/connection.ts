@@ -15,6 +15,8 @@ export interface Connection {
   readonly machine: Machine;
   /** A carrier is there. */
   readonly isOpen: boolean;
+  /** What carries it, if anything does. */
+  readonly kind: CarrierKind | undefined;
   /** The edge takes no new calls: it shuts down. */
   readonly isLeaving: boolean;
   /** The trace that its calls are in. */
@@ -245,6 +247,9 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
     machine,
     get isOpen() {
       return carrier !== undefined;
+    },
+    get kind() {
+      return carrier?.kind;
     },
     get isLeaving() {
       return isLeaving;

@@ -42,7 +42,7 @@ function follow(
 
   function opened({ outcome = "OUTCOME_FRESH", reason = "", cursor }: Opened): void {
     if (isOpened) sink.gap({ key: "", reason });
-    else sink.opened([{ key: "", outcome: outcome.slice("OUTCOME_".length) as "GAP", reason }]);
+    else sink.opened([{ key: "", outcome: outcome.slice("OUTCOME_".length) as "GAP", reason }], connection.kind);
     isOpened = true;
     sink.moved(cursor);
   }

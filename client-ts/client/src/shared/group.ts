@@ -67,7 +67,7 @@ export function createGroup(place: Place): Group {
     const room = roomOf(tab, id, () => abort.abort());
     const sink: Sink = {
       cursor,
-      opened: (streams) => tab.say({ type: "opened", id, streams, transport: ladder.transport }),
+      opened: (streams, transport = ladder.transport) => tab.say({ type: "opened", id, streams, transport }),
       message: (value, name, at) => (tab.say({ type: "message", id, value, name, cursor: at }), room()),
       moved: (at) => tab.say({ type: "moved", id, cursor: at }),
       gap: (gap) => tab.say({ type: "gap", id, gap }),

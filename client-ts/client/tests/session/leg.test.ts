@@ -144,6 +144,22 @@ test("a better carrier is tried in the moment of a cut: it is used, or the other
   }
 });
 
+test("a stream that is opened while its session moves says by what it is read in the end", async () => {
+  make();
+  const { handle } = watch();
+  await live(handle);
+  peer.isDown = false;
+  const hold = peer.holdHello();
+  online();
+  await hold.arrived;
+  peer.open.find(({ isLeg }) => isLeg)!.end(1006);
+  await until(() => expect(handle.status).toMatchObject({ state: "reconnecting", transport: "sse" }));
+  hold.release();
+  await live(handle);
+  await until(() => expect(handle.status.transport).toBe("websocket"));
+  expect(link.status.transport).toBe("websocket");
+});
+
 test("what came by the older carrier in the meantime is not taken twice", async () => {
   make();
   const { say, heard } = talk();
