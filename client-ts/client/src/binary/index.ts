@@ -8,7 +8,7 @@ import type { BidiCall, CallOptions, Link, StreamCall, StreamOptions } from "@la
 import { streamCall } from "../core/call.ts";
 import { bidiCall } from "../core/client.ts";
 import { exchange } from "../core/unary.ts";
-import type { Codec } from "../session/bidi.ts";
+import type { Codec } from "../session/codec.ts";
 
 export interface BinaryClientOptions {
   /** Finds the types of messages in a google.protobuf.Any, where a transport has only JSON. */

@@ -1,5 +1,6 @@
 /** Makes the calls of a generated service. */
-import type { BidiCall, Codec } from "../session/bidi.ts";
+import type { BidiCall } from "../session/bidi.ts";
+import type { Codec } from "../session/codec.ts";
 import { type StreamCall, streamCall } from "./call.ts";
 import type { Link } from "./link.ts";
 import type { Bidi, ClientStream, Method, ServerStream, Service, snapshot, Unary } from "./method.ts";

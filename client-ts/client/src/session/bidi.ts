@@ -2,8 +2,9 @@
 import { backoff } from "../core/clock.ts";
 import { asError, LastmileError } from "../core/error.ts";
 import { fromEnd, outcomeUnknown } from "./end.ts";
+import { type Codec, JSON_CODEC } from "./codec.ts";
 import type { Connection } from "./connection.ts";
-import { contentOf, type Payload } from "./frames.ts";
+import { contentOf } from "./frames.ts";
 
 /** Messages go both ways until one side has had enough. */
 export interface BidiCall<Input, Output> extends AsyncIterable<Output> {
@@ -14,16 +15,6 @@ export interface BidiCall<Input, Output> extends AsyncIterable<Output> {
   /** Ends the call, whatever is on its way. */
   cancel(): void;
 }
-
-/** How messages are written and read: as JSON, unless another is given. */
-export interface Codec<Input, Output> {
-  readonly encoding?: "ENCODING_PROTO";
-  write(message: Input): Payload;
-  /** `content` is what JSON says, or bytes. */
-  read(content: unknown): Output;
-}
-
-const JSON_CODEC: Codec<unknown, unknown> = { write: (json) => ({ json }), read: (content) => content };
 
 const WINDOW = 64;
 

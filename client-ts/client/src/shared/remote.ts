@@ -2,9 +2,11 @@
 import type { Ladder } from "../core/ladder.ts";
 import type { LinkOptions } from "../core/link.ts";
 import type { Page } from "../core/page.ts";
+import { toJson } from "../core/request.ts";
 import type { Ending, Sink, Source } from "../core/source.ts";
 import type { Wire } from "../core/wire.ts";
-import type { BidiCall, Codec } from "../session/bidi.ts";
+import type { BidiCall } from "../session/bidi.ts";
+import type { Codec } from "../session/codec.ts";
 import type { Session } from "../session/index.ts";
 import { openRemoteBidi } from "./remote_bidi.ts";
 import { pack, type Place, type ToTab, type ToWorker, unpack } from "./messages.ts";
@@ -145,18 +147,15 @@ function readRemotely(line: Line, ladder: Ladder, target: Parameters<Source>[1],
       lost: () => next(() => resolve({})),
     });
     const { name, input, proto } = target;
-    line.say({ type: "read", id, target: { name, input: plain(input), ...(proto !== undefined && { proto }) }, cursor: sink.cursor });
+    // Whatever was given (reactive objects, for instance), as what can go to a worker.
+    const plain = JSON.parse(toJson(input)) as object;
+    line.say({ type: "read", id, target: { name, input: plain, ...(proto !== undefined && { proto }) }, cursor: sink.cursor });
     signal.addEventListener("abort", () => {
       line.part(id);
       line.say({ type: "cancel", id });
       reject(signal.reason);
     });
   });
-}
-
-/** Whatever was given as a request (reactive objects, for instance), as what can go to a worker. */
-function plain(input: object): object {
-  return JSON.parse(JSON.stringify(input, (_, each: unknown) => (typeof each === "bigint" ? `${each}` : each))) as object;
 }
 
 /** Whose token it is: another token of the same caller belongs to the same session. */

@@ -1,12 +1,12 @@
 /** A call in both directions that a worker makes for a tab. */
 import { LastmileError } from "../core/error.ts";
-import type { BidiCall, Codec } from "../session/bidi.ts";
+import { toJson } from "../core/request.ts";
+import type { BidiCall } from "../session/bidi.ts";
+import { type Codec, JSON_CODEC } from "../session/codec.ts";
 import { outcomeUnknown } from "../session/end.ts";
 import type { Payload } from "../session/frames.ts";
 import { unpack } from "./messages.ts";
 import type { Line } from "./remote.ts";
-
-const JSON_CODEC: Codec<unknown, unknown> = { write: (json) => ({ json }), read: (content) => content };
 
 export function openRemoteBidi<Input, Output>(
   line: Line,
@@ -63,7 +63,7 @@ export function openRemoteBidi<Input, Output>(
   }
 
   return {
-    send: (message) => say(write(message)),
+    send: (message) => say(JSON.parse(toJson(write(message))) as Payload),
     finish: () => say("finish"),
     cancel,
     async *[Symbol.asyncIterator]() {
