@@ -25,25 +25,27 @@ after(async () => {
 const hot = join(import.meta.dirname, "hot");
 
 /**
- * A copy of an app beside the packages that it needs, changed as `change` says, served by Vite through a proxy that counts.
+ * A copy of an app beside the packages that it needs, changed as `change` and `add` say, served by Vite through a proxy that counts.
  * `sockets` are the sessions' WebSockets.
  */
-async function develop(t, source, { edge = app, change = {}, types = "lastmile/v1/user.ts" } = {}) {
+async function develop(t, source, { edge = app, change = {}, add = {}, types = "lastmile/v1/user.ts" } = {}) {
   const root = join(client, `.under-test-${process.pid}`);
   const filter = (path) => !/node_modules|dist$|\/api$/.test(path);
   cpSync(source, root, { recursive: true, filter });
   for (const [file, [old, text]] of Object.entries(change)) {
     writeFileSync(join(root, file), readFileSync(join(root, file), "utf8").replace(old, text));
   }
+  for (const [file, text] of Object.entries(add)) writeFileSync(join(root, file), text);
   const cutter = await startCutter(edge);
   const out = join(root, source.endsWith("hot") ? "api" : "src/api");
   const plugins = [vue(), lastmile({ edge: cutter.url, out })];
   const vite = await createServer({ root, configFile: false, logLevel: "silent", plugins, server: { host: "127.0.0.1", port: 0 } });
   await vite.listen();
-  const page = await browser.newPage();
+  const context = await browser.newContext();
+  const page = await context.newPage();
   const sockets = watchSockets(page);
   t.after(async () => {
-    await page.close();
+    await context.close();
     await vite.close();
     cutter.close();
     rmSync(root, { recursive: true, force: true });
@@ -171,4 +173,19 @@ test("a stream that has no cursor goes through reloads of the page too: one call
   assert.deepEqual(counts, { open: 1, ended: 0 });
   assertMoved(sockets);
   t.diagnostic(`${numbers.length} prices`);
+});
+
+test("a worker for all tabs, as README has it: two tabs, one connection", async (t) => {
+  const { page, cutter } = await develop(t, hot, {
+    change: {
+      "link.ts": ['{ transports: ["sse", "poll"] }', '{ worker: () => new SharedWorker(new URL("./use_tabs.ts", import.meta.url), { type: "module" }) }'],
+    },
+    add: { "use_tabs.ts": 'import { serveTabs } from "@lastmile/client/worker";\n\nserveTabs();\n' },
+  });
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  for (const tab of [page, other]) await tab.getByTestId("status").filter({ hasText: "live" }).waitFor();
+  await publish(app, "news", "number", 7);
+  for (const tab of [page, other]) await tab.waitForFunction(() => sessionStorage.numbers?.endsWith("7,"));
+  assert.equal(cutter.upgrades, 1);
 });
