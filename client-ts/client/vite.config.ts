@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-const parts = ["vue", "pinia", "query", "connect", "testing"];
+const parts = ["vue", "pinia", "query", "connect", "binary", "worker", "testing"];
 const browser = { index: here("src/index.ts"), ...Object.fromEntries(parts.map((part) => [`${part}/index`, here(`src/${part}/index.ts`)])) };
 const tools = {
   "vite/index": here("src/vite/index.ts"),

@@ -92,8 +92,11 @@ pub async fn run_on(
     let stop_admin = CancellationToken::new();
     let at_once = Shutdown::new(stop_admin.clone(), Duration::ZERO);
     let admin = tokio::spawn(serve(admin, edge.admin(), config.limits.clone(), at_once));
-    let mut http =
-        tokio::spawn(serve_on(workers, http, edge.service(), config.limits.clone(), edge.shutdown()));
+    // Sessions run there too, and may outlive all connections that HTTP knows of.
+    let workers = Arc::new(workers);
+    let serving =
+        serve_on(Arc::clone(&workers), http, edge.service(), config.limits.clone(), edge.shutdown());
+    let mut http = tokio::spawn(serving);
     let mut hearing = pin!(edge.hear_of_lost_rights());
     let outcome = tokio::select! {
         outcome = edge.keep_fresh() => outcome,
@@ -109,6 +112,7 @@ pub async fn run_on(
     if http.is_err() {
         tracing::error!("the listener panicked");
     }
+    drop(workers);
     stop_admin.cancel();
     let _ = admin.await;
     outcome
@@ -129,11 +133,11 @@ async fn reload_on_hangup(edge: &Edge) {
 
 /// Serves until the shutdown begins, then lets what is open end, at most for its grace.
 pub async fn serve(listeners: Listeners, service: impl Answering, limits: LimitsConfig, shutdown: Shutdown) {
-    serve_on(Workers::here(), listeners, service, limits, shutdown).await;
+    serve_on(Arc::new(Workers::here()), listeners, service, limits, shutdown).await;
 }
 
 async fn serve_on(
-    workers: Workers,
+    workers: Arc<Workers>,
     listeners: Listeners,
     service: impl Answering,
     limits: LimitsConfig,
@@ -149,7 +153,6 @@ async fn serve_on(
         permits,
         connections: connections.clone(),
     });
-    let workers = Arc::new(workers);
     let accepting = TaskTracker::new();
     for listener in listeners.0 {
         accepting.spawn(accept(listener, Arc::clone(&server), Arc::clone(&workers)));

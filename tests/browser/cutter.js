@@ -6,11 +6,12 @@ import { connect } from "node:net";
 /** `sse` and `websocket` can be blocked; `cut` breaks every connection; `down` lets nothing through. */
 export async function startCutter(edge) {
   const sockets = new Set();
-  const cutter = { url: "", sse: true, websocket: true, down: false, requests: [] };
-  const target = new URL(edge.url);
+  const cutter = { url: "", sse: true, websocket: true, down: false, requests: [], upgrades: 0 };
+  let target = new URL(edge.url);
 
   const server = createServer((request, response) => {
-    cutter.requests.push({ path: request.url, accept: request.headers.accept, prefer: request.headers.prefer });
+    const { accept, prefer, traceparent } = request.headers;
+    cutter.requests.push({ path: request.url, method: request.method, accept, prefer, traceparent });
     if (!cutter.sse && request.headers.accept === "text/event-stream") {
       // A proxy in between, which knows nothing of CORS headers but these.
       response.writeHead(503, { "access-control-allow-origin": request.headers.origin ?? "*" }).end("no streams here");
@@ -36,6 +37,7 @@ export async function startCutter(edge) {
   });
 
   server.on("upgrade", (request, socket, head) => {
+    cutter.upgrades += 1;
     if (!cutter.websocket) return socket.destroy();
     const upstream = connect(Number(target.port), target.hostname, () => {
       const lines = request.rawHeaders.flatMap((name, index, all) => (index % 2 ? [] : [`${name}: ${all[index + 1]}`]));
@@ -46,6 +48,8 @@ export async function startCutter(edge) {
     for (const end of [socket, upstream]) end.on("error", () => {}).on("close", () => (socket.destroy(), upstream.destroy()));
   });
 
+  /** Who comes from now on gets to another edge. */
+  cutter.leadTo = (other) => (target = new URL(other.url));
   cutter.cut = () => sockets.forEach((socket) => socket.resetAndDestroy());
   cutter.close = () => (server.close(), cutter.cut());
   server.listen(0, "127.0.0.1");

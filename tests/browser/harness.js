@@ -39,6 +39,31 @@ export async function startLastmile(settings = "") {
   return app;
 }
 
+/** Edges of their own before an app's core; `stop` lets one shut down in order. */
+export async function startEdges(app, count) {
+  return Promise.all(
+    Array.from({ length: count }, async () => {
+      const addresses = ["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", `http://${app.grpc}`, "--dev"];
+      const edge = { process: spawn(join(target, "debug/lastmile-edge"), addresses, { stdio: ["ignore", "ignore", "pipe"] }) };
+      edge.ended = once(edge.process, "exit");
+      edge.stop = () => edge.process.kill("SIGTERM");
+      edge.close = async () => (edge.process.kill("SIGKILL"), edge.ended);
+      edge.url = `http://${(await listening(edge.process)).http}`;
+      return edge;
+    }),
+  );
+}
+
+/** A backend in Python, with streams of its own kind. */
+export async function startStock() {
+  const folders = [join(repository, "tests/foreign"), join(repository, "proto")];
+  const python = join(repository, "target/python/bin/python");
+  const backend = spawn(python, [join(folders[0], "python/backend.py"), "0", ...folders], { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = once(backend, "exit");
+  const [port] = await once(createInterface({ input: backend.stdout }), "line");
+  return { grpc: `127.0.0.1:${port}`, close: async () => (backend.kill("SIGKILL"), ended) };
+}
+
 async function listening(process) {
   const said = [];
   const lines = createInterface({ input: process.stderr });
@@ -111,13 +136,15 @@ export async function modulePage() {
   return { url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
 }
 
-/** A page of another origin that runs a TypeScript module beside this file, bundled with the client as it is built. */
-export async function bundledPage(entry) {
+/** A page of another origin that runs a TypeScript module beside this file, bundled with the client as it is built; `worker.js` is another one. */
+export async function bundledPage(entry, worker) {
   const client = join(repository, "client-ts/client/dist");
   const { rolldown } = await import(join(repository, "client-ts/node_modules/rolldown/dist/index.mjs"));
-  const input = join(import.meta.dirname, entry);
-  const bundle = await rolldown({ input, resolve: { alias: { "@lastmile/client": join(client, "index.js") } } });
-  const { output } = await bundle.generate({ entryFileNames: "page.js", chunkFileNames: "[name]-[hash].js" });
+  const input = { page: join(import.meta.dirname, entry), ...(worker && { worker: join(import.meta.dirname, worker) }) };
+  const parts = ["binary", "worker"].map((part) => [`@lastmile/client/${part}`, join(client, part, "index.js")]);
+  const alias = Object.fromEntries([...parts, ["@lastmile/client", join(client, "index.js")]]);
+  const bundle = await rolldown({ input, resolve: { alias } });
+  const { output } = await bundle.generate({ entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" });
   await bundle.close();
   const files = new Map(output.map(({ fileName, code }) => [`/${fileName}`, code]));
   const html = '<!doctype html><script type="module" src="/page.js"></script>';

@@ -4,7 +4,6 @@ import type { Link } from "./link.ts";
 import type { Method } from "./method.ts";
 import type { Gap } from "./source.ts";
 import type { StreamHandle } from "./stream.ts";
-import { callUnary } from "./unary.ts";
 import type { EventMap, JsonValue } from "./values.ts";
 
 /** The part of a name before its colon. */
@@ -94,5 +93,5 @@ function content({ stream }: Method, message: unknown, name: string): unknown {
 const PUBLISH = { name: "lastmile.v1.TopicService/PublishEvent", kind: "unary" } as const;
 
 function publishEvent({ internals }: Link, topic: string, type: string, data: JsonValue): Promise<unknown> {
-  return callUnary(internals.wire, PUBLISH, { topic, type, data });
+  return internals.call(PUBLISH, { topic, type, data });
 }

@@ -1,10 +1,11 @@
 /** Makes the calls of a generated service. */
 import type { BidiCall } from "../session/bidi.ts";
+import type { Codec } from "../session/codec.ts";
 import { type StreamCall, streamCall } from "./call.ts";
 import type { Link } from "./link.ts";
-import type { Bidi, ClientStream, Method, ServerStream, Service, Unary } from "./method.ts";
+import type { Bidi, ClientStream, Method, ServerStream, Service, snapshot, Unary } from "./method.ts";
 import { toJson } from "./request.ts";
-import { type CallOptions, callUnary } from "./unary.ts";
+import type { CallOptions } from "./unary.ts";
 
 export interface StreamOptions {
   /** Closes the stream. */
@@ -24,7 +25,7 @@ export interface Called {
 type Request<Input> = {} extends Input ? [input?: Input] : [input: Input];
 
 export type UnaryCall<Input, Output> = Called & ((...args: [...Request<Input>, options?: CallOptions]) => Promise<Output>);
-export type ServerStreamCall<Input, Output> = Called & ((...args: [...Request<Input>, options?: StreamOptions]) => StreamCall<Output>);
+export type ServerStreamCall<Input, Output, Snapshot = unknown> = Called & { readonly [snapshot]?: Snapshot } & ((...args: [...Request<Input>, options?: StreamOptions]) => StreamCall<Output>);
 export type ClientStreamCall<Input, Output> = Called &
   ((inputs: Iterable<Input> | AsyncIterable<Input>, options?: CallOptions) => Promise<Output>);
 
@@ -34,8 +35,8 @@ export type BidiStreamCall<Input, Output> = Called & ((options?: { signal?: Abor
 export type Client<S extends Service> = {
   readonly [Name in keyof S["methods"]]: S["methods"][Name] extends Unary<infer Input, infer Output>
     ? UnaryCall<Input, Output>
-    : S["methods"][Name] extends ServerStream<infer Input, infer Output>
-      ? ServerStreamCall<Input, Output>
+    : S["methods"][Name] extends ServerStream<infer Input, infer Output, infer Snapshot>
+      ? ServerStreamCall<Input, Output, Snapshot>
       : S["methods"][Name] extends ClientStream<infer Input, infer Output>
         ? ClientStreamCall<Input, Output>
         : S["methods"][Name] extends Bidi<infer Input, infer Output>
@@ -54,10 +55,10 @@ export function createClient<S extends Service>(service: S, link: Link): Client<
 }
 
 function callOf(method: Method, link: Link): Function {
-  const { wire } = link.internals;
+  const { wire, call } = link.internals;
   switch (method.kind) {
     case "unary":
-      return (input?: object, options?: CallOptions) => callUnary(wire, method, input, options);
+      return (input?: object, options?: CallOptions) => call(method, input, options);
     case "client":
       return async (inputs: Iterable<object>, options?: CallOptions) => {
         const { callWithStream } = await import("./client_stream.ts");
@@ -93,8 +94,13 @@ function openCall(method: Method, link: Link, input: object = {}, options: Strea
 }
 
 /** Nothing of it is loaded before somebody makes such a call. */
-function bidiCall(method: string, link: Link, signal?: AbortSignal): BidiCall<object, object> {
-  const call = link.internals.session().then((session) => session.bidi<object, object>(method, signal));
+export function bidiCall<Input, Output>(
+  method: string,
+  link: Link,
+  signal?: AbortSignal,
+  codec?: Codec<Input, Output>,
+): BidiCall<Input, Output> {
+  const call = link.internals.session().then((session) => session.bidi(method, signal, codec));
   return {
     send: async (message) => (await call).send(message),
     finish: async () => (await call).finish(),

@@ -12,6 +12,10 @@ export interface Ladder {
   failed(transport: Transport, error: Error): Promise<void>;
   /** The edge itself says that another one is to be used. */
   fall(transport: Transport): void;
+  /** Somebody else has found out which one is to be used. */
+  follow(transport: Transport): void;
+  /** Tries the better one now: the network may be another. */
+  climb(): Promise<void>;
   close(): void;
 }
 
@@ -20,25 +24,43 @@ const PATIENCE = 2;
 /** When the better transport is tried again. */
 const UPGRADE_MS = 60_000;
 
+/** Tries a better transport; calls back at the moment from which it is used, if it can be. */
+export type Climb = (transport: Transport, commit: () => void) => void | Promise<void>;
+
 /**
  * `probe` says whether a plain request gets through: when it does not, the network is down and no other transport would
- * do better. `climbed` is called when a better one is to be tried.
+ * do better.
  */
-export function createLadder(rungs: readonly Transport[], probe: () => Promise<boolean>, climbed: () => void): Ladder {
+export function createLadder(rungs: readonly Transport[], probe: () => Promise<boolean>, tryOut: Climb): Ladder {
   let rung = 0;
   let failures = 0;
   let last: Error;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let isClimbing = false;
+  let isAsked = false;
 
   function climbLater(): void {
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      rung -= 1;
-      // It has its one chance, and falls back at once.
-      failures = PATIENCE - 1;
-      climbed();
-      if (rung > 0) climbLater();
-    }, UPGRADE_MS + backoff(0));
+    timer = setTimeout(climb, UPGRADE_MS + backoff(0));
+  }
+
+  async function climb(): Promise<void> {
+    const from = rung;
+    isAsked = isClimbing;
+    if (from === 0 || isClimbing) return;
+    isClimbing = true;
+    try {
+      await tryOut(rungs[from - 1]!, () => {
+        rung = Math.min(rung, from - 1);
+        // It has its one chance, and falls back at once.
+        failures = PATIENCE - 1;
+      });
+    } catch {
+      // Not today.
+    }
+    isClimbing = false;
+    if (isAsked) return climb();
+    if (rung > 0) climbLater();
   }
 
   function fall(transport: Transport): void {
@@ -65,6 +87,12 @@ export function createLadder(rungs: readonly Transport[], probe: () => Promise<b
       if (failures >= PATIENCE && rung + 1 < rungs.length && (await probe())) fall(transport);
     },
     fall,
+    follow(transport) {
+      rung = Math.max(0, rungs.indexOf(transport));
+      failures = 0;
+      if (rung > 0) climbLater();
+    },
+    climb,
     close: () => clearTimeout(timer),
   };
 }

@@ -1,16 +1,25 @@
 /** One link to an edge: its identity, its transports, and all streams that it keeps alive. */
 import { createLadder, type Transport } from "./ladder.ts";
-import { createMemory, type Slot } from "./memory.ts";
+import { createMemory, type Past, type Slot } from "./memory.ts";
+import type { Method } from "./method.ts";
 import { watchPage } from "./page.ts";
-import { readSse } from "./read_sse.ts";
-import type { Target } from "./source.ts";
+import type { Source, Target } from "./source.ts";
 import { openStream, type StreamHandle, type StreamHandlers, type Surroundings } from "./stream.ts";
+import { type CallOptions, callUnary } from "./unary.ts";
 import type { Session } from "../session/index.ts";
 import { createWire, type Wire, type WireOptions } from "./wire.ts";
 
 export interface LinkOptions extends WireOptions {
   /** Which transports may be used, the best first: `["websocket", "sse", "poll"]` unless set. */
   transports?: readonly Transport[];
+  /**
+   * All tabs of the app have one session, in a worker: `() => new SharedWorker(new URL("./worker.ts", import.meta.url), {
+   * type: "module" })`, where that file calls `serveTabs` of `@lastmile/client/worker`. Where a browser has no SharedWorker
+   * or no locks, each tab has its own.
+   */
+  worker?: () => SharedWorker;
+  /** How calls with one answer go while a session is open: over it, unless set. Those with headers of their own go by HTTP. */
+  calls?: "session" | "http";
   /** How long a stream that nobody reads any more is kept for the next reader of the same; 2 s under hot reload, else 0. */
   lingerMs?: number;
   /** Streams go on after a reload of the page where they were before it: true unless set. */
@@ -40,6 +49,8 @@ export interface Link {
 
 export interface Internals {
   readonly wire: Wire;
+  /** Makes a call with one answer: over the session, when one is open and can carry it. */
+  call(method: Method, input: object | undefined, options?: CallOptions): Promise<unknown>;
   /** The session, for calls that nothing else carries. */
   session(): Promise<Session>;
   open<Message>(opening: Opened<Message>): StreamHandle;
@@ -66,35 +77,67 @@ const STATES = ["connecting", "reconnecting", "live"] as const;
 export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
   if (hot?.data.link) return hot.data.link;
   const { baseUrl = "", transports = TRANSPORTS, lingerMs = hot ? 2000 : 0, resumeAfterReload = true } = options;
-  const wire = createWire(options);
   const page = watchPage();
   const memory = createMemory(`lastmile ${baseUrl}`);
+  // In development a reload of the page is like a hot one: the same trace, and the same session.
+  const past = hot ? memory.past : {};
+  const wire = createWire(options, past.trace);
   const open = new Map<StreamHandle, string>();
   const listeners = new Set<(status: LinkStatus) => void>();
   let loading: Promise<Session> | undefined;
+  let loaded: Session | undefined;
   let status: LinkStatus = { state: "idle", transport: transports[0]! };
 
   const reopen = (): void => open.forEach((_, handle) => handle.reconnect());
-  const ladder = createLadder(transports, wire.probe, reopen);
+  // Else each stream is a request of its own.
+  const hasSession = transports.includes("websocket");
+  const ladder = createLadder(transports, wire.probe, async (better, commit) => {
+    if (loading && better !== "poll") await (await loading).move(better, commit);
+    else commit();
+    // A session has moved its streams itself.
+    if (better !== "websocket") reopen();
+  });
+  // A session knows methods only. All of their code is loaded when it is used.
+  const readSse: Source = async (...call) =>
+    (hasSession && call[1].name ? (await session()).read : (await import("./read_sse.ts")).readSse)(...call);
   const sources: Surroundings["sources"] = {
-    // Its code is loaded with the first stream, and not at all where WebSocket is not wanted. A session knows methods only.
-    websocket: async (...call) => (call[1].name ? (await session()).read : readSse)(...call),
+    websocket: readSse,
     sse: readSse,
-    // Few browsers need it.
     poll: async (...call) => (await import("./read_poll.ts")).readPoll(...call),
   };
   const around: Surroundings = { wire, page, ladder, sources, changed };
-  page.watch(() => page.away && memory.note([...open].map(([handle, key]) => [key, handle.cursor])));
+  page.watch(() => page.away && memory.note([...open].map(([handle, key]) => [key, handle.cursor]), leave()));
 
   function session(): Promise<Session> {
-    loading ??= import("../session/index.ts").then(
-      ({ createSession }) => createSession(wire, page, options.WebSocket ?? WebSocket, () => ladder.fall("websocket")),
+    loading ??= load().then(
+      (made) => (loaded = made),
       (error: unknown) => {
         loading = undefined;
         throw error;
       },
     );
     return loading;
+  }
+
+  async function load(): Promise<Session> {
+    const { worker } = options;
+    if (worker && globalThis.SharedWorker && navigator.locks) {
+      const { createRemoteSession } = await import("../shared/remote.ts");
+      return createRemoteSession(wire, page, ladder, worker, options);
+    }
+    const { createSession } = await import("../session/index.ts");
+    return createSession(wire, page, ladder, options.WebSocket ?? WebSocket, past.session);
+  }
+
+  const isByHttp = options.calls === "http" || options.headers || options.traceparent;
+  function call(method: Method, input: object | undefined, given: CallOptions = {}): Promise<unknown> {
+    // A call that renews the identity must not wait for itself.
+    const isPlain = !(isByHttp || method.cookies || given.headers || wire.isInRefresh);
+    return (isPlain && loaded?.call(method, input, given)) || callUnary(wire, method, input, given);
+  }
+
+  function leave(): Past {
+    return hot ? { trace: wire.traceparent().slice(3, 35), session: loaded?.keep() } : {};
   }
 
   function changed(): void {
@@ -136,7 +179,7 @@ export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
       return () => void listeners.delete(listener);
     },
     reconnect() {
-      void loading?.then((each) => each.restart());
+      loaded?.restart();
       reopen();
     },
     close() {
@@ -145,7 +188,7 @@ export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
       ladder.close();
       page.close();
     },
-    internals: { wire, session, open: openOrAdopt },
+    internals: { wire, call, session, open: openOrAdopt },
   };
   if (hot) hot.data.link = link;
   return link;

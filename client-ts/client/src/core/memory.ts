@@ -1,4 +1,5 @@
 /** What streams leave behind for those that take their place: after a hot reload, and after a reload of the page. */
+import type { Past as SessionPast } from "../session/past.ts";
 import { type StreamHandle, type StreamHandlers, tell } from "./stream.ts";
 
 /** An open stream whose reader may change. */
@@ -17,13 +18,22 @@ export interface Memory {
   adopt<Message>(key: string, handlers: StreamHandlers<Message>): Slot<Message> | undefined;
   /** Where a stream stood when the page was left, if that was the page before this one. */
   recall(key: string): string;
+  /** What the page before noted besides, if it was left a moment ago. */
+  readonly past: Past;
   /** Notes where streams stand, for the page that comes next. */
-  note(cursors: Iterable<readonly [key: string, cursor: string]>): void;
+  note(cursors: Iterable<readonly [key: string, cursor: string]>, past: Past): void;
+}
+
+/** What a page that is reloaded in development hands on. */
+export interface Past {
+  /** The trace of its calls. */
+  trace?: string;
+  session?: SessionPast | undefined;
 }
 
 export function createMemory(name: string): Memory {
   const left = new Map<string, { slot: Slot<never>; hand: (handlers: StreamHandlers<never>) => void }>();
-  const noted = read(name);
+  const { cursors: noted, past } = read(name);
 
   return {
     leave(key, slot, ms) {
@@ -55,8 +65,9 @@ export function createMemory(name: string): Memory {
       return found.slot as Slot<unknown> as Slot<Message>;
     },
     recall: (key) => (key && noted[key]) || "",
-    note(cursors) {
-      const record = { at: Date.now(), cursors: Object.fromEntries(cursors) };
+    past,
+    note(cursors, told) {
+      const record: Record = { at: Date.now(), cursors: Object.fromEntries(cursors), past: told };
       try {
         sessionStorage.setItem(name, JSON.stringify(record));
       } catch {
@@ -66,12 +77,19 @@ export function createMemory(name: string): Memory {
   };
 }
 
-function read(name: string): { [key: string]: string } {
+interface Record {
+  at: number;
+  cursors: { [key: string]: string };
+  past: Past;
+}
+
+function read(name: string): Pick<Record, "cursors" | "past"> {
   try {
-    const record = JSON.parse(sessionStorage.getItem(name)!) as { at: number; cursors: { [key: string]: string } };
+    const record = JSON.parse(sessionStorage.getItem(name)!) as Record;
     sessionStorage.removeItem(name);
-    return Date.now() - record.at < RELOAD_MS ? record.cursors : {};
+    if (Date.now() - record.at < RELOAD_MS) return record;
   } catch {
-    return {};
+    // Nothing that can be read.
   }
+  return { cursors: {}, past: {} };
 }

@@ -21,10 +21,14 @@ export interface Method {
   readonly http?: readonly string[];
   /** It changes nothing, and may be repeated. */
   readonly safe?: boolean;
+  /** It reads or sets cookies, which only HTTP has. */
+  readonly cookies?: boolean;
   readonly stream?: StreamInfo;
 }
 
 declare const types: unique symbol;
+/** Where types keep what a stream continues from. */
+export declare const snapshot: unique symbol;
 interface Typed<Input, Output> extends Method {
   readonly [types]?: (input: Input) => Output;
 }
@@ -32,8 +36,10 @@ interface Typed<Input, Output> extends Method {
 export interface Unary<Input, Output> extends Typed<Input, Output> {
   readonly kind: "unary";
 }
-export interface ServerStream<Input, Output> extends Typed<Input, Output> {
+/** `Snapshot` is the answer of the method that gives the state, where the stream's rule names one. */
+export interface ServerStream<Input, Output, Snapshot = unknown> extends Typed<Input, Output> {
   readonly kind: "server";
+  readonly [snapshot]?: Snapshot;
 }
 export interface ClientStream<Input, Output> extends Typed<Input, Output> {
   readonly kind: "client";

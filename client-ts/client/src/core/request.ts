@@ -4,7 +4,7 @@ import type { Method } from "./method.ts";
 export interface HttpRequest {
   verb: string;
   path: string;
-  body?: string;
+  body?: string | Uint8Array<ArrayBuffer>;
 }
 
 type Fields = { [name: string]: unknown };

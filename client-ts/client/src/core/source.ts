@@ -1,4 +1,5 @@
 /** What a transport has to do: read a stream once, from a cursor, until it ends or is cut. */
+import type { Transport } from "./ladder.ts";
 import type { StreamInfo } from "./method.ts";
 import type { HttpRequest } from "./request.ts";
 import type { Wire } from "./wire.ts";
@@ -23,7 +24,8 @@ export interface Opening {
 /** Whom a transport tells. */
 export interface Sink {
   readonly cursor: string;
-  opened(streams: Opening[]): void;
+  /** `transport` is what it is read by, where the source alone knows. */
+  opened(streams: Opening[], transport?: Transport): void;
   /** The next message waits for what is returned. */
   message(value: unknown, name?: string, cursor?: string): void | Promise<unknown>;
   /** Nothing happened, but the cursor moved. */
@@ -35,6 +37,8 @@ export interface Target {
   /** Full name of the method. */
   name: string;
   input: object;
+  /** The input as protobuf in base64: a session answers with bytes then. */
+  proto?: string;
   request: HttpRequest;
   headers: HeadersInit | undefined;
   /** What names an event, where the transport does not. */

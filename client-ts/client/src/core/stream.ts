@@ -86,12 +86,12 @@ export function openStream<Message>(
     get cursor() {
       return cursor;
     },
-    opened(streams) {
+    opened(streams, by = transport) {
       this.isOpen = true;
       failures = 0;
-      ladder.opened(transport);
+      ladder.opened(by);
       const gaps = streams.filter((stream) => stream.outcome === "GAP");
-      change({ state: "live", transport, outcome: (gaps[0] ?? streams[0])?.outcome ?? "FRESH" });
+      change({ state: "live", transport: by, outcome: (gaps[0] ?? streams[0])?.outcome ?? "FRESH" });
       for (const { key, reason = "" } of gaps) this.gap({ key, reason });
     },
     message(value, name = "", id = "") {

@@ -20,7 +20,13 @@ export async function callUnary(wire: Wire, method: Method, input: object | unde
 }
 
 /** Sends, and sends again as often as `tries` allows. */
-export async function exchange(wire: Wire, request: HttpRequest, options: CallOptions, tries: number): Promise<unknown> {
+export async function exchange(
+  wire: Wire,
+  request: HttpRequest,
+  options: CallOptions,
+  tries: number,
+  read = (response: Response): Promise<unknown> => response.json(),
+): Promise<unknown> {
   const { signal, timeoutMs } = options;
   const headers = [{ accept: "application/json", ...(timeoutMs && { "connect-timeout-ms": `${timeoutMs}` }) }, options.headers];
   const limits = [signal, timeoutMs ? AbortSignal.timeout(timeoutMs) : undefined].filter((each) => each !== undefined);
@@ -28,7 +34,7 @@ export async function exchange(wire: Wire, request: HttpRequest, options: CallOp
   for (let failures = 0; ; failures += 1) {
     try {
       const response = await wire.send(request, { headers, signal: limit });
-      return response.status === 204 ? {} : await response.json();
+      return response.status === 204 ? {} : await read(response);
     } catch (thrown) {
       if (signal?.aborted) throw signal.reason;
       if (limit.aborted) throw new LastmileError(`No answer within ${timeoutMs} ms.`, { code: "DEADLINE_EXCEEDED" });

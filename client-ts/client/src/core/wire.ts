@@ -44,6 +44,8 @@ export interface Wire {
   probe(): Promise<boolean>;
   /** Sends a request. Rejects unless the answer is good; when it says that the identity is over, renews it once. */
   send(request: HttpRequest, sending?: Sending): Promise<Response>;
+  /** The identity is being renewed by a call that begins in this moment. */
+  readonly isInRefresh: boolean;
   /** How often the identity was renewed. */
   readonly renewals: number;
   /** Renews the identity, unless that was done since `renewals` was read. False: there is no way to do so. */
@@ -53,10 +55,9 @@ export interface Wire {
 /** A refresh that never ends must not hold up everything for ever. */
 const REFRESH_MS = 30_000;
 
-export function createWire(options: WireOptions): Wire {
+export function createWire(options: WireOptions, trace = hex(16)): Wire {
   const { prefix = "", bindings = true } = options;
   const base = (options.baseUrl ?? "").replace(/\/+$/, "");
-  const trace = hex(16);
   let renewals = 0;
   let renewal: Promise<boolean> | undefined;
   let isInRefresh = false;
@@ -140,6 +141,9 @@ export function createWire(options: WireOptions): Wire {
     traceparent,
     send,
     renew,
+    get isInRefresh() {
+      return isInRefresh;
+    },
     get renewals() {
       return renewals;
     },

@@ -18,6 +18,8 @@ export function printService(file: GeneratedFile, service: DescService, types: T
     for (const line of lines(getComments(method).leading, "    ")) file.print(line);
     const table = Object.entries(describe(method, options)).map(([key, value]) => `${key}: ${literal(value)}`);
     const types_ = [types.reference(method.input, "sent"), ", ", types.reference(method.output, "received")];
+    const snapshot = options.method(options.stream(method)?.snapshot ?? "");
+    if (snapshot) types_.push(", ", types.reference(snapshot.output, "received"));
     const kind = types.runtime(KINDS[method.methodKind]);
     file.print("    ", property(methodName(method.name)), ": { ", table.join(", "), " } as ", kind, "<", ...types_, ">,");
   }
@@ -31,6 +33,7 @@ interface Table {
   kind: string;
   http?: string[];
   safe?: true;
+  cookies?: true;
   stream?: Record<string, unknown>;
 }
 
@@ -41,6 +44,7 @@ function describe(method: DescMethod, options: Options): Table {
   if (binding && isExpressible(method, binding)) table.http = http(method.input, binding);
   const isSafe = method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS || binding?.verb === "GET";
   if (isSafe) table.safe = true;
+  if (options.cookies(method)) table.cookies = true;
   if (rule) table.stream = stream(method, rule, options);
   return table;
 }

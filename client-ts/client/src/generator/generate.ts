@@ -1,6 +1,7 @@
 // Generates in process, from descriptors alone: no protoc, no buf, no Java.
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { CodeGeneratorRequestSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { fillJsonNames } from "./json_names.ts";
 import { plugin } from "./plugin.ts";
 
 export interface GenerateOptions {
@@ -10,7 +11,7 @@ export interface GenerateOptions {
 
 /** Generated files by name. `descriptors` is an encoded google.protobuf.FileDescriptorSet with its imports. */
 export function generate(descriptors: Uint8Array, options: GenerateOptions = {}): Map<string, string> {
-  const set = fromBinary(FileDescriptorSetSchema, descriptors);
+  const set = fillJsonNames(fromBinary(FileDescriptorSetSchema, descriptors));
   const request = create(CodeGeneratorRequestSchema, {
     fileToGenerate: set.file.map((file) => file.name),
     parameter: ["target=ts", "import_extension=none", options.int64 && `int64=${options.int64}`].filter(Boolean).join(","),

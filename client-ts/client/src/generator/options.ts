@@ -20,12 +20,23 @@ export interface StreamRule {
   snapshotCursor: string;
 }
 
+/** lastmile.edge.v1.AuthRule, as far as a client needs it. */
+interface AuthRule {
+  setCookie: Record<string, string>;
+  fromCookie: Record<string, string>;
+  clearCookie: string[];
+}
+
 export interface Options {
   /** Every verb and path that leads to a method. */
   routes(method: DescMethod): Binding[];
   binding(method: DescMethod): Binding | undefined;
   stream(method: DescMethod): StreamRule | undefined;
+  /** Whether it reads or sets cookies. */
+  cookies(method: DescMethod): boolean;
   event(message: DescMessage): string;
+  /** The method of this full name, `package.Service/Method`. */
+  method(name: string): DescMethod | undefined;
 }
 
 type HttpPattern = { case: "get" | "put" | "post" | "delete" | "patch" | "custom"; value: unknown };
@@ -34,13 +45,21 @@ type HttpRule = { pattern: HttpPattern; body: string; responseBody: string; addi
 /** The extensions come along in the descriptors, whoever declared them; without them there is nothing to read. */
 export function readOptions(files: readonly DescFile[]): Options {
   const extensions = new Map(files.flatMap((file) => file.extensions.map((extension) => [extension.typeName, extension])));
+  const all = files.flatMap((file) => file.services.flatMap((service) => service.methods));
+  const methods = new Map(all.map((method) => [`${method.parent.typeName}/${method.name}`, method]));
   const http = extensions.get("google.api.http");
   const stream = extensions.get("lastmile.edge.v1.stream");
+  const auth = extensions.get("lastmile.edge.v1.auth");
   const event = extensions.get("lastmile.edge.v1.event");
   return {
     routes: (method) => routes(read<HttpRule>(method, http)),
     binding: (method) => usable(read<HttpRule>(method, http)),
     stream: (method) => read<StreamRule>(method, stream),
+    cookies(method) {
+      const { setCookie = {}, fromCookie = {}, clearCookie = [] } = read<AuthRule>(method, auth) ?? {};
+      return [setCookie, fromCookie, clearCookie].some((each) => Object.keys(each).length > 0);
+    },
+    method: (name) => methods.get(name),
     event: (message) => read<string>(message, event) ?? "",
   };
 }

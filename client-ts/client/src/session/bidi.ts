@@ -1,7 +1,10 @@
 /** A call in both directions: it lives in the session, and survives its connections. */
-import { LastmileError } from "../core/error.ts";
-import { fromEnd } from "./end.ts";
+import { backoff } from "../core/clock.ts";
+import { asError, LastmileError } from "../core/error.ts";
+import { fromEnd, outcomeUnknown } from "./end.ts";
+import { type Codec, JSON_CODEC } from "./codec.ts";
 import type { Connection } from "./connection.ts";
+import { contentOf } from "./frames.ts";
 
 /** Messages go both ways until one side has had enough. */
 export interface BidiCall<Input, Output> extends AsyncIterable<Output> {
@@ -15,8 +18,17 @@ export interface BidiCall<Input, Output> extends AsyncIterable<Output> {
 
 const WINDOW = 64;
 
-export function openBidi<Input, Output>(connection: Connection, method: string, signal?: AbortSignal): BidiCall<Input, Output> {
-  const { machine } = connection;
+/** While nothing was sent, it is tried so often, on whatever gets through. */
+const TRIES = 5;
+
+/** `current` is the connection of new calls: it may be another one later. */
+export function openBidi<Input, Output>(
+  current: () => Connection,
+  method: string,
+  signal?: AbortSignal,
+  { encoding, write, read } = JSON_CODEC as Codec<Input, Output>,
+): BidiCall<Input, Output> {
+  let connection = current();
   const inbox: Output[] = [];
   let credit = 0;
   let isOver = false;
@@ -36,13 +48,13 @@ export function openBidi<Input, Output>(connection: Connection, method: string, 
   signal?.addEventListener("abort", cancel, { once: true });
 
   async function begin(): Promise<number> {
-    await connection.connect();
-    return machine.open(
-      { method, credit: WINDOW },
+    connection = await connected(current, () => isOver);
+    return connection.machine.open(
+      { method, credit: WINDOW, ...(encoding && { encoding }) },
       {
         isStream: false,
-        message: ({ json }) => {
-          inbox.push(json as Output);
+        message: (message) => {
+          inbox.push(read(contentOf(message)));
           ring();
         },
         credit: (messages) => {
@@ -65,7 +77,7 @@ export function openBidi<Input, Output>(connection: Connection, method: string, 
   function cancel(): void {
     if (isOver) return;
     finishWith(new LastmileError("The call was cancelled.", { code: "CANCELLED" }));
-    opening.then(machine.cancel, () => {});
+    opening.then((call) => connection.machine.cancel(call), () => {});
   }
 
   /** One after the other, each when the edge has room for it. */
@@ -82,8 +94,8 @@ export function openBidi<Input, Output>(connection: Connection, method: string, 
   }
 
   return {
-    send: (json) => inTurn((call) => machine.send({ send: { call, json } }), 1),
-    finish: () => inTurn((call) => machine.send({ halfClose: { call } }), 0),
+    send: (message) => inTurn((call) => connection.machine.send({ send: { call, ...write(message) } }), 1),
+    finish: () => inTurn((call) => connection.machine.send({ halfClose: { call } }), 0),
     cancel,
     async *[Symbol.asyncIterator]() {
       try {
@@ -92,7 +104,7 @@ export function openBidi<Input, Output>(connection: Connection, method: string, 
             yield inbox.shift()!;
             consumed += 1;
             if (consumed % (WINDOW / 2) > 0) continue;
-            machine.send({ credit: { call: await opening, messages: WINDOW / 2 } });
+            connection.machine.send({ credit: { call: await opening, messages: WINDOW / 2 } });
           }
           if (failure) throw failure;
           if (isOver) return;
@@ -105,7 +117,17 @@ export function openBidi<Input, Output>(connection: Connection, method: string, 
   };
 }
 
-function outcomeUnknown(): LastmileError {
-  const message = "The session is gone: what became of the call is not known.";
-  return new LastmileError(message, { code: "UNAVAILABLE", reason: "session_unknown" });
+async function connected(current: () => Connection, isOver: () => boolean): Promise<Connection> {
+  for (let failures = 0; ; ) {
+    const connection = current();
+    try {
+      await connection.connect();
+      if (connection === current()) return connection;
+    } catch (thrown) {
+      const error = asError(thrown);
+      failures += 1;
+      if (error.final || isOver() || failures >= TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, error.retryMs ?? backoff(failures)));
+    }
+  }
 }

@@ -1,46 +1,80 @@
-/** Owns the socket of a session: opens it when somebody has a call, resumes it when it is cut, closes it when all are gone. */
+/** Keeps a session connected: opens a carrier when somebody has a call, another when it is cut, none when all calls are gone. */
 import { backoff } from "../core/clock.ts";
-import { LastmileError } from "../core/error.ts";
+import type { LastmileError } from "../core/error.ts";
+import type { Ladder } from "../core/ladder.ts";
 import type { Page } from "../core/page.ts";
 import type { Wire } from "../core/wire.ts";
-import type { ClientFrame, Goaway, ServerFrame } from "./frames.ts";
+import type { Carrier, CarrierKind, Carriers, Listener } from "./carrier.ts";
+import type { Goaway, ServerFrame } from "./frames.ts";
 import { createMachine, type Machine } from "./machine.ts";
+import { type Past, ticketFor } from "./past.ts";
+import { createPulse } from "./pulse.ts";
+import { refusal } from "./refusal.ts";
 
 export interface Connection {
   readonly machine: Machine;
+  /** A carrier is there. */
+  readonly isOpen: boolean;
+  /** What carries it, if anything does. */
+  readonly kind: CarrierKind | undefined;
+  /** The edge takes no new calls: it shuts down. */
+  readonly isLeaving: boolean;
+  /** The trace that its calls are in. */
+  readonly traceId: string;
   /** How much longer the edge wants to be left alone; undefined when it said nothing of that. */
   readonly waitMs: number | undefined;
   /** Resolves when the session is there; rejects when it cannot be opened. */
   connect(): Promise<void>;
-  /** Closes the socket as soon as no call is left. */
+  /** Moves the session to a carrier of this kind, which is opened beside the present one; `commit` is called in that moment. */
+  move(kind: CarrierKind, commit: () => void): Promise<void>;
+  /** Another session takes its place: streams go there, other calls end here. */
+  retire(): void;
+  /** Closes the carrier as soon as no call is left. */
   settle(): void;
   /** Begins a new session, as somebody else. */
   restart(): void;
   close(): void;
+  /** What another page needs to go on with the session; nothing when there is none. */
+  keep(): Past | undefined;
 }
 
-const SUBPROTOCOL = "lastmile.v1.json";
+/** What a connection has around it. */
+export interface Around {
+  wire: Wire;
+  page: Page;
+  ladder: Ladder;
+  carriers: Carriers;
+  /** The edge shuts down: this session ends with it, and another edge is to be found after so long. */
+  leaving(ms: number): void;
+}
+
+type Ready = NonNullable<ServerFrame["ready"]>;
+
 const OPEN_MS = 15_000;
-/** How long an answer to a ping may take. */
-const PONG_MS = 5000;
-/** A socket outlives its last call by this: the next one is often near. */
+/** A carrier outlives its last call by this: the next one is often near. */
 const IDLE_MS = 1000;
+/** The edge warns of a token's end so long before. */
+const NEW_MS = 60_000;
 
-/** `fall` is called when the edge says that another transport is to be used. */
-export function createConnection(wire: Wire, page: Page, Socket: typeof WebSocket, fall: () => void): Connection {
-  let socket: WebSocket | undefined;
+/** `past` is the session of the page before this one. */
+export function createConnection({ wire, page, ladder, carriers, leaving }: Around, past?: Past): Connection {
+  let carrier: Carrier | undefined;
   let pending: Promise<void> | undefined;
-  let id = "";
-  let resumeMs = 0;
-  let lostAt = 0;
-  let goaway: Goaway | undefined;
-  let backAt = 0;
-  let pulse: ReturnType<typeof setTimeout> | undefined;
+  let moving: Promise<void> | undefined;
+  let id = past?.id ?? "";
+  let resumeMs = past?.resumeMs ?? 0;
+  let lostAt = past ? Date.now() : 0;
+  let backAt: number | undefined;
   let failures = 0;
-  let everyMs = OPEN_MS;
+  let renewedAt = 0;
+  let isRetired = false;
+  let isLeaving = false;
+  let traceparent = "";
 
-  const machine = createMachine((frame) => socket!.send(JSON.stringify(frame)));
-  const unwatch = page.watch(() => (page.away ? socket?.close() : resume()));
+  const machine = createMachine((frame, number) => carrier!.send(frame, number), past);
+  const pulse = createPulse(() => machine.send({ ping: {} }), drop);
+  const unwatch = page.watch(() => (page.away ? drop() : resume()));
+  const waitMs = (): number | undefined => backAt && Math.max(0, backAt - Date.now());
 
   function connect(): Promise<void> {
     pending ??= open().catch((error: unknown) => {
@@ -51,98 +85,143 @@ export function createConnection(wire: Wire, page: Page, Socket: typeof WebSocke
   }
 
   async function open(): Promise<void> {
+    // Two at once would take the session from each other.
+    await moving?.catch(() => {});
+    if (carrier) return;
     const { renewals } = wire;
+    const kind = ladder.transport === "websocket" ? "websocket" : "sse";
     if (id && Date.now() - lostAt > resumeMs) forget();
+    let ticket = "";
+    if (past) ticket = await ticketFor(wire, id).catch(() => (forget(), ""));
+    past = undefined;
     try {
-      await handshake(await wire.token());
+      await handshake(kind, { ticket }).catch(async (error: LastmileError) => {
+        if (error.code !== "UNAUTHENTICATED" || !(await wire.renew(renewals))) throw error;
+        await handshake(kind);
+      });
     } catch (error) {
-      const isOver = error instanceof LastmileError && error.code === "UNAUTHENTICATED";
-      if (!isOver || !(await wire.renew(renewals))) throw error;
-      await handshake(await wire.token());
+      // Something between here and the edge refuses this carrier: another may get through.
+      if (!(error as LastmileError).answered) await ladder.failed(kind, error as Error);
+      throw error;
     }
   }
 
-  /** Until `ready`. A session that is known no more is begun anew. */
-  function handshake(token: string): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const made = new Socket(address(), SUBPROTOCOL);
+  /** Until `ready`, which moves the session at once: what follows it in the same moment is heard already. */
+  async function handshake(kind: CarrierKind, { ticket = "", commit = (): void => {} } = {}): Promise<void> {
+    const token = await wire.token();
+    let close = (): void => {};
+    const ready = new Promise<void>((resolve, reject) => {
+      let made: Carrier | undefined;
       let isReady = false;
-      goaway = undefined;
-      const slow = setTimeout(() => made.close(), OPEN_MS);
-      const hello = (): void => {
-        const known = id ? { session: id, received: machine.received } : {};
-        const frame: ClientFrame = { hello: { ...(token && { token }), ...known, traceparent: wire.traceparent() } };
-        made.send(JSON.stringify(frame));
-      };
-      made.onopen = hello;
-      made.onmessage = ({ data }) => {
-        const frame = JSON.parse(data as string) as ServerFrame;
-        if (frame.goaway?.reason === "session_unknown" && id) {
-          forget();
-          hello();
-        } else if (frame.goaway) leave(made, frame.goaway);
-        else if (frame.ready) {
+      let isOver = false;
+      let goaway: Goaway | undefined;
+      let told = 0;
+
+      function greet(): void {
+        told = machine.received;
+        const known = id ? { session: id, received: told } : {};
+        const who = ticket ? { ticket } : token ? { token } : {};
+        traceparent = wire.traceparent();
+        made!.greet({ ...who, ...known, traceparent });
+        ticket = "";
+      }
+
+      function first(frame: ServerFrame): void {
+        if (frame.ready) {
           isReady = true;
-          clearTimeout(slow);
-          socket = made;
-          failures = 0;
-          if (id !== frame.ready.session) machine.reset();
-          id = frame.ready.session;
-          resumeMs = frame.ready.resumeMs ?? 0;
+          commit();
+          take(made!, frame.ready, told);
           resolve();
-          machine.attach(frame.ready.received ?? 0);
-          beat(frame.ready.heartbeatMs || OPEN_MS);
-        } else void handle(frame);
-        if (isReady) beat();
+        } else if (frame.goaway?.reason === "session_unknown" && id && !carrier && !isRetired) {
+          forget();
+          greet();
+        } else if (frame.goaway) {
+          goaway = frame.goaway;
+          if (goaway.fallback) ladder.fall("websocket");
+          backAt = Date.now() + (goaway.reconnectMs ?? 0);
+        }
+      }
+
+      const listener: Listener = {
+        // An older carrier is not listened to any more: what it says comes again.
+        frame: (frame) => (isReady ? made === carrier && hear(frame) : first(frame)),
+        alive: () => isReady && made === carrier && pulse.heard(),
+        closed({ code, error }) {
+          if (isReady) return lost(made!, error);
+          isOver = true;
+          made?.close();
+          reject(error ?? refusal(kind, code, goaway));
+        },
       };
-      made.onclose = ({ code }) => {
-        clearTimeout(slow);
-        if (isReady) lost(made);
-        else reject(refusal(code, goaway));
-      };
+      close = () => listener.closed({});
+      Promise.resolve(carriers[kind](wire, listener)).then((opened) => {
+        made = opened;
+        if (isOver) made.close();
+        else greet();
+      }, reject);
     });
+    const slow = setTimeout(close, OPEN_MS);
+    await ready.finally(() => clearTimeout(slow));
   }
 
-  async function handle(frame: ServerFrame): Promise<void> {
-    if (!frame.authExpiring) return machine.take(frame);
+  /** From now on the session goes by this carrier. `told` is what the edge was told that was had of it. */
+  function take(made: Carrier, { session, received = 0, heartbeatMs, resumeMs: ms = 0 }: Ready, told: number): void {
+    const old = carrier;
+    machine.detach(0);
+    old?.close();
+    if (id !== session) machine.reset();
+    [carrier, id, resumeMs, failures, backAt, isLeaving] = [made, session, ms, 0, undefined, false];
+    machine.attach(received, told);
+    pulse.begin(heartbeatMs || OPEN_MS);
+  }
+
+  function hear(frame: ServerFrame): void {
+    pulse.heard();
+    if (frame.goaway) leave(carrier!, frame.goaway);
+    else if (frame.authExpiring) void authenticate(carrier!, frame.authExpiring.expiresMs);
+    else machine.take(frame);
+  }
+
+  async function authenticate(from: Carrier, expiresMs = 0): Promise<void> {
+    // One that lives for seconds only is always about to expire: half of its time is soon enough.
+    const isNew = Date.now() - renewedAt < NEW_MS;
+    if (isNew) await new Promise((resolve) => setTimeout(resolve, expiresMs / 2));
+    if (from !== carrier) return;
+    renewedAt = Date.now();
     const isRenewed = await wire.renew(wire.renewals).catch(() => false);
     const token = isRenewed && (await wire.token());
     if (token) machine.send({ auth: { token } });
   }
 
   /** At its own moment, so that not all come back at once. */
-  function leave(from: WebSocket, told: Goaway): void {
-    goaway = told;
-    backAt = Date.now() + (told.reconnectMs ?? 0);
-    if (told.fallback) fall();
-    if (from === socket) setTimeout(() => from.close(), told.reconnectMs ?? 0);
+  function leave(from: Carrier, { reason, reconnectMs = 0, fallback }: Goaway): void {
+    backAt = Date.now() + reconnectMs;
+    if (fallback) ladder.fall("websocket");
+    isLeaving = reason === "drain";
+    if (isLeaving) leaving(reconnectMs);
+    else setTimeout(() => from === carrier && drop(), reconnectMs);
   }
 
-  /** A socket can die without a sign: what is silent is asked, and what does not answer is closed. */
-  function beat(ms = everyMs): void {
-    everyMs = ms;
-    clearTimeout(pulse);
-    const asked = socket;
-    pulse = setTimeout(() => {
-      machine.send({ ping: {} });
-      pulse = setTimeout(() => asked && (asked.close(), lost(asked)), PONG_MS);
-    }, everyMs);
-  }
-
-  function lost(from: WebSocket): void {
-    if (from !== socket) return;
-    socket = pending = undefined;
+  function lost(from: Carrier, error?: unknown): void {
+    if (from !== carrier) return;
+    carrier = pending = undefined;
     lostAt = Date.now();
-    clearTimeout(pulse);
-    machine.detach();
+    pulse.rest();
+    machine.detach(waitMs(), error as LastmileError | undefined);
     resume();
+  }
+
+  function drop(): void {
+    if (!carrier) return;
+    carrier.close();
+    lost(carrier);
   }
 
   /** Calls that no cursor can resume wait for the session itself. */
   function resume(): void {
-    if (page.away || socket || machine.isIdle) return;
+    if (page.away || carrier || machine.isIdle) return;
     const again = (): unknown =>
-      machine.isIdle || connect().catch(() => (Date.now() - lostAt > resumeMs ? forget() : resume()));
+      machine.isIdle || connect().catch(() => (isRetired || Date.now() - lostAt > resumeMs ? forget() : resume()));
     setTimeout(again, backoff(failures++));
   }
 
@@ -151,38 +230,54 @@ export function createConnection(wire: Wire, page: Page, Socket: typeof WebSocke
     machine.reset();
   }
 
-  /** Ends the session: with this code the edge keeps nothing of it. */
+  /** Ends the session: of its calls nothing is kept. */
   function end(): void {
-    socket?.close(1000);
-    if (socket) lost(socket);
+    if (carrier) {
+      machine.abandon();
+      carrier.close(true);
+      lost(carrier);
+    }
     forget();
+    if (isRetired) unwatch();
   }
 
-  function address(): string {
-    const url = new URL(wire.url(wire.own("/ws")), globalThis.location?.href);
-    url.protocol = url.protocol.replace("http", "ws");
-    return url.href;
-  }
+  const settle = (): void => void setTimeout(() => machine.isIdle && end(), IDLE_MS);
 
   return {
     machine,
+    get isOpen() {
+      return carrier !== undefined;
+    },
+    get kind() {
+      return carrier?.kind;
+    },
+    get isLeaving() {
+      return isLeaving;
+    },
+    get traceId() {
+      return traceparent.split("-")[1] ?? "";
+    },
     get waitMs() {
-      return goaway && Math.max(0, backAt - Date.now());
+      return waitMs();
     },
     connect,
-    settle: () => void setTimeout(() => machine.isIdle && end(), IDLE_MS),
+    async move(kind, commit) {
+      if (machine.isIdle && !carrier) return commit();
+      await connect();
+      moving = handshake(kind, { commit });
+      await moving.finally(() => (moving = undefined));
+    },
+    retire() {
+      isRetired = true;
+      machine.leave();
+      settle();
+    },
+    settle,
     restart: end,
+    keep: () => (id ? { id, resumeMs, ...machine.keep() } : undefined),
     close() {
       unwatch();
       end();
     },
   };
-}
-
-/** Why there is no session. The edge says so before it closes; a socket that never opened says nothing. */
-function refusal(code: number, goaway: Goaway | undefined): LastmileError {
-  const { reason = "", reconnectMs } = goaway ?? {};
-  const known = ({ 4401: "UNAUTHENTICATED", 4403: "PERMISSION_DENIED", 4429: "RESOURCE_EXHAUSTED" } as const)[code];
-  const message = goaway ? `The edge takes no session: ${reason}.` : "The WebSocket could not be opened.";
-  return new LastmileError(message, { code: known ?? "UNAVAILABLE", reason, retryMs: reconnectMs, answered: goaway !== undefined });
 }

@@ -2,31 +2,38 @@
 import { type Code, LastmileError } from "../core/error.ts";
 import type { End } from "./frames.ts";
 
-/** By their numbers in gRPC, from 1. */
-const CODES: readonly Code[] = [
-  "CANCELLED",
-  "UNKNOWN",
-  "INVALID_ARGUMENT",
-  "DEADLINE_EXCEEDED",
-  "NOT_FOUND",
-  "ALREADY_EXISTS",
-  "PERMISSION_DENIED",
-  "RESOURCE_EXHAUSTED",
-  "FAILED_PRECONDITION",
-  "ABORTED",
-  "OUT_OF_RANGE",
-  "UNIMPLEMENTED",
-  "INTERNAL",
-  "UNAVAILABLE",
-  "DATA_LOSS",
-  "UNAUTHENTICATED",
+/** By their numbers in gRPC, from 1, each with the HTTP status that the same call has. */
+const CODES: readonly [Code, number][] = [
+  ["CANCELLED", 499],
+  ["UNKNOWN", 500],
+  ["INVALID_ARGUMENT", 400],
+  ["DEADLINE_EXCEEDED", 504],
+  ["NOT_FOUND", 404],
+  ["ALREADY_EXISTS", 409],
+  ["PERMISSION_DENIED", 403],
+  ["RESOURCE_EXHAUSTED", 429],
+  ["FAILED_PRECONDITION", 400],
+  ["ABORTED", 409],
+  ["OUT_OF_RANGE", 400],
+  ["UNIMPLEMENTED", 501],
+  ["INTERNAL", 500],
+  ["UNAVAILABLE", 503],
+  ["DATA_LOSS", 500],
+  ["UNAUTHENTICATED", 401],
 ];
 
-type Info = { reason?: string; fieldViolations?: { field: string; description: string }[] };
+type Info = { reason?: string; retryDelay?: string; fieldViolations?: { field: string; description: string }[] };
 
-export function fromEnd({ status = 0, message = "", details = [] }: End): LastmileError {
+export function fromEnd({ status: number = 0, message = "", details = [] }: End, traceId = ""): LastmileError {
   const find = (name: string): Info | undefined => details.find((detail) => detail["@type"].endsWith(name)) as Info | undefined;
   const fields = (find("rpc.BadRequest")?.fieldViolations ?? []).map(({ field, description }) => ({ field, message: description }));
   const { reason = "" } = find("rpc.ErrorInfo") ?? {};
-  return new LastmileError(message, { code: CODES[status - 1] ?? "UNKNOWN", reason, fields, details, answered: true });
+  const retryMs = parseFloat(find("rpc.RetryInfo")?.retryDelay ?? "") * 1000 || undefined;
+  const [code, status] = CODES[number - 1] ?? (["UNKNOWN", 500] as const);
+  return new LastmileError(message, { code, status, reason, fields, details, traceId, retryMs, answered: true });
+}
+
+export function outcomeUnknown(): LastmileError {
+  const message = "The session is gone: what became of the call is not known.";
+  return new LastmileError(message, { code: "UNAVAILABLE", reason: "session_unknown" });
 }

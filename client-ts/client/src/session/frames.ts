@@ -1,18 +1,34 @@
 /** The frames of a session as ProtoJSON (`lastmile/edge/v1/session.proto`); what is empty is left out. */
 
-export interface Open {
+/** A message: ProtoJSON, or protobuf in base64. */
+export interface Payload {
+  json?: unknown;
+  proto?: string;
+}
+
+export interface Open extends Payload {
   call: number;
   method: string;
-  json?: unknown;
+  encoding?: "ENCODING_PROTO";
   cursor?: string;
   credit: number;
   timeoutMs?: number;
 }
 
+/** Who it is: by a token, by a ticket, or by what the request of the connection carries. */
+export interface Hello {
+  token?: string;
+  ticket?: string;
+  /** The session that goes on, and the number of the last frame that was had of it. */
+  session?: string;
+  received?: number;
+  traceparent?: string;
+}
+
 export type ClientFrame =
-  | { hello: { token?: string; session?: string; received?: number; traceparent?: string } }
+  | { hello: Hello }
   | { open: Open }
-  | { send: { call: number; json: unknown } }
+  | { send: { call: number } & Payload }
   | { halfClose: { call: number } }
   | { cancel: { call: number } }
   | { credit: { call: number; messages: number } }
@@ -28,12 +44,16 @@ export interface Opened {
   cursor?: string;
 }
 
-export interface Message {
+export interface Message extends Payload {
   call?: number;
   channel?: number;
   cursor?: string;
   event?: string;
-  json?: unknown;
+}
+
+/** What a message holds: what JSON says, bytes, or nothing. */
+export function contentOf({ json, proto }: Payload): unknown {
+  return proto === undefined ? json : Uint8Array.from(atob(proto), (letter) => letter.charCodeAt(0));
 }
 
 export interface End {

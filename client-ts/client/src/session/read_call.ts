@@ -1,7 +1,7 @@
 /** Reads a stream as a call of a session: one socket for all of them. */
 import type { Ending, Sink, Target } from "../core/source.ts";
 import { fromEnd } from "./end.ts";
-import type { Message, Opened } from "./frames.ts";
+import { contentOf, type Message, type Opened } from "./frames.ts";
 import type { Connection } from "./connection.ts";
 
 /** So many messages may be on their way or wait for a slow reader; half of them are asked for again at a time. */
@@ -42,15 +42,16 @@ function follow(
 
   function opened({ outcome = "OUTCOME_FRESH", reason = "", cursor }: Opened): void {
     if (isOpened) sink.gap({ key: "", reason });
-    else sink.opened([{ key: "", outcome: outcome.slice("OUTCOME_".length) as "GAP", reason }]);
+    else sink.opened([{ key: "", outcome: outcome.slice("OUTCOME_".length) as "GAP", reason }], connection.kind);
     isOpened = true;
     sink.moved(cursor);
   }
 
-  function message({ json, event, cursor }: Message): void | Promise<unknown> {
+  function message({ event, cursor, ...payload }: Message): void | Promise<unknown> {
     consumed += 1;
     if (consumed % (WINDOW / 2) === 0) machine.send({ credit: { call, messages: WINDOW / 2 } });
-    return json === undefined ? sink.moved(cursor) : sink.message(json, event, cursor);
+    const content = contentOf(payload);
+    return content === undefined ? sink.moved(cursor) : sink.message(content, event, cursor);
   }
 
   function later(next: () => void | Promise<unknown>): void {
@@ -58,7 +59,9 @@ function follow(
     void drain();
   }
 
-  const open = { method: target.name, json: target.input, credit: WINDOW, ...(sink.cursor && { cursor: sink.cursor }) };
+  const { proto } = target;
+  const payload = proto === undefined ? { json: target.input } : { proto, encoding: "ENCODING_PROTO" as const };
+  const open = { method: target.name, ...payload, credit: WINDOW, ...(sink.cursor && { cursor: sink.cursor }) };
   const call = machine.open(open, {
     isStream: true,
     opened: (told) => {
@@ -68,7 +71,8 @@ function follow(
     },
     message: (told) => later(() => message(told)),
     end: (end) => later(() => (end.status ? reject(fromEnd(end)) : resolve({ ended: true }))),
-    lost: () => resolve({ retryMs: connection.waitMs }),
+    // What has come is handed over first: the stream goes on behind it. One that never opened tells why.
+    lost: (retryMs, error) => later(() => (error && !isAnswered ? reject(error) : resolve({ retryMs }))),
   });
   signal.addEventListener("abort", () => {
     machine.cancel(call);

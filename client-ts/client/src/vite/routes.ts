@@ -1,6 +1,7 @@
 // Tells which requests are the edge's: its own paths, methods by name, and the paths that are bound to methods.
 import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { fillJsonNames } from "../generator/json_names.ts";
 import { readOptions } from "../generator/options.ts";
 
 const OWN = /^\/(\.well-known\/(lastmile\/|jwks\.json)|openapi\.json|ws$|stream(\/|$)|hmr\/|tickets$)/;
@@ -12,7 +13,7 @@ export type Routes = (verb: string, path: string) => boolean;
 export const ownRoutes: Routes = (_, path) => OWN.test(path) || BY_NAME.test(path);
 
 export function routesOf(descriptors: Uint8Array): Routes {
-  const files = [...createFileRegistry(fromBinary(FileDescriptorSetSchema, descriptors)).files];
+  const files = [...createFileRegistry(fillJsonNames(fromBinary(FileDescriptorSetSchema, descriptors))).files];
   const options = readOptions(files);
   const methods = files.flatMap((file) => file.services.flatMap((service) => service.methods));
   const bound = methods.flatMap(options.routes).map(({ verb, path }) => ({ verb, pattern: pattern(path) }));

@@ -1,16 +1,16 @@
 /** A list that stays true: read once, then changed by the stream that continues from its cursor. */
 import { backoff } from "../core/clock.ts";
-import { asError } from "../core/error.ts";
-import type { LastmileError, ServerStreamCall, StreamHandle, StreamState, UnaryCall } from "@lastmile/client";
+import { asError, LastmileError } from "../core/error.ts";
+import type { Called, CallOptions, ServerStreamCall, StreamHandle, StreamState, UnaryCall } from "@lastmile/client";
 import { computed, type ComputedRef, type MaybeRefOrGetter, type Ref, shallowRef } from "vue";
 import { batchedRef } from "./batch.ts";
 import { invoke, scoped, type ScopeOptions } from "./scope.ts";
 
-export interface UseLiveQueryOptions<Input, State, WatchInput, Message> extends ScopeOptions {
-  /** Reads the state. */
-  list: UnaryCall<Input, State>;
+export interface UseLiveQueryOptions<Input, State, WatchInput, Message, Snapshot = unknown> extends ScopeOptions {
+  /** Reads the state; may be left out where the stream's rule names a `snapshot`. */
+  list?: UnaryCall<Input, State>;
   /** Streams its changes. */
-  watch: ServerStreamCall<WatchInput, Message>;
+  watch: ServerStreamCall<WatchInput, Message, Snapshot>;
   /** The state after a change. */
   apply: (state: State, message: Message) => State;
   /** Request of the list; anew when it changes. */
@@ -29,10 +29,11 @@ export interface LiveQuery<State> {
 }
 
 /** When the stream tells of a gap, the list is read again: nobody looks at an old state. */
-export function useLiveQuery<Input, State, WatchInput, Message>(
-  options: UseLiveQueryOptions<Input, State, WatchInput, Message>,
+export function useLiveQuery<Input, WatchInput, Message, Snapshot, State = Snapshot>(
+  options: UseLiveQueryOptions<Input, State, WatchInput, Message, Snapshot>,
 ): LiveQuery<State> {
-  const { list, watch, apply, watchInput = () => ({}) as WatchInput } = options;
+  const { watch, apply, watchInput = () => ({}) as WatchInput } = options;
+  const list = options.list ?? snapshotOf<Input, State>(watch);
   const data = batchedRef<State | undefined>(undefined);
   const status = shallowRef<{ state: StreamState; error?: LastmileError }>({ state: "idle" });
 
@@ -80,6 +81,13 @@ export function useLiveQuery<Input, State, WatchInput, Message>(
   });
 
   return { data: data.ref, status: computed(() => status.value.state), error: computed(() => status.value.error), open, close };
+}
+
+/** The method that the stream's rule names: its answer has the cursor from which the stream goes on. */
+function snapshotOf<Input, State>({ method, link }: Called): (input: Input, options: CallOptions) => Promise<State> {
+  const { snapshot } = method.stream ?? {};
+  if (!snapshot) throw new LastmileError(`useLiveQuery needs \`list\`: the rule of ${method.name} names no snapshot.`, { code: "INVALID_ARGUMENT" });
+  return (input, options) => link.internals.call({ name: snapshot, kind: "unary", safe: true }, input as object, options) as Promise<State>;
 }
 
 function at(state: unknown, path = ""): string {

@@ -1,4 +1,6 @@
 // What the generator writes is committed, here and in the example; LASTMILE_WRITE=1 writes it anew.
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type DescriptorProto, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -51,6 +53,17 @@ test("64-bit integers are numbers where the edge writes them so", () => {
   const kitchen = generate(descriptors, { int64: "number" }).get("acme/v1/kitchen.ts");
   expect(kitchen).toContain("  calories: number;");
   expect(kitchen).toContain("  allCalories: number[];");
+});
+
+test("descriptors without the names of JSON, as Python's reflection serves them, give the same", () => {
+  const set = fromBinary(FileDescriptorSetSchema, descriptors);
+  const strip = (message: DescriptorProto): void => {
+    // A name of its own is an option, and stays.
+    for (const field of message.field) if (field.jsonName.toLowerCase() === field.name.replaceAll("_", "")) field.jsonName = "";
+    message.nestedType.forEach(strip);
+  };
+  for (const file of set.file) file.messageType.forEach(strip);
+  expect(generate(toBinary(FileDescriptorSetSchema, set))).toEqual(generate(descriptors));
 });
 
 test("buf calls it as a plugin, with the same result", () => {

@@ -21,7 +21,7 @@ afterEach(() => {
 });
 
 function make(options: LinkOptions = {}): Link {
-  const both = { baseUrl: "http://edge.test", fetch: edge.fetch, WebSocket: peer.Socket, bindings: false };
+  const both = { baseUrl: "http://edge.test", fetch: peer.fetch(edge.fetch), WebSocket: peer.Socket, bindings: false };
   return (link = createLink({ ...both, ...options }));
 }
 
@@ -42,6 +42,11 @@ function watch(work?: (id: number) => unknown): { ids: number[]; ends: string[];
   return { ids, ends, handle };
 }
 
+/** How often each carrier was opened. */
+const tried = (): object => ({
+  websocket: peer.sockets.filter(({ isLeg }) => !isLeg).length,
+  sse: peer.sockets.filter(({ isLeg }) => isLeg).length,
+});
 const live = (handle: StreamHandle): Promise<void> => until(() => expect(handle.status.state).toBe("live"));
 const range = (length: number): number[] => Array.from({ length }, (_, index) => index + 1);
 
@@ -136,8 +141,8 @@ test("falls to server-sent events where WebSocket does not get through", async (
   const { ids, handle } = watch();
   await live(handle);
   expect(handle.status.transport).toBe("sse");
-  expect(peer.sockets).toHaveLength(2);
-  edge.emit(UserService, "watchUsers", deleted(1));
+  expect(tried()).toEqual({ websocket: 2, sse: 1 });
+  emit(1);
   await until(() => expect(ids).toEqual([1]));
 });
 
@@ -146,16 +151,16 @@ test("one failure of one socket is one failure, however many streams wait for it
   make();
   const [one, two] = [watch(), watch()];
   await Promise.all([live(one.handle), live(two.handle)]);
-  expect(peer.sockets).toHaveLength(2);
+  expect(tried()).toEqual({ websocket: 2, sse: 1 });
 });
 
 test("falls at once when the edge says so", async () => {
-  peer.refusal = { code: 4429, goaway: { reason: "session_overload", fallback: "sse", reconnectMs: 60_000 } };
+  peer.refusal = { code: 4429, only: "websocket", goaway: { reason: "session_overload", fallback: "sse", reconnectMs: 60_000 } };
   make();
   const { handle } = watch();
   await live(handle);
   expect(handle.status.transport).toBe("sse");
-  expect(peer.sockets).toHaveLength(1);
+  expect(tried()).toEqual({ websocket: 1, sse: 1 });
 });
 
 test("comes back at its own moment after a goaway", async () => {
@@ -186,6 +191,22 @@ test("a token that expires is replaced without a new connection", async () => {
   expect(peer.sockets).toHaveLength(1);
 });
 
+test("a token that lives for seconds is renewed when half of them are over, and not for ever", async () => {
+  const refresh = vi.fn(async () => {});
+  make({ token: "brief", refresh });
+  const { handle } = watch();
+  await live(handle);
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const expiring = async (): Promise<unknown> => (peer.open[0]!.write({ authExpiring: { expiresMs: 8000 } }), vi.advanceTimersByTimeAsync(10));
+  await expiring();
+  expect(refresh).toHaveBeenCalledTimes(1);
+  await expiring();
+  await vi.advanceTimersByTimeAsync(3900);
+  expect(refresh).toHaveBeenCalledTimes(1);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(refresh).toHaveBeenCalledTimes(2);
+});
+
 test("a refused identity is renewed once, and fails the stream when that does not help", async () => {
   peer.refusal = { code: 4401, goaway: { reason: "session_unauthenticated" } };
   const refresh = vi.fn(async () => {});
@@ -197,7 +218,7 @@ test("a refused identity is renewed once, and fails the stream when that does no
 });
 
 test("a socket that is closed without a word is a way that is blocked", async () => {
-  peer.refusal = { code: 1011 };
+  peer.refusal = { code: 1011, only: "websocket" };
   make({ refresh: async () => {} });
   const { handle } = watch();
   await live(handle);
@@ -277,4 +298,50 @@ test("a socket that has gone silent is given up", async () => {
   await vi.advanceTimersByTimeAsync(5100);
   expect(peer.sockets).toHaveLength(2);
   await vi.waitFor(() => expect(handle.status.state).toBe("live"));
+});
+
+test("an edge that shuts down: streams move to another session at their slot, calls in both directions stay to their end", async () => {
+  make();
+  const { ids, handle } = watch();
+  await live(handle);
+  const call = createClient(DocumentService, link).syncDocument();
+  const answers: string[] = [];
+  const reading = (async () => {
+    for await (const answer of call) answers.push((answer as unknown as { id: string }).id);
+  })();
+  await call.send({ id: "1" } as never);
+  emit(1);
+  await until(() => expect([ids, answers]).toEqual([[1], ["1"]]));
+  const [old] = peer.open;
+  peer.goaway({ reconnectMs: 20, reason: "drain" });
+  emit(2);
+  await until(() => expect(peer.open).toHaveLength(2));
+  await until(() => expect(peer.streams).toBe(2));
+  emit(3);
+  await call.send({ id: "2" } as never);
+  await until(() => expect([ids, answers]).toEqual([[1, 2, 3], ["1", "2"]]));
+  expect(old!.session!.calls.size).toBe(1);
+  await call.finish();
+  await reading;
+  await until(() => expect(peer.open).toHaveLength(1));
+  expect(peer.open).not.toContain(old);
+  emit(4);
+  await until(() => expect(ids).toEqual([1, 2, 3, 4]));
+});
+
+test("an edge that shuts down is not left before another is found", async () => {
+  make();
+  const { ids, handle } = watch();
+  await live(handle);
+  // The first tries lead to an edge that shuts down, too.
+  peer.refusal = { code: 4503, goaway: { reason: "drain", reconnectMs: 5 } };
+  peer.goaway({ reconnectMs: 5, reason: "drain" });
+  await until(() => expect(peer.sockets.length).toBeGreaterThan(3));
+  emit(1);
+  await until(() => expect(ids).toEqual([1]));
+  expect(handle.status.state).toBe("live");
+  peer.refusal = undefined;
+  await until(() => expect(peer.sessions.size).toBe(2));
+  emit(2);
+  await until(() => expect(ids).toEqual([1, 2]));
 });

@@ -4,6 +4,7 @@ import { createFakeEdge, type FakeEdge } from "@lastmile/client/testing";
 import { createLastmile, useBus, useCall, useEventStream, useLink, useLiveQuery, useStream } from "@lastmile/client/vue";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createSSRApp, effectScope, type EffectScope, nextTick, ref, watch } from "vue";
+import { TopicService } from "../golden/lastmile/v1/topic.ts";
 import { UserService, type User, type WatchUsersResponse } from "../golden/lastmile/v1/user.ts";
 import { until } from "../until.ts";
 
@@ -143,6 +144,29 @@ test("a list stays true: read once, then changed from its cursor; read anew afte
   edge.forget(UserService, "watchUsers");
   await until(() => expect(names()).toEqual(["Cid"]));
   expect(edge.requests.filter(({ method }) => method.endsWith("ListUsers"))).toHaveLength(2);
+});
+
+test("the stream's rule names what gives the state: no list has to be said", async () => {
+  emit(9);
+  edge.answer(UserService, "listUsers", () => ({ users: [user(1, "Ann"), user(2, "Bob")], nextPageToken: "", cursor: "c1" }));
+  const query = scope.run(() =>
+    useLiveQuery({
+      watch: users().watchUsers,
+      apply: (state, { userDeleted }) => ({ ...state, users: state.users.filter(({ id }) => id !== userDeleted?.id) }),
+    }),
+  )!;
+  const names = (): string[] | undefined => query.data.value?.users.map(({ name }) => name);
+  await until(() => expect(names()).toEqual(["Ann", "Bob"]));
+  await open();
+  expect(edge.requests.find(({ method }) => method.endsWith("WatchUsers"))?.headers.get("last-event-id")).toBe("c1");
+  emit(1);
+  await until(() => expect(names()).toEqual(["Bob"]));
+});
+
+test("a stream without such a rule wants a list", () => {
+  const { subscribe } = createClient(TopicService, link);
+  const begin = (): unknown => scope.run(() => useLiveQuery({ watch: subscribe, apply: (state) => state }));
+  expect(begin).toThrow(/TopicService\/Subscribe names no snapshot/);
 });
 
 test("a list that cannot be read fails", async () => {

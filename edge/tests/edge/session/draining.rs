@@ -6,6 +6,7 @@ use std::time::Duration;
 use lastmile_edge::app::Edge;
 use lastmile_edge::schema::Source;
 use lastmile_edge::serve;
+use lastmile_edge::workers::Workers;
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -29,7 +30,9 @@ async fn edge(
     let (stop, stopped) = oneshot::channel();
     let running = tokio::spawn(async move {
         let stopped = async { drop(stopped.await) };
-        serve::run(&edge, http, admin, stopped).await.expect("a good schema");
+        // As the binaries do: what runs on threads of its own is waited for, too.
+        let workers = Workers::start().expect("threads");
+        serve::run_on(workers, &edge, http, admin, stopped).await.expect("a good schema");
     });
     (addresses.0, addresses.1, stop, running)
 }
