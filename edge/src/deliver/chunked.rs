@@ -18,8 +18,6 @@ use crate::socket::Socket;
 /// What is written at once: so many pieces of a body, or fewer that have so many bytes.
 const PIECES: usize = 4;
 const ENOUGH: usize = 16 * 1024;
-/// Up to so many bytes are joined to be written.
-const JOINED: usize = 1024;
 /// The length, the pieces, and what ends the chunk.
 const SLICES: usize = PIECES + 2;
 const LINE_END: &[u8] = b"\r\n";
@@ -123,7 +121,7 @@ impl Writing<'_> {
         };
         let [a, b, c, d] = pieces.each_ref().map(|piece| IoSlice::new(piece));
         let slices: [_; SLICES] = [IoSlice::new(line), a, b, c, d, IoSlice::new(tail)];
-        let written = match send(self.socket, cx, &slices) {
+        let written = match self.socket.poll_write(cx, &slices) {
             Poll::Ready(written) => written?,
             Poll::Pending => 0,
         };
@@ -147,23 +145,6 @@ fn advance(rest: &mut VecDeque<Bytes>, mut count: usize) {
         rest.pop_front();
     }
     *rest = VecDeque::new();
-}
-
-/// Writes several pieces at once, as far as they are taken. Few bytes are joined, for `send` costs the kernel less than
-/// `writev`.
-fn send(socket: &Socket, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-    let size: usize = slices.iter().map(|slice| slice.len()).sum();
-    if size > JOINED {
-        return socket.poll_write(cx, slices);
-    }
-    let mut joined = [0; JOINED];
-    let mut left = &mut joined[..];
-    for slice in slices {
-        let (there, rest) = left.split_at_mut(slice.len());
-        there.copy_from_slice(slice);
-        left = rest;
-    }
-    socket.poll_write(cx, &[IoSlice::new(&joined[..size])])
 }
 
 #[cfg(test)]
