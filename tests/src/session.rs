@@ -40,7 +40,15 @@ pub struct Session {
 #[derive(Debug)]
 enum Connection {
     Socket(Box<WebSocketStream<TcpStream>>),
-    Stream { response: Response, parser: SseParser, frames: VecDeque<Value> },
+    Stream(Box<EventStream>),
+}
+
+#[derive(Debug)]
+struct EventStream {
+    response: Response,
+    parser: SseParser,
+    /// Those that were read and not heard.
+    frames: VecDeque<Value>,
 }
 
 impl Session {
@@ -99,7 +107,8 @@ impl Session {
             };
             let response = soon("an event stream", request.send()).await.expect("an answer");
             assert_eq!(response.status(), 200, "{response:?}");
-            return Connection::Stream { response, parser: SseParser::default(), frames: VecDeque::new() };
+            let (parser, frames) = (SseParser::default(), VecDeque::new());
+            return Connection::Stream(Box::new(EventStream { response, parser, frames }));
         }
         let mut request = format!("ws://{address}/ws").into_client_request().expect("a request");
         request.headers_mut().insert("sec-websocket-protocol", "lastmile.v1.json".parse().expect("a value"));
@@ -187,13 +196,14 @@ impl Session {
                     other => panic!("the connection is gone: {other:?}"),
                 }
             },
-            Connection::Stream { response, parser, frames } => loop {
-                if let Some(frame) = frames.pop_front() {
+            Connection::Stream(stream) => loop {
+                if let Some(frame) = stream.frames.pop_front() {
                     return frame;
                 }
-                let bytes = response.chunk().await.expect("a whole body");
-                for block in parser.push(&bytes.expect("a stream that goes on")) {
-                    frames
+                let bytes = stream.response.chunk().await.expect("a whole body");
+                for block in stream.parser.push(&bytes.expect("a stream that goes on")) {
+                    stream
+                        .frames
                         .extend(block.data.as_deref().map(|data| serde_json::from_str(data).expect("JSON")));
                 }
             },
@@ -212,7 +222,7 @@ impl Session {
                 }
                 socket.flush().await.expect("a connection that takes it");
             }
-            Connection::Stream { .. } => {
+            Connection::Stream(_) => {
                 let url = format!("http://{}/stream/{}?first={first}", self.address, self.name);
                 let request = self.client.post(&url).json(frames);
                 let request = match &self.token {

@@ -22,7 +22,15 @@ const SILENCE: Duration = Duration::from_secs(20);
 /// One connection.
 pub(crate) enum Carrier {
     Socket(Box<WebSocketStream<TcpStream>>),
-    Leg { base: String, response: Response, parser: SseParser, frames: VecDeque<Value> },
+    Leg(Box<Leg>),
+}
+
+/// An event stream, and what of it was read and not heard.
+pub(crate) struct Leg {
+    base: String,
+    response: Response,
+    parser: SseParser,
+    frames: VecDeque<Value>,
 }
 
 /// How a connection is asked for.
@@ -78,7 +86,7 @@ impl Carrier {
                     return Err(Failed::Refused(problem["reason"].as_str().unwrap_or_default().to_owned()));
                 }
                 let (parser, frames) = (SseParser::default(), VecDeque::new());
-                Ok(Self::Leg { base: base.to_owned(), response, parser, frames })
+                Ok(Self::Leg(Box::new(Leg { base: base.to_owned(), response, parser, frames })))
             }
         }
     }
@@ -93,14 +101,14 @@ impl Carrier {
                     _ => {}
                 }
             },
-            Self::Leg { response, parser, frames, .. } => loop {
-                if let Some(frame) = frames.pop_front() {
+            Self::Leg(leg) => loop {
+                if let Some(frame) = leg.frames.pop_front() {
                     return Some(frame);
                 }
-                let bytes = response.chunk().await.ok()??;
-                for block in parser.push(&bytes) {
+                let bytes = leg.response.chunk().await.ok()??;
+                for block in leg.parser.push(&bytes) {
                     let data = block.data.as_deref().and_then(|data| serde_json::from_str(data).ok());
-                    frames.extend(data);
+                    leg.frames.extend(data);
                 }
             },
         }
@@ -110,7 +118,7 @@ impl Carrier {
     pub(crate) fn patience(&self) -> Duration {
         match self {
             Self::Socket(_) => ANSWER,
-            Self::Leg { .. } => SILENCE,
+            Self::Leg(_) => SILENCE,
         }
     }
 
@@ -122,14 +130,14 @@ impl Carrier {
         first: u64,
         frames: &[Value],
     ) -> Option<()> {
-        let Self::Leg { base, .. } = self else {
+        let Self::Leg(leg) = self else {
             for frame in frames {
                 self.write(frame).await?;
             }
             return Some(());
         };
         // Frames that have arrived are passed over: so it is sent again.
-        let url = format!("{base}/stream/{session}?first={first}");
+        let url = format!("{}/stream/{session}?first={first}", leg.base);
         for _ in 0..3 {
             let request = reader.client.post(&url).header("x-forwarded-for", &reader.address).json(frames);
             let sent = timeout(PATIENCE, reader.credential.sign(request).send()).await;

@@ -71,7 +71,6 @@ fn closed(status: u64, reason: &str, unanswered: usize) -> Deed {
 
 /// A second lies between two deeds; the first is at 20 s.
 #[track_caller]
-#[expect(clippy::needless_pass_by_value, reason = "rows are easier to read")]
 fn finds(truth: &Truth, deeds: Vec<Deed>, expected: &[Kind]) {
     let all = deeds.into_iter().zip(20..).map(|(deed, second)| Done { at: seconds(second), deed });
     let deeds = Deeds { name: "one".to_owned(), topic: Some(TOPIC), all: all.collect() };

@@ -190,11 +190,14 @@ fn metadata_of(
             .map_err(|_| Error::field("headers", format!("`{name}` has letters that no header has")))?;
         headers.insert(name, value);
     }
-    let mut passed = metadata::pass(&headers, &front.request_headers)?;
+    let passed = metadata::pass(&headers, &front.request_headers)?;
+    // A stream keeps it, so it is no larger than it is.
+    let mut metadata = HeaderMap::with_capacity(passed.len() + 1);
+    metadata.extend(passed);
     if let Some(authorization) = &caller.authorization {
-        passed.insert(header::AUTHORIZATION, authorization.clone());
+        metadata.insert(header::AUTHORIZATION, authorization.clone());
     }
-    Ok(passed)
+    Ok(metadata)
 }
 
 /// A name that a call may give. By HTTP others are passed over, because browsers send what they like; here one is a mistake.

@@ -61,6 +61,18 @@ impl Session {
         has_moved
     }
 
+    /// Writes what waits; whether that makes a difference to others.
+    pub(super) fn flush(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(carrier) = &mut self.carrier else { return false };
+        let was_full = carrier.queued() >= ENOUGH;
+        if carrier.poll_flush(cx) == Poll::Ready(false) {
+            self.lose_carrier(None);
+            return true;
+        }
+        // Calls that were passed over have asked for nobody to wake them.
+        was_full && carrier.queued() < ENOUGH
+    }
+
     /// Gives credit for what the backend has taken.
     fn pass(&mut self, call: u32, ongoing: &Ongoing) -> bool {
         let passed = ongoing.upload.as_ref().map_or(0, |upload| upload.passed());

@@ -141,12 +141,7 @@ impl Session {
             has_moved |= self.hear(cx);
             has_moved |= self.run_calls(cx);
             has_moved |= self.keep_time(cx);
-            if let Some(carrier) = &mut self.carrier
-                && carrier.poll_flush(cx) == Poll::Ready(false)
-            {
-                self.lose_carrier(None);
-                has_moved = true;
-            }
+            has_moved |= self.flush(cx);
             if self.machine.is_spent() {
                 self.close_carrier(Close::Unavailable, Close::Unavailable.name(), 0);
                 self.end();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 
 use crate::error::{Code, Error, Result};
 use crate::hub::Reading;
@@ -68,8 +68,10 @@ fn credentials(
             || name == "traceparent"
     };
     let (mut kept, ()) = Request::new(()).into_parts();
-    let headers = head.headers.iter().filter(|(name, _)| is_kept(name));
-    kept.headers = headers.map(|(name, value)| (name.clone(), own(value))).collect();
+    let headers: Vec<_> = head.headers.iter().filter(|(name, _)| is_kept(name)).collect();
+    // With room for the token and no more: it is there for as long as the session.
+    kept.headers = HeaderMap::with_capacity(headers.len() + 1);
+    kept.headers.extend(headers.into_iter().map(|(name, value)| (name.clone(), own(value))));
     if let Some(address) = head.extensions.get::<ClientAddress>() {
         kept.extensions.insert(*address);
     }

@@ -88,7 +88,7 @@ async fn what_is_no_websocket_is_closed_with_the_codes_of_the_rfc() {
         (frame(0x89, &[0; 126]), 1002),
         (frame(0x88, &[0x03]), 1002),
         (frame(0x88, &[0x03, 0xe8, 0xff]), 1007),
-        ([&frame(0x01, &[0xc3])[..], &frame(0x80, &[b'('])].concat(), 1007),
+        ([&frame(0x01, &[0xc3])[..], &frame(0x80, b"(")].concat(), 1007),
         ([&frame(0x01, b" ")[..], &frame(0x00, b"").repeat(3000)].concat(), 1002),
         (frame(0x82, b"x"), 4400),
     ] {

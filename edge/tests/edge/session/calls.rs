@@ -6,7 +6,7 @@ use prost::Message as _;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::client::{Client, dial};
+use super::client::{Client, dial, dial_narrowly};
 use crate::backend::{Act, Backend, answer, event, failure, position};
 use crate::rpc::cafe::{Word, word};
 use crate::rpc::stack::Stack;
@@ -193,6 +193,34 @@ async fn frames_may_be_protobuf_and_each_call_has_an_encoding_of_its_own() {
     let Some(prost_types::value::Kind::StructValue(fields)) = &json.kind else { panic!("{json:?}") };
     let text = prost_types::Value { kind: Some(prost_types::value::Kind::StringValue("tea".into())) };
     assert_eq!(fields.fields["text"], text);
+}
+
+#[tokio::test]
+async fn who_stops_reading_for_a_while_gets_the_rest_at_once() {
+    const EVENTS: u32 = 20_000;
+    let backend = Backend::new(|_, _| {
+        let events = (1..=EVENTS).map(event);
+        std::iter::once(position(0)).chain(events).chain([Act::Hang]).collect()
+    });
+    // No heartbeat that would help.
+    let site = Site::start(json!({ "sessions": { "heartbeat": "1h" } }), &backend).await;
+    let mut client = Client::new(site.address, dial_narrowly(site.address).await);
+    client.say(json!({ "hello": {} })).await;
+    client.be_ready().await;
+    client.open("shop.v1.Streams/Watch", json!({ "json": { "topic": "a" }, "credit": u32::MAX })).await;
+    client.hear().await;
+    let mut seen = 0;
+    while seen < EVENTS {
+        if seen % (EVENTS / 10) == 0 {
+            // Long enough for all buffers on the way to fill.
+            tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+        }
+        let message = client.hear().await["message"].clone();
+        if let Some(number) = message["json"]["number"].as_u64() {
+            seen += 1;
+            assert_eq!(number, u64::from(seen));
+        }
+    }
 }
 
 #[tokio::test]

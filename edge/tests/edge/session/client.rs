@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -50,6 +50,20 @@ pub(crate) async fn try_dial(
     let given = request.headers_mut();
     given.entry("sec-websocket-protocol").or_insert("lastmile.v1.json".parse().expect("a value"));
     let stream = TcpStream::connect(address).await.expect("a connection");
+    shake(request, stream).await
+}
+
+/// A WebSocket whose system takes little before it is read.
+pub(crate) async fn dial_narrowly(address: SocketAddr) -> WebSocketStream<TcpStream> {
+    let mut request = format!("ws://{address}/ws").into_client_request().expect("a request");
+    request.headers_mut().insert("sec-websocket-protocol", "lastmile.v1.json".parse().expect("a value"));
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a socket");
+    let stream = socket.connect(address).await.expect("a connection");
+    shake(request, stream).await.expect("a handshake")
+}
+
+async fn shake(request: http::Request<()>, stream: TcpStream) -> Result<WebSocketStream<TcpStream>, u16> {
     match timeout(PATIENCE, client_async(request, stream)).await.expect("an answer") {
         Ok((socket, _)) => Ok(socket),
         Err(tokio_tungstenite::tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
