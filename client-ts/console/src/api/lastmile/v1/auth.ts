@@ -20,17 +20,17 @@ export const AuthService = {
   name: "lastmile.v1.AuthService",
   methods: {
     /** Exchanges a username and a password for tokens. UNAUTHENTICATED with reason LOGIN_FAILED when they do not match. */
-    login: { name: "Login", kind: "unary", http: ["POST", "/api/v1/auth/login", "*"] } as Unary<LoginRequest, LoginResponse>,
+    login: { name: "Login", kind: "unary", http: ["POST", "/api/v1/auth/login", "*"], cookies: true } as Unary<LoginRequest, LoginResponse>,
     /**
      * Exchanges a refresh token for a new pair of tokens, which speak for the user's role of now. UNAUTHENTICATED with
      * reason TOKEN_INVALID, TOKEN_EXPIRED or TOKEN_REUSED; the last one has also ended every session of the same login.
      */
-    refresh: { name: "Refresh", kind: "unary", http: ["POST", "/api/v1/auth/refresh", "*"] } as Unary<RefreshRequest, RefreshResponse>,
+    refresh: { name: "Refresh", kind: "unary", http: ["POST", "/api/v1/auth/refresh", "*"], cookies: true } as Unary<RefreshRequest, RefreshResponse>,
     /**
      * Ends the sessions that grew from the same login as the refresh token, and revokes their access tokens. Succeeds for
      * unknown tokens too.
      */
-    logout: { name: "Logout", kind: "unary", http: ["POST", "/api/v1/auth/logout", "*"] } as Unary<LogoutRequest, Empty>,
+    logout: { name: "Logout", kind: "unary", http: ["POST", "/api/v1/auth/logout", "*"], cookies: true } as Unary<LogoutRequest, Empty>,
     /**
      * Returns who the caller is: a person, a service or an edge. UNAUTHENTICATED with reason LOGIN_REQUIRED without a
      * token.

@@ -52,7 +52,7 @@ export const DocumentService = {
      * never was such a document or it is forgotten, or it is deleted and there is no cursor. OUT_OF_RANGE (CURSOR_EXPIRED,
      * CURSOR_EPOCH_CHANGED) and INVALID_ARGUMENT (CURSOR_INVALID) for a cursor that it cannot continue from.
      */
-    watchDocument: { name: "WatchDocument", kind: "server", http: ["GET", "/api/v1/documents/{id}:watch"], safe: true, stream: { resume: "cursor", event: { documentChanged: "document:change", documentDeleted: "document:delete" }, snapshot: "lastmile.v1.DocumentService/GetDocument", snapshotCursor: "cursor" } } as ServerStream<WatchDocumentRequest, WatchDocumentResponse>,
+    watchDocument: { name: "WatchDocument", kind: "server", http: ["GET", "/api/v1/documents/{id}:watch"], safe: true, stream: { resume: "cursor", event: { documentChanged: "document:change", documentDeleted: "document:delete" }, snapshot: "lastmile.v1.DocumentService/GetDocument", snapshotCursor: "cursor" } } as ServerStream<WatchDocumentRequest, WatchDocumentResponse, GetDocumentResponse>,
     /**
      * Succeeds when the caller may open this WatchDocument stream; fails as that would, but whatever became of the cursor:
      * it only has to be one.

@@ -34,7 +34,7 @@ export const UserService = {
      * Streams changes of users from a cursor on. OUT_OF_RANGE with reason CURSOR_EXPIRED or CURSOR_EPOCH_CHANGED: the
      * stream cannot continue from there. INVALID_ARGUMENT with reason CURSOR_INVALID: it is no cursor.
      */
-    watchUsers: { name: "WatchUsers", kind: "server", http: ["GET", "/api/v1/users:watch"], safe: true, stream: { resume: "cursor", event: { userCreated: "user:create", userUpdated: "user:update", userDeleted: "user:delete" }, snapshot: "lastmile.v1.UserService/ListUsers", snapshotCursor: "cursor" } } as ServerStream<WatchUsersRequest, WatchUsersResponse>,
+    watchUsers: { name: "WatchUsers", kind: "server", http: ["GET", "/api/v1/users:watch"], safe: true, stream: { resume: "cursor", event: { userCreated: "user:create", userUpdated: "user:update", userDeleted: "user:delete" }, snapshot: "lastmile.v1.UserService/ListUsers", snapshotCursor: "cursor" } } as ServerStream<WatchUsersRequest, WatchUsersResponse, ListUsersResponse>,
     /**
      * Succeeds when the caller may open this WatchUsers stream; fails as that would, but whatever became of the cursor: it
      * only has to be one.
