@@ -36,7 +36,6 @@ pub mod schema;
 pub mod transcode;
 pub mod upstream;
 pub mod bell;
-pub mod rare;
 pub mod hub;
 pub mod session;
 pub mod socket;

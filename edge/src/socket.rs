@@ -34,12 +34,22 @@ impl Socket {
         self.0.flushes.load(Ordering::Relaxed)
     }
 
-    /// Completes when the other side has closed. What it sends is left unread, and hides what comes behind.
-    pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut byte = [0];
-        match self.0.stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
-            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(()),
-            Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
+    /// Reads away what the other side sends; completes when it has closed or sends more than `most` bytes in all, of which
+    /// `read` says how many have come.
+    pub fn poll_gone(&self, cx: &mut Context<'_>, read: &mut usize, most: usize) -> Poll<()> {
+        loop {
+            if ready!(self.0.stream.poll_read_ready(cx)).is_err() {
+                return Poll::Ready(());
+            }
+            match self.0.stream.try_read(&mut [0; 256]) {
+                Ok(0) => return Poll::Ready(()),
+                Ok(count) => *read += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return Poll::Ready(()),
+            }
+            if *read > most {
+                return Poll::Ready(());
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Where connections run: each on one of a few threads that share nothing, or all where the edge itself runs.
 //!
 //! On a thread of its own, a request and its call to a backend are one conversation: they wake no other thread and wait
-//! for no lock of one. (On a runtime whose threads share all work, every call met the one lock of its HTTP/2 connection.)
+//! for no lock of one; what it took is given back by that thread. (On a runtime whose threads share all work, every call met the one lock of its HTTP/2 connection.)
 
 use std::io;
 use std::num::NonZeroUsize;

@@ -1,4 +1,4 @@
-//! The ordinary writer: a hyper body that pulls from a reader and writes what its face makes of it.
+//! The ordinary writer: a body that pulls from a reader and makes of it what its face writes. `chunked` polls it, or hyper.
 //!
 //! What a reader has at hand is one write; what a connection does not take costs nothing but its position.
 
@@ -16,9 +16,8 @@ use crate::drain::Drain;
 use crate::ending::Ending;
 use crate::error::{Code, Error, Result};
 use crate::error_style::ErrorStyle;
-use crate::hub::{Entry, Reader};
+use crate::hub::{Entry, Rare, Reader};
 use crate::identity::{Over, Standing};
-use crate::rare::Rare;
 use crate::reasons::CloseReason;
 use crate::upstream::late;
 

@@ -12,12 +12,14 @@ use axum::body::Body;
 use bytes::{Buf, Bytes};
 use http_body::Body as _;
 
-use crate::rare::Rare;
+use crate::hub::Rare;
 use crate::socket::Socket;
 
 /// What is written at once: so many pieces of a body, or fewer that have so many bytes.
 const PIECES: usize = 4;
 const ENOUGH: usize = 16 * 1024;
+/// So many bytes are read for nothing, and no more.
+const UNASKED: usize = 64 * 1024;
 /// The length, the pieces, and what ends the chunk.
 const SLICES: usize = PIECES + 2;
 const LINE_END: &[u8] = b"\r\n";
@@ -29,7 +31,8 @@ const LINE_END_AND_LAST: &[u8] = b"\r\n0\r\n\r\n";
 /// # Errors
 /// When the connection breaks.
 pub async fn write_chunked(socket: &Socket, body: Body) -> io::Result<()> {
-    let mut writing = Writing { socket, body, rest: VecDeque::new(), rare: Rare::default(), end: None };
+    let mut writing =
+        Writing { socket, body, rest: VecDeque::new(), rare: Rare::default(), unasked: 0, end: None };
     poll_fn(|cx| writing.poll(cx)).await
 }
 
@@ -40,6 +43,8 @@ struct Writing<'a> {
     rest: VecDeque<Bytes>,
     /// Of the browser's end.
     rare: Rare,
+    /// Bytes that came although nothing is asked for any more: left unread, they would take back what was sent last.
+    unasked: usize,
     end: Option<End>,
 }
 
@@ -52,10 +57,11 @@ enum End {
 
 impl Writing<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(waker) = self.rare.due(cx)
-            && self.socket.poll_gone(&mut Context::from_waker(&waker)).is_ready()
-        {
-            return Poll::Ready(Ok(()));
+        if let Some(waker) = self.rare.due(cx) {
+            let cx = &mut Context::from_waker(&waker);
+            if self.socket.poll_gone(cx, &mut self.unasked, UNASKED).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
         }
         loop {
             while !self.rest.is_empty() {

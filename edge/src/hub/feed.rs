@@ -58,6 +58,8 @@ struct State {
     /// Of the threads on which readers have waited.
     bells: Vec<Bell>,
     phase: Phase,
+    /// The weight of what was pushed since readers were woken.
+    untold: usize,
     /// When the credential of its calls expires, in seconds since 1970.
     expires: u64,
     /// What comes next has just happened: whoever wants to begin now may begin at the end of the ring.
@@ -108,6 +110,7 @@ impl Feed {
             seats: Slab::new(),
             bells: Vec::new(),
             phase: Phase::Open,
+            untold: 0,
             expires: 0,
             is_live: false,
         };
@@ -170,11 +173,15 @@ impl Feed {
         let _ = self.opened.set(opened);
     }
 
-    /// Adds an item, of which nobody hears before [`Self::tell`].
+    /// Adds an item, of which nobody hears before [`Self::tell`], unless what they have not heard of fills half of the ring.
     pub fn push(&self, entry: Entry) {
         let mut state = self.lock();
+        state.untold += entry.weight();
         state.ring.push(Arc::new(entry));
         state.trim();
+        if state.untold > state.share.bound() / 2 {
+            wake(state);
+        }
     }
 
     /// Wakes whoever waits for what was pushed.
@@ -235,6 +242,7 @@ impl Feed {
 
 /// Wakes outside the lock: whoever is woken takes it.
 fn wake(mut state: MutexGuard<'_, State>) {
+    state.untold = 0;
     let State { seats, bells, .. } = &mut *state;
     let mut alone = Vec::new();
     let mut together: Vec<(Bell, Vec<Waker>)> = bells.iter().map(|bell| (bell.clone(), Vec::new())).collect();

@@ -15,13 +15,13 @@ use futures_util::{FutureExt, StreamExt};
 use crate::cursor::{self, Place, Tag};
 use crate::error::{Code, Error, Result};
 use crate::identity::Over;
-use crate::rare::Rare;
 use crate::upstream::Call;
 
 use super::admission::Admission;
 use super::feed::{Feed, Next, Seat};
 use super::item::Entry;
 use super::private::{Brought, Items, Private};
+use super::rare::Rare;
 use super::supply::{Line, Supply};
 
 /// A reader's place in one stream.

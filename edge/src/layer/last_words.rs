@@ -27,7 +27,7 @@ where
     tokio::select! {
         biased;
         response = next(request) => response,
-        () = time_is_up.cancelled() => draining().into_response(),
+        () = time_is_up.cancelled() => cut_by_drain().into_response(),
     }
 }
 
@@ -43,10 +43,20 @@ pub fn pass_on_last_words(from: &Extensions, to: &mut Extensions) {
     }
 }
 
-/// A call that the shutdown ends. Each caller comes back at a time of its own.
+/// A call that the shutdown does not let begin: no backend has seen it.
 pub fn draining() -> Error {
+    let message = "This edge is shutting down. Call again in a moment; another edge will answer.";
+    Error::new(Code::Unavailable, "DRAINING", message).retry_after(delay())
+}
+
+/// A call that the shutdown ends.
+pub fn cut_by_drain() -> Error {
     let message = "This edge is shutting down and ends this call, which the backend may have seen. Call again in a \
          moment, unless it must not happen twice.";
-    let delay = Duration::from_secs_f64(rand::rng().random_range(1.0..5.0));
-    Error::new(Code::Unavailable, "DRAINING", message).retry_after(delay)
+    Error::new(Code::Unavailable, "CUT_BY_DRAIN", message).retry_after(delay())
+}
+
+/// Each caller comes back at a time of its own.
+fn delay() -> Duration {
+    Duration::from_secs_f64(rand::rng().random_range(1.0..5.0))
 }

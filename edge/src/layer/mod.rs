@@ -33,7 +33,7 @@ pub use credential::{Caller, StaleCookie, advise, challenge, holder, identify};
 pub use error_form::{ERROR_MEDIA, error_form};
 pub use host::host;
 pub use keys::Keys;
-pub use last_words::{draining, last_words, pass_on_last_words, speak_last};
+pub use last_words::{cut_by_drain, draining, last_words, pass_on_last_words, speak_last};
 pub use native::native_event_source;
 pub use panics::panics;
 pub use peer::{Crowded, Peer, network};

@@ -54,7 +54,7 @@ fn passing(error: &Error) -> Option<CloseReason> {
         (Code::Unauthenticated, "TICKET_EXPIRED") => Some(CloseReason::TicketExpired),
         (Code::ResourceExhausted, _) => Some(CloseReason::Overload),
         (Code::Unavailable, "OVERLOAD") => Some(CloseReason::Overload),
-        (Code::Unavailable, "DRAINING") => Some(CloseReason::Drain),
+        (Code::Unavailable, "DRAINING" | "CUT_BY_DRAIN") => Some(CloseReason::Drain),
         (Code::Unavailable | Code::DeadlineExceeded, _) | (Code::Internal, "STREAM_BROKEN") => {
             Some(CloseReason::UpstreamUnavailable)
         }

@@ -120,6 +120,15 @@ pub(super) const ERRORS: &[Reason] = &[
     )
     .again(),
     reason(
+        "CUT_BY_DRAIN",
+        UNAVAILABLE,
+        "This edge shuts down and could wait for this call no longer. The backend may have seen it.",
+        "503 with `Retry-After`, or UNAVAILABLE in the trailers or the `end` of a session. What the call has changed may stay \
+         changed.",
+        "Call again in a moment where that is safe.",
+    )
+    .again(),
+    reason(
         "REFLECTION_MISSING",
         UNIMPLEMENTED,
         "The backend does not serve reflection.",

@@ -4,7 +4,7 @@
 //! An order that breaks a model is printed, and can be run again by `shuttle::replay`.
 
 // The files under test find what they name by `crate::`.
-use lastmile_edge::{bell, cursor, error, identity, rare, schema, upstream};
+use lastmile_edge::{bell, cursor, error, identity, schema, upstream};
 
 mod explore;
 #[path = "../edge/shop.rs"]
@@ -13,6 +13,7 @@ mod shop;
 mod hub;
 mod line;
 mod waking;
+mod calling;
 mod ring;
 mod seats;
 mod pace;

@@ -13,7 +13,7 @@ use crate::deliver::Chunk;
 
 use super::form::Form;
 
-/// What waits in the pipe before its writer has to wait; hyper holds some more.
+/// What waits in the pipe before its writer has to wait; who writes it to the socket holds some more.
 const MOST: usize = 16 * 1024;
 
 /// The writing end; dropping it ends the body.

@@ -4,9 +4,9 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::drain::Turn;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::identity::Standing;
-use crate::layer::draining;
+use crate::layer::{cut_by_drain, draining};
 use crate::upstream::late;
 
 use super::fault::Fault;
@@ -38,6 +38,14 @@ impl Leave {
             Self::InTurn(turn) => turn.comes().await,
         }
     }
+
+    /// What its call is told. A stream comes back, and a call may have happened.
+    fn error(&self) -> Error {
+        match self {
+            Self::At(_) => cut_by_drain(),
+            Self::InTurn(_) => draining(),
+        }
+    }
 }
 
 impl Clocks {
@@ -47,7 +55,7 @@ impl Clocks {
             biased;
             error = self.fault.raised() => Err(error),
             () = reached(self.deadline) => Err(late()),
-            () = self.leave.due() => Err(draining()),
+            () = self.leave.due() => Err(self.leave.error()),
             over = self.standing.over() => Err(over.error()),
             // The transport may be first to say that it was given no more of the request.
             done = work => done.map_err(|error| self.fault.error().unwrap_or(error)),
@@ -93,7 +101,7 @@ mod tests {
             (Clocks { deadline: Some(now), ..clocks() }, "DEADLINE_EXCEEDED"),
             (Clocks { standing: Standing::until(now), ..clocks() }, "TOKEN_EXPIRED"),
             (Clocks { leave: Leave::InTurn(drain.one()), ..clocks() }, "DRAINING"),
-            (Clocks { leave: Leave::At(over), ..clocks() }, "DRAINING"),
+            (Clocks { leave: Leave::At(over), ..clocks() }, "CUT_BY_DRAIN"),
             (faulty, "FIELD_INVALID"),
         ] {
             let ended = clocks.within(ready(Ok(()))).await.unwrap_err();

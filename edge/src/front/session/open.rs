@@ -19,7 +19,7 @@ use crate::deliver::jittered;
 use crate::error::{Code, Error, Result};
 use crate::hub::subscription::{Given, Resume};
 use crate::hub::{Ask, subscriptions};
-use crate::layer::{Caller, ClientAddress, draining, last_words};
+use crate::layer::{Caller, ClientAddress, cut_by_drain, last_words};
 use crate::schema::{Method, Schema};
 use crate::session::{Kind, Open};
 use crate::transcode::ReadOptions;
@@ -95,7 +95,7 @@ impl Opening {
                     tokio::select! {
                         biased;
                         reply = front.upstream.unary(call, message) => reply,
-                        () = time_is_up.cancelled() => Err(draining()),
+                        () = time_is_up.cancelled() => Err(cut_by_drain()),
                     }
                 };
                 Ok(Begun::Answer(answer.with_context(context).boxed()))
@@ -181,6 +181,14 @@ fn metadata_of(
     own: &BTreeMap<String, String>,
     caller: &Caller,
 ) -> Result<HeaderMap> {
+    let (size, limit) = (
+        own.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>(),
+        front.config.limits.head_bytes,
+    );
+    if size > limit {
+        // By HTTP the head of a request has the same limit. Backends close a connection over a head that is too large.
+        return Err(Error::field("headers", format!("has {size} bytes, and at most {limit} are taken")));
+    }
     let mut headers = head.headers.clone();
     // It was for one request.
     headers.remove("idempotency-key");

@@ -35,7 +35,7 @@ async fn a_rest_call_is_answered_503_before_it_is_cut() {
     let (answer, ()) = tokio::join!(send(stack.edge, request), shut_down_under(&stack));
     let answer = read(answer).await;
     assert_eq!((answer.status.as_u16(), answer.header("content-type")), (503, "application/problem+json"));
-    assert_eq!(answer.json()["reason"], "DRAINING");
+    assert_eq!(answer.json()["reason"], "CUT_BY_DRAIN");
     assert!(!answer.header("retry-after").is_empty(), "{answer:?}");
     stack.cafe.open(0).await;
     stack.serving.await.expect("it ends");

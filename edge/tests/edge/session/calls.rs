@@ -65,6 +65,8 @@ async fn a_call_may_have_headers_of_its_own_and_no_others_have_them() {
         (json!({ "x-internal-user": "admin" }), "x-internal-user"),
         (json!({ "authorization": "Bearer of-somebody" }), "authorization"),
         (json!({ "idempotency-key": "two\nlines" }), "idempotency-key"),
+        // As much as a whole head by HTTP may have.
+        (json!({ "idempotency-key": "x".repeat(16 * 1024) }), "16384 are taken"),
     ] {
         client.open("shop.v1.Notes/GetNote", json!({ "json": {}, "headers": headers })).await;
         let end = client.hear().await["end"].clone();

@@ -104,7 +104,7 @@ async fn a_call_that_never_ends_is_cut_with_the_grace() {
     }
     assert_eq!(
         (&frame["end"]["call"], &frame["end"]["details"][0]["reason"]),
-        (&json!(call), &json!("DRAINING"))
+        (&json!(call), &json!("CUT_BY_DRAIN"))
     );
     timeout(Duration::from_secs(5), running).await.expect("the end").expect("no panic");
     assert!(begun.elapsed() < Duration::from_millis(3500), "{:?}", begun.elapsed());

@@ -7,6 +7,8 @@ pub use lastmile_edge::hub::{
 
 pub mod sync;
 pub mod supply;
+#[path = "../../../src/hub/rare.rs"]
+pub mod rare;
 #[path = "../../../src/hub/feed.rs"]
 pub mod feed;
 #[path = "../../../src/hub/registry.rs"]

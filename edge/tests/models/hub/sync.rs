@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+pub use shuttle::sync::atomic::AtomicBool;
 pub use shuttle::sync::{Mutex, MutexGuard};
 pub use std::sync::PoisonError;
 
