@@ -110,7 +110,7 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Socket::poll_write(&self, cx, &[IoSlice::new(buf)])
+        Self::poll_write(&self, cx, &[IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -118,7 +118,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Socket::poll_write(&self, cx, bufs)
+        Self::poll_write(&self, cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
