@@ -9,7 +9,7 @@ import type { Goaway, ServerFrame } from "./frames.ts";
 import { createMachine, type Machine } from "./machine.ts";
 import { type Past, ticketFor } from "./past.ts";
 import { createPulse } from "./pulse.ts";
-import { refusal } from "./refusal.ts";
+import { begunAnew, refusal } from "./refusal.ts";
 
 export interface Connection {
   readonly machine: Machine;
@@ -67,6 +67,8 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
   let backAt: number | undefined;
   let failures = 0;
   let renewedAt = 0;
+  /** How often the session was ended: what was begun before that is for nobody. */
+  let era = 0;
   let isRetired = false;
   let isLeaving = false;
   let traceparent = "";
@@ -77,14 +79,15 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
   const waitMs = (): number | undefined => backAt && Math.max(0, backAt - Date.now());
 
   function connect(): Promise<void> {
-    pending ??= open().catch((error: unknown) => {
-      pending = undefined;
+    const mine: Promise<void> = (pending ??= open().catch((error: unknown) => {
+      if (pending === mine) pending = undefined;
       throw error;
-    });
-    return pending;
+    }));
+    return mine;
   }
 
   async function open(): Promise<void> {
+    const begun = era;
     // Two at once would take the session from each other.
     await moving?.catch(() => {});
     if (carrier) return;
@@ -92,12 +95,12 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
     const kind = ladder.transport === "websocket" ? "websocket" : "sse";
     if (id && Date.now() - lostAt > resumeMs) forget();
     let ticket = "";
-    if (past) ticket = await ticketFor(wire, id).catch(() => (forget(), ""));
+    if (past) ticket = await ticketFor(wire, id).catch(() => (begun === era && forget(), ""));
     past = undefined;
     try {
-      await handshake(kind, { ticket }).catch(async (error: LastmileError) => {
+      await handshake(kind, { ticket, begun }).catch(async (error: LastmileError) => {
         if (error.code !== "UNAUTHENTICATED" || !(await wire.renew(renewals))) throw error;
-        await handshake(kind);
+        await handshake(kind, { begun });
       });
     } catch (error) {
       // Something between here and the edge refuses this carrier: another may get through.
@@ -107,7 +110,7 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
   }
 
   /** Until `ready`, which moves the session at once: what follows it in the same moment is heard already. */
-  async function handshake(kind: CarrierKind, { ticket = "", commit = (): void => {} } = {}): Promise<void> {
+  async function handshake(kind: CarrierKind, { ticket = "", begun = era, commit = (): void => {} } = {}): Promise<void> {
     const token = await wire.token();
     let close = (): void => {};
     const ready = new Promise<void>((resolve, reject) => {
@@ -116,6 +119,12 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
       let isOver = false;
       let goaway: Goaway | undefined;
       let told = 0;
+
+      function giveUp(): void {
+        isOver = true;
+        made!.close(true);
+        reject(begunAnew());
+      }
 
       function greet(): void {
         told = machine.received;
@@ -127,7 +136,8 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
       }
 
       function first(frame: ServerFrame): void {
-        if (frame.ready) {
+        if (begun !== era) giveUp();
+        else if (frame.ready) {
           isReady = true;
           commit();
           take(made!, frame.ready, told);
@@ -157,6 +167,7 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
       Promise.resolve(carriers[kind](wire, listener)).then((opened) => {
         made = opened;
         if (isOver) made.close();
+        else if (begun !== era) giveUp();
         else greet();
       }, reject);
     });
@@ -220,8 +231,9 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
   /** Calls that no cursor can resume wait for the session itself. */
   function resume(): void {
     if (page.away || carrier || machine.isIdle) return;
+    const begun = era;
     const again = (): unknown =>
-      machine.isIdle || connect().catch(() => (isRetired || Date.now() - lostAt > resumeMs ? forget() : resume()));
+      begun !== era || machine.isIdle || connect().catch(() => begun === era && (isRetired || Date.now() - lostAt > resumeMs ? forget() : resume()));
     setTimeout(again, backoff(failures++));
   }
 
@@ -232,6 +244,8 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
 
   /** Ends the session: of its calls nothing is kept. */
   function end(): void {
+    era += 1;
+    pending = moving = undefined;
     if (carrier) {
       machine.abandon();
       carrier.close(true);
@@ -264,8 +278,8 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
     async move(kind, commit) {
       if (machine.isIdle && !carrier) return commit();
       await connect();
-      moving = handshake(kind, { commit });
-      await moving.finally(() => (moving = undefined));
+      const mine = (moving = handshake(kind, { commit }));
+      await mine.finally(() => moving === mine && (moving = undefined));
     },
     retire() {
       isRetired = true;

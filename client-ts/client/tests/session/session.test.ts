@@ -247,6 +247,37 @@ test("somebody else gets a session of their own", async () => {
   expect(peer.hellos[1]).toEqual({ token: "bob", traceparent: expect.any(String) });
 });
 
+test("somebody else gets a session of their own, also when the one before was just being opened", async () => {
+  let token = "alice";
+  make({ token: () => token });
+  const held = peer.holdHello();
+  const { ids, handle } = watch();
+  await held.arrived;
+  token = "bob";
+  link.reconnect();
+  held.release();
+  await live(handle);
+  expect(peer.open.map(({ session }) => session!.token)).toEqual(["bob"]);
+  expect([...peer.sessions.values()].map((session) => session.token)).toEqual(["bob"]);
+  emit(1);
+  await until(() => expect(ids).toEqual([1]));
+});
+
+test("somebody else gets a session of their own, also when another edge is just being found", async () => {
+  let token = "alice";
+  make({ token: () => token });
+  const { handle } = watch();
+  await live(handle);
+  const held = peer.holdHello();
+  peer.goaway({ reconnectMs: 1, reason: "drain" });
+  await held.arrived;
+  token = "bob";
+  link.reconnect();
+  held.release();
+  await until(() => expect(peer.open.map(({ session }) => session?.token)).toEqual(["bob"]));
+  await live(handle);
+});
+
 test("a call in both directions survives cuts: everything once, in order", async () => {
   make();
   const call = createClient(DocumentService, link).syncDocument();
