@@ -61,7 +61,8 @@ export function createSession(wire: Wire, page: Page, ladder: Ladder, Socket: ty
         if (isClosed) return next.close();
         current = next;
         from.retire();
-        for (const each of open) if (!each.isOpen) open.delete(each);
+        // One that is between two carriers still has calls, and is to be reached.
+        for (const each of open) if (!each.isOpen && each.machine.isIdle) open.delete(each);
         return;
       } catch {
         ms = next.waitMs ?? backoff(failures);

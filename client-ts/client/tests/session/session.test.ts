@@ -278,6 +278,31 @@ test("somebody else gets a session of their own, also when another edge is just 
   await live(handle);
 });
 
+test("a session that was left, and is cut while its calls end, is ended with the link", async () => {
+  make();
+  const { handle } = watch();
+  await live(handle);
+  const call = createClient(DocumentService, link).syncDocument();
+  await call.send({ id: "1" } as never);
+  const ended = (async () => {
+    for await (const _ of call);
+  })().catch((error: { reason: string }) => error.reason);
+  peer.goaway({ reconnectMs: 1, reason: "drain" });
+  await until(() => expect(peer.sessions.size).toBe(2));
+  await live(handle);
+  const [first, second] = peer.open;
+  const held = peer.holdHello();
+  first!.end(1006);
+  await held.arrived;
+  // Another edge again, while the first session is on its way back.
+  second!.write({ goaway: { reconnectMs: 1, reason: "drain" } });
+  await until(() => expect(peer.sessions.size).toBe(3));
+  await live(handle);
+  link.close();
+  held.release();
+  expect(await ended).toBe("session_unknown");
+});
+
 test("a call in both directions survives cuts: everything once, in order", async () => {
   make();
   const call = createClient(DocumentService, link).syncDocument();
