@@ -6,7 +6,10 @@ import type { Wire } from "../core/wire.ts";
 import type { Connection } from "./connection.ts";
 import { fromEnd, outcomeUnknown } from "./end.ts";
 
-/** Refused before a backend saw it: the same call may be sent elsewhere, whatever it does. */
+/**
+ * Refused before a backend saw it: the same call may be sent elsewhere, whatever it does. One that a shutdown ends later
+ * (`CUT_BY_DRAIN`) is none of these.
+ */
 const UNSEEN = /^(DRAINING|CALLS_EXHAUSTED)$/;
 
 export async function callInSession(

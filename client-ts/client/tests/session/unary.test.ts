@@ -113,6 +113,15 @@ test("an edge that shuts down takes no new ones: they go by HTTP", async () => {
   expect(opened()).toHaveLength(before);
 });
 
+test("with what a shutdown ends, a backend may have begun: only what changes nothing is made again", async () => {
+  const cut = [{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "CUT_BY_DRAIN" }];
+  peer.answer = () => ({ status: 14, message: "shutting down", details: cut });
+  const { createUser, listUsers } = await open();
+  await expect(createUser({ user: { name: "Carol" } } as never)).rejects.toMatchObject({ code: "UNAVAILABLE", reason: "CUT_BY_DRAIN" });
+  expect((await listUsers()).nextPageToken).toBe("by HTTP");
+  expect(byHttp()).toEqual(["ListUsers"]);
+});
+
 test("an identity that is over is renewed, and the call made again by HTTP", async () => {
   let token = "old";
   const refresh = vi.fn(async () => void (token = "new"));
