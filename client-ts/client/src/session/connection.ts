@@ -21,6 +21,8 @@ export interface Connection {
   readonly isLeaving: boolean;
   /** The trace that its calls are in. */
   readonly traceId: string;
+  /** The token that the edge was told last. */
+  readonly token: string;
   /** How much longer the edge wants to be left alone; undefined when it said nothing of that. */
   readonly waitMs: number | undefined;
   /** Resolves when the session is there; rejects when it cannot be opened. */
@@ -72,6 +74,7 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
   let isRetired = false;
   let isLeaving = false;
   let traceparent = "";
+  let known = "";
 
   const machine = createMachine((frame, number) => carrier!.send(frame, number), past);
   const pulse = createPulse(() => machine.send({ ping: {} }), drop);
@@ -128,10 +131,10 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
 
       function greet(): void {
         told = machine.received;
-        const known = id ? { session: id, received: told } : {};
+        const before = id ? { session: id, received: told } : {};
         const who = ticket ? { ticket } : token ? { token } : {};
         traceparent = wire.traceparent();
-        made!.greet({ ...who, ...known, traceparent });
+        made!.greet({ ...who, ...before, traceparent });
         ticket = "";
       }
 
@@ -140,6 +143,7 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
         else if (frame.ready) {
           isReady = true;
           commit();
+          known = token;
           take(made!, frame.ready, told);
           resolve();
         } else if (frame.goaway?.reason === "session_unknown" && id && !carrier && !isRetired) {
@@ -201,7 +205,9 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
     renewedAt = Date.now();
     const isRenewed = await wire.renew(wire.renewals).catch(() => false);
     const token = isRenewed && (await wire.token());
-    if (token) machine.send({ auth: { token } });
+    if (!token || from !== carrier) return;
+    machine.send({ auth: { token } });
+    known = token;
   }
 
   /** At its own moment, so that not all come back at once. */
@@ -270,6 +276,9 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
     },
     get traceId() {
       return traceparent.split("-")[1] ?? "";
+    },
+    get token() {
+      return known;
     },
     get waitMs() {
       return waitMs();

@@ -20,6 +20,9 @@ export async function callInSession(
   options: CallOptions,
 ): Promise<unknown> {
   const begun = Date.now();
+  // Somebody may have logged in since: the session is still of whoever opened it.
+  const isSame = (await wire.token()) === connection.token;
+  if (!isSame || !connection.isOpen) return callUnary(wire, method, input, options);
   try {
     return await call(connection, method, input, options);
   } catch (error) {
