@@ -125,7 +125,7 @@ function readRemotely(line: Line, ladder: Ladder, target: Parameters<Source>[1],
   return new Promise((resolve, reject) => {
     // One after the other, as the handlers take them.
     let turn: Promise<unknown> = Promise.resolve();
-    const next = (work: () => unknown): void => void (turn = turn.then(() => !signal.aborted && work()));
+    const next = (work: () => unknown): void => void (turn = turn.then(() => !signal.aborted && work()).catch(giveUp));
     const id = line.join({
       hear(message) {
         if (message.type === "opened") {
@@ -150,11 +150,12 @@ function readRemotely(line: Line, ladder: Ladder, target: Parameters<Source>[1],
     // Whatever was given (reactive objects, for instance), as what can go to a worker.
     const plain = JSON.parse(toJson(input)) as object;
     line.say({ type: "read", id, target: { name, input: plain, ...(proto !== undefined && { proto }) }, cursor: sink.cursor });
-    signal.addEventListener("abort", () => {
+    const giveUp = (error: unknown): void => {
       line.part(id);
       line.say({ type: "cancel", id });
-      reject(signal.reason);
-    });
+      reject(error);
+    };
+    signal.addEventListener("abort", () => giveUp(signal.reason));
   });
 }
 

@@ -115,6 +115,23 @@ test("channels carry what several streams share", async () => {
   await until(() => expect([one.ids, two.ids]).toEqual([[1, 2], [2]]));
 });
 
+test("a listener of the status that throws stops no stream", async () => {
+  const uncaught = vi.fn();
+  const others = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException").on("uncaughtException", uncaught);
+  make();
+  const { ids, handle } = watch();
+  link.onStatus(({ state }) => {
+    if (state === "live") throw new Error("a mistake of the page");
+  });
+  await live(handle);
+  emit(1);
+  await until(() => expect(ids).toEqual([1]));
+  await until(() => expect(uncaught).toHaveBeenCalledTimes(1));
+  process.off("uncaughtException", uncaught);
+  for (const other of others) process.on("uncaughtException", other as () => void);
+});
+
 test("a gap in the middle is told", async () => {
   make();
   const { ids, handle } = watch();
