@@ -5,7 +5,7 @@ import type { BidiCall } from "../session/bidi.ts";
 import { type Codec, JSON_CODEC, undecodable } from "../session/codec.ts";
 import { outcomeUnknown } from "../session/end.ts";
 import type { Payload } from "../session/frames.ts";
-import { unpack } from "./messages.ts";
+import { type ToTab, unpack } from "./messages.ts";
 import type { Line } from "./remote.ts";
 
 export function openRemoteBidi<Input, Output>(
@@ -24,7 +24,7 @@ export function openRemoteBidi<Input, Output>(
   const id = line.join({
     hear(message) {
       if (message.type === "message") take(message.value);
-      else if (message.type === "end") finishWith(message.error && unpack(message.error));
+      else if (message.type === "end") finishWith(failureOf(message));
       else if (message.type === "sent") {
         const turn = turns.get(message.turn);
         turns.delete(message.turn);
@@ -94,4 +94,10 @@ export function openRemoteBidi<Input, Output>(
       }
     },
   };
+}
+
+/** Cut with a session that this tab has left, it may have had more to say. */
+function failureOf({ error, ending }: Extract<ToTab, { type: "end" }>): LastmileError | undefined {
+  if (error) return unpack(error);
+  return ending && outcomeUnknown();
 }

@@ -1,0 +1,60 @@
+// Tabs that share a session: who asks whom, and what becomes of calls when somebody else sits there.
+import { createClient, type Link, type LinkOptions, type StreamHandle } from "@lastmile/client";
+import { createFakeEdge } from "@lastmile/client/testing";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { DocumentService } from "../golden/lastmile/v1/document.ts";
+import { UserService } from "../golden/lastmile/v1/user.ts";
+import { Peer } from "../session/peer.ts";
+import { until } from "../until.ts";
+import { startWorker } from "./tabs.ts";
+
+let peer: Peer;
+let open: (options?: LinkOptions) => Link;
+const links: Link[] = [];
+beforeEach(() => {
+  peer = new Peer();
+  vi.spyOn(Math, "random").mockReturnValue(0);
+  const start = startWorker(createFakeEdge(), peer);
+  open = (options) => (links.push(start(options)), links.at(-1)!);
+});
+afterEach(() => {
+  for (const link of links.splice(0)) link.close();
+  vi.unstubAllGlobals();
+});
+
+const jwt = (sub: string, number = 1): string => `x.${btoa(JSON.stringify({ iss: "test", sub, number }))}.x`;
+
+async function watch(link: Link): Promise<StreamHandle> {
+  const handle = createClient(UserService, link).watchUsers().subscribe({ event: () => {}, gap: () => {} });
+  await until(() => expect(handle.status.state).toBe("live"));
+  return handle;
+}
+
+/** Makes a call in both directions, and notes how it ends. */
+async function sync(link: Link): Promise<{ ended: string }> {
+  const call = createClient(DocumentService, link).syncDocument();
+  await call.send({ id: "1" } as never);
+  const answers = call[Symbol.asyncIterator]();
+  await answers.next();
+  const outcome = { ended: "" };
+  answers.next().then(
+    () => (outcome.ended = "well"),
+    (error: { reason: string }) => (outcome.ended = error.reason),
+  );
+  return outcome;
+}
+
+test("tabs of one caller have one session", async () => {
+  const [one, two] = [open({ token: jwt("alice") }), open({ token: jwt("alice", 2) })];
+  await Promise.all([watch(one), watch(two)]);
+  expect(peer.sockets).toHaveLength(1);
+});
+
+test("a call in both directions that is cut since somebody else sits there has not ended well", async () => {
+  let token = jwt("alice");
+  const link = open({ token: () => token });
+  const call = await sync(link);
+  token = jwt("bob");
+  link.reconnect();
+  await until(() => expect(call.ended).toBe("session_unknown"));
+});
