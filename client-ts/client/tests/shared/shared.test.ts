@@ -58,3 +58,22 @@ test("a call in both directions that is cut since somebody else sits there has n
   link.reconnect();
   await until(() => expect(call.ended).toBe("session_unknown"));
 });
+
+test("a tab that connects anew as the same caller cuts nobody else", async () => {
+  const [one, two] = [open({ token: jwt("alice") }), open({ token: jwt("alice") })];
+  const [call, other] = [await sync(one), await sync(two)];
+  const handle = await watch(one);
+  one.reconnect();
+  await until(() => expect(call.ended).toBe("session_unknown"));
+  await until(() => expect(handle.status.state).toBe("live"));
+  expect(other.ended).toBe("");
+  expect(peer.sockets).toHaveLength(1);
+});
+
+test("where a cookie says who calls, connecting anew begins a new session", async () => {
+  const link = open();
+  const handle = await watch(link);
+  link.reconnect();
+  await until(() => expect(peer.sockets).toHaveLength(2));
+  await until(() => expect(handle.status.state).toBe("live"));
+});
