@@ -23,6 +23,7 @@ afterEach(() => {
 });
 
 const jwt = (sub: string, number = 1): string => `x.${btoa(JSON.stringify({ iss: "test", sub, number }))}.x`;
+const tokens = (): string[] => peer.open.map(({ session }) => session?.token ?? "");
 
 async function watch(link: Link): Promise<StreamHandle> {
   const handle = createClient(UserService, link).watchUsers().subscribe({ event: () => {}, gap: () => {} });
@@ -68,6 +69,30 @@ test("a tab that connects anew as the same caller cuts nobody else", async () =>
   await until(() => expect(handle.status.state).toBe("live"));
   expect(other.ended).toBe("");
   expect(peer.sockets).toHaveLength(1);
+});
+
+test("a tab where somebody else sits by now does not speak for the one before, and gets a session of its own", async () => {
+  let token = jwt("alice");
+  const [one, two] = [open({ token: jwt("alice", 2) }), open({ token: () => token })];
+  await watch(one);
+  const handle = await watch(two);
+  // The newest tab is asked first.
+  token = jwt("bob");
+  peer.cut();
+  await until(() => expect(tokens().toSorted()).toEqual([jwt("alice", 2), jwt("bob")].toSorted()));
+  await until(() => expect(handle.status.state).toBe("live"));
+});
+
+test("a token that tells of nobody may be renewed, and the session goes on", async () => {
+  let token = "one";
+  const link = open({ token: () => token, refresh: async () => void (token = "two") });
+  const handle = await watch(link);
+  peer.open[0]!.write({ authExpiring: { expiresMs: 5000 } });
+  await until(() => expect(tokens()).toEqual(["two"]));
+  peer.cut();
+  await until(() => expect(peer.sockets).toHaveLength(2));
+  await until(() => expect(handle.status.state).toBe("live"));
+  expect(peer.sessions.size).toBe(1);
 });
 
 test("where a cookie says who calls, connecting anew begins a new session", async () => {
