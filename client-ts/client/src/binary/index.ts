@@ -7,6 +7,7 @@ import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobu
 import type { BidiCall, CallOptions, Link, StreamCall, StreamOptions } from "@lastmile/client";
 import { streamCall } from "../core/call.ts";
 import { bidiCall } from "../core/client.ts";
+import type { StreamHandlers } from "../core/stream.ts";
 import { exchange } from "../core/unary.ts";
 import type { Codec } from "../session/codec.ts";
 
@@ -76,7 +77,7 @@ function callOf(method: DescMethod, link: Link, json: JsonOptions): Function {
             target: { name, input: plain, proto, request: wire.request(info, plain), headers, event: undefined },
             cursor,
             key: cursor ? "" : `${name} ${proto}`,
-            handlers: { ...handlers, event: (value, meta) => handlers.event(decode(output, value, json), meta) },
+            handlers: decoding(handlers, (value) => decode(output, value, json)),
           });
           signal?.addEventListener("abort", handle.close);
           if (signal?.aborted) handle.close();
@@ -84,6 +85,22 @@ function callOf(method: DescMethod, link: Link, json: JsonOptions): Function {
         });
       };
   }
+}
+
+/** What cannot be decoded is missing, and nothing else is to be done about it than about other gaps. */
+function decoding(handlers: StreamHandlers<unknown>, read: (value: unknown) => unknown): StreamHandlers<unknown> {
+  return {
+    ...handlers,
+    event(value, meta) {
+      let message: unknown;
+      try {
+        message = read(value);
+      } catch {
+        return handlers.gap({ key: "", reason: "undecodable" });
+      }
+      return handlers.event(message, meta);
+    },
+  };
 }
 
 /** Bytes from a session; JSON where the stream is a request of its own. */

@@ -4,7 +4,7 @@ import { createMemory, type Past, type Slot } from "./memory.ts";
 import type { Method } from "./method.ts";
 import { watchPage } from "./page.ts";
 import type { Source, Target } from "./source.ts";
-import { openStream, type StreamHandle, type StreamHandlers, type Surroundings } from "./stream.ts";
+import { openStream, type StreamHandle, type StreamHandlers, type Surroundings, tell } from "./stream.ts";
 import { type CallOptions, callUnary } from "./unary.ts";
 import type { Session } from "../session/index.ts";
 import { createWire, type Wire, type WireOptions } from "./wire.ts";
@@ -150,7 +150,7 @@ export function createLink(options: LinkOptions = {}, hot?: Hot): Link {
     const { transport } = ladder;
     if (state === status.state && transport === status.transport) return;
     status = { state, transport };
-    for (const listener of listeners) listener(status);
+    for (const listener of listeners) tell(() => listener(status));
   }
 
   function openOrAdopt<Message>({ target, cursor, key, handlers }: Opened<Message>): StreamHandle {

@@ -2,7 +2,7 @@
 import { backoff } from "../core/clock.ts";
 import { asError, LastmileError } from "../core/error.ts";
 import { fromEnd, outcomeUnknown } from "./end.ts";
-import { type Codec, JSON_CODEC } from "./codec.ts";
+import { type Codec, JSON_CODEC, undecodable } from "./codec.ts";
 import type { Connection } from "./connection.ts";
 import { contentOf } from "./frames.ts";
 
@@ -54,8 +54,12 @@ export function openBidi<Input, Output>(
       {
         isStream: false,
         message: (message) => {
-          inbox.push(read(contentOf(message)));
-          ring();
+          try {
+            inbox.push(read(contentOf(message)));
+            ring();
+          } catch (error) {
+            giveUp(undecodable(error));
+          }
         },
         credit: (messages) => {
           credit += messages;
@@ -75,8 +79,12 @@ export function openBidi<Input, Output>(
   }
 
   function cancel(): void {
+    giveUp(new LastmileError("The call was cancelled.", { code: "CANCELLED" }));
+  }
+
+  function giveUp(error: LastmileError): void {
     if (isOver) return;
-    finishWith(new LastmileError("The call was cancelled.", { code: "CANCELLED" }));
+    finishWith(error);
     opening.then((call) => connection.machine.cancel(call), () => {});
   }
 

@@ -1,4 +1,5 @@
 /** How messages of a call in both directions are written and read: as JSON, unless another way is given. */
+import { LastmileError } from "../core/error.ts";
 import type { Payload } from "./frames.ts";
 
 export interface Codec<Input, Output> {
@@ -9,3 +10,9 @@ export interface Codec<Input, Output> {
 }
 
 export const JSON_CODEC: Codec<unknown, unknown> = { write: (json) => ({ json }), read: (content) => content };
+
+/** What came is no message of this type: the call is of no use any more. */
+export function undecodable(error: unknown): LastmileError {
+  const message = `A message cannot be decoded (${(error as Error).message}): is the generated code of the same schema as the backend?`;
+  return new LastmileError(message, { code: "DATA_LOSS", reason: "undecodable" });
+}

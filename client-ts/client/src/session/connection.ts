@@ -9,7 +9,7 @@ import type { Goaway, ServerFrame } from "./frames.ts";
 import { createMachine, type Machine } from "./machine.ts";
 import { type Past, ticketFor } from "./past.ts";
 import { createPulse } from "./pulse.ts";
-import { refusal } from "./refusal.ts";
+import { begunAnew, refusal } from "./refusal.ts";
 
 export interface Connection {
   readonly machine: Machine;
@@ -21,6 +21,8 @@ export interface Connection {
   readonly isLeaving: boolean;
   /** The trace that its calls are in. */
   readonly traceId: string;
+  /** The token that the edge was told last. */
+  readonly token: string;
   /** How much longer the edge wants to be left alone; undefined when it said nothing of that. */
   readonly waitMs: number | undefined;
   /** Resolves when the session is there; rejects when it cannot be opened. */
@@ -67,9 +69,12 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
   let backAt: number | undefined;
   let failures = 0;
   let renewedAt = 0;
+  /** How often the session was ended: what was begun before that is for nobody. */
+  let era = 0;
   let isRetired = false;
   let isLeaving = false;
   let traceparent = "";
+  let known = "";
 
   const machine = createMachine((frame, number) => carrier!.send(frame, number), past);
   const pulse = createPulse(() => machine.send({ ping: {} }), drop);
@@ -77,14 +82,15 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
   const waitMs = (): number | undefined => backAt && Math.max(0, backAt - Date.now());
 
   function connect(): Promise<void> {
-    pending ??= open().catch((error: unknown) => {
-      pending = undefined;
+    const mine: Promise<void> = (pending ??= open().catch((error: unknown) => {
+      if (pending === mine) pending = undefined;
       throw error;
-    });
-    return pending;
+    }));
+    return mine;
   }
 
   async function open(): Promise<void> {
+    const begun = era;
     // Two at once would take the session from each other.
     await moving?.catch(() => {});
     if (carrier) return;
@@ -92,12 +98,12 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
     const kind = ladder.transport === "websocket" ? "websocket" : "sse";
     if (id && Date.now() - lostAt > resumeMs) forget();
     let ticket = "";
-    if (past) ticket = await ticketFor(wire, id).catch(() => (forget(), ""));
+    if (past) ticket = await ticketFor(wire, id).catch(() => (begun === era && forget(), ""));
     past = undefined;
     try {
-      await handshake(kind, { ticket }).catch(async (error: LastmileError) => {
+      await handshake(kind, { ticket, begun }).catch(async (error: LastmileError) => {
         if (error.code !== "UNAUTHENTICATED" || !(await wire.renew(renewals))) throw error;
-        await handshake(kind);
+        await handshake(kind, { begun });
       });
     } catch (error) {
       // Something between here and the edge refuses this carrier: another may get through.
@@ -107,7 +113,7 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
   }
 
   /** Until `ready`, which moves the session at once: what follows it in the same moment is heard already. */
-  async function handshake(kind: CarrierKind, { ticket = "", commit = (): void => {} } = {}): Promise<void> {
+  async function handshake(kind: CarrierKind, { ticket = "", begun = era, commit = (): void => {} } = {}): Promise<void> {
     const token = await wire.token();
     let close = (): void => {};
     const ready = new Promise<void>((resolve, reject) => {
@@ -117,19 +123,27 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
       let goaway: Goaway | undefined;
       let told = 0;
 
+      function giveUp(): void {
+        isOver = true;
+        made!.close(true);
+        reject(begunAnew());
+      }
+
       function greet(): void {
         told = machine.received;
-        const known = id ? { session: id, received: told } : {};
+        const before = id ? { session: id, received: told } : {};
         const who = ticket ? { ticket } : token ? { token } : {};
         traceparent = wire.traceparent();
-        made!.greet({ ...who, ...known, traceparent });
+        made!.greet({ ...who, ...before, traceparent });
         ticket = "";
       }
 
       function first(frame: ServerFrame): void {
-        if (frame.ready) {
+        if (begun !== era) giveUp();
+        else if (frame.ready) {
           isReady = true;
           commit();
+          known = token;
           take(made!, frame.ready, told);
           resolve();
         } else if (frame.goaway?.reason === "session_unknown" && id && !carrier && !isRetired) {
@@ -157,6 +171,7 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
       Promise.resolve(carriers[kind](wire, listener)).then((opened) => {
         made = opened;
         if (isOver) made.close();
+        else if (begun !== era) giveUp();
         else greet();
       }, reject);
     });
@@ -190,7 +205,9 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
     renewedAt = Date.now();
     const isRenewed = await wire.renew(wire.renewals).catch(() => false);
     const token = isRenewed && (await wire.token());
-    if (token) machine.send({ auth: { token } });
+    if (!token || from !== carrier) return;
+    machine.send({ auth: { token } });
+    known = token;
   }
 
   /** At its own moment, so that not all come back at once. */
@@ -220,8 +237,9 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
   /** Calls that no cursor can resume wait for the session itself. */
   function resume(): void {
     if (page.away || carrier || machine.isIdle) return;
+    const begun = era;
     const again = (): unknown =>
-      machine.isIdle || connect().catch(() => (isRetired || Date.now() - lostAt > resumeMs ? forget() : resume()));
+      begun !== era || machine.isIdle || connect().catch(() => begun === era && (isRetired || Date.now() - lostAt > resumeMs ? forget() : resume()));
     setTimeout(again, backoff(failures++));
   }
 
@@ -232,6 +250,8 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
 
   /** Ends the session: of its calls nothing is kept. */
   function end(): void {
+    era += 1;
+    pending = moving = undefined;
     if (carrier) {
       machine.abandon();
       carrier.close(true);
@@ -257,6 +277,9 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
     get traceId() {
       return traceparent.split("-")[1] ?? "";
     },
+    get token() {
+      return known;
+    },
     get waitMs() {
       return waitMs();
     },
@@ -264,8 +287,8 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
     async move(kind, commit) {
       if (machine.isIdle && !carrier) return commit();
       await connect();
-      moving = handshake(kind, { commit });
-      await moving.finally(() => (moving = undefined));
+      const mine = (moving = handshake(kind, { commit }));
+      await mine.finally(() => moving === mine && (moving = undefined));
     },
     retire() {
       isRetired = true;

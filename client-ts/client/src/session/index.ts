@@ -55,16 +55,18 @@ export function createSession(wire: Wire, page: Page, ladder: Ladder, Socket: ty
       await new Promise((resolve) => setTimeout(resolve, ms));
       if (from !== current || !from.isOpen || isClosed) return;
       const next = connection();
+      open.add(next);
       try {
         await next.connect();
         if (isClosed) return next.close();
         current = next;
         from.retire();
-        for (const each of open) if (!each.isOpen) open.delete(each);
-        open.add(next);
+        // One that is between two carriers still has calls, and is to be reached.
+        for (const each of open) if (!each.isOpen && each.machine.isIdle) open.delete(each);
         return;
       } catch {
         ms = next.waitMs ?? backoff(failures);
+        open.delete(next);
         next.close();
       }
     }

@@ -33,11 +33,14 @@ function follow(
   async function drain(): Promise<void> {
     if (isBusy) return;
     isBusy = true;
-    for (let next = inbox.shift(); next && !signal.aborted; next = inbox.shift()) {
-      const waiting = next();
-      if (waiting) await waiting;
+    try {
+      for (let next = inbox.shift(); next && !signal.aborted; next = inbox.shift()) {
+        const waiting = next();
+        if (waiting) await waiting;
+      }
+    } finally {
+      isBusy = false;
     }
-    isBusy = false;
   }
 
   function opened({ outcome = "OUTCOME_FRESH", reason = "", cursor }: Opened): void {
@@ -56,7 +59,11 @@ function follow(
 
   function later(next: () => void | Promise<unknown>): void {
     inbox.push(next);
-    void drain();
+    // Rather opened anew than silent.
+    drain().catch((error: unknown) => {
+      machine.cancel(call);
+      reject(error);
+    });
   }
 
   const { proto } = target;

@@ -12,3 +12,8 @@ export function refusal(kind: CarrierKind, code: number | undefined, goaway: Goa
   const message = goaway ? `The edge takes no session: ${reason}.${advice}` : `${what} could not be opened.`;
   return new LastmileError(message, { code: known ?? "UNAVAILABLE", reason, retryMs: reconnectMs, answered: goaway !== undefined });
 }
+
+/** Somebody else calls now: what was on its way for the one before is tried anew. */
+export function begunAnew(): LastmileError {
+  return new LastmileError("The session was begun anew.", { code: "UNAVAILABLE", retryMs: 0, answered: true });
+}

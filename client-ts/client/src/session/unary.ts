@@ -6,7 +6,10 @@ import type { Wire } from "../core/wire.ts";
 import type { Connection } from "./connection.ts";
 import { fromEnd, outcomeUnknown } from "./end.ts";
 
-/** Refused before a backend saw it: the same call may be sent elsewhere, whatever it does. */
+/**
+ * Refused before a backend saw it: the same call may be sent elsewhere, whatever it does. One that a shutdown ends later
+ * (`CUT_BY_DRAIN`) is none of these.
+ */
 const UNSEEN = /^(DRAINING|CALLS_EXHAUSTED)$/;
 
 export async function callInSession(
@@ -17,6 +20,9 @@ export async function callInSession(
   options: CallOptions,
 ): Promise<unknown> {
   const begun = Date.now();
+  // Somebody may have logged in since: the session is still of whoever opened it.
+  const isSame = (await wire.token()) === connection.token;
+  if (!isSame || !connection.isOpen) return callUnary(wire, method, input, options);
   try {
     return await call(connection, method, input, options);
   } catch (error) {

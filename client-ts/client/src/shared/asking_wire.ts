@@ -4,9 +4,16 @@ import { createWire, type Wire } from "../core/wire.ts";
 import type { Place } from "./messages.ts";
 
 export function createAskingWire(place: Place, ask: (what: "token" | "renew") => Promise<unknown>): Wire {
-  const plain = createWire({ ...place, token: async () => String((await ask("token")) ?? "") });
+  const plain = createWire({ ...place, token });
   let renewals = 0;
   let renewal: Promise<boolean> | undefined;
+
+  async function token(): Promise<string> {
+    const told = await ask("token");
+    if (typeof told === "string") return told;
+    // Without one it would be a session of nobody. No transport is to blame for that.
+    throw new LastmileError("No tab says who calls.", { code: "UNAVAILABLE", answered: true });
+  }
 
   async function askToRenew(): Promise<boolean> {
     const isRenewed = (await ask("renew")) === true;

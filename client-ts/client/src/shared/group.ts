@@ -7,6 +7,7 @@ import type { Payload } from "../session/frames.ts";
 import { createSession } from "../session/index.ts";
 import { createAskingWire } from "./asking_wire.ts";
 import { pack, type Place, type ToTab, type ToWorker, unpack, WINDOW } from "./messages.ts";
+import type { Questions } from "./questions.ts";
 
 /** A tab, as the session sees it. */
 export interface Tab {
@@ -25,30 +26,20 @@ export interface Group {
   readonly tabs: Set<Tab>;
   readonly transport: Place["transports"][number];
   take(tab: Tab, message: ToWorker): void;
-  /** Answers what was asked of tabs. */
-  answered(message: Extract<ToWorker, { type: "answer" }>): void;
   close(): void;
 }
 
-/** How long a tab may take to answer before another one is asked. */
-const ANSWER_MS = 10_000;
-
-export function createGroup(place: Place): Group {
+/** `who` is whose tabs they are; empty where no token tells. */
+export function createGroup(place: Place, who: string, questions: Questions): Group {
   const tabs = new Set<Tab>();
-  const asked = new Map<number, (message: Extract<ToWorker, { type: "answer" }>) => void>();
-  let last = 0;
 
   /** Tabs know who calls: the newest is asked first, or the one that has renewed the identity. */
   async function ask(what: "token" | "renew"): Promise<string | boolean | undefined> {
     for (const tab of [...tabs].toReversed()) {
-      const told = await new Promise<Extract<ToWorker, { type: "answer" }> | undefined>((resolve) => {
-        asked.set((last += 1), resolve);
-        tab.say({ type: "ask", ask: last, what });
-        setTimeout(resolve, ANSWER_MS);
-      });
-      if (told?.error) throw unpack(told.error);
-      // It cannot renew it: another may.
-      if (!told || told.value === false) continue;
+      const told = await questions.ask(tab, what);
+      // It cannot renew it, or somebody else sits there now: another may.
+      if (!told || told.value === false || !tabs.has(tab)) continue;
+      if (told.error) throw unpack(told.error);
       if (what === "renew" && tabs.delete(tab)) tabs.add(tab);
       return told.value;
     }
@@ -110,6 +101,12 @@ export function createGroup(place: Place): Group {
     if (tab.works.delete(id)) tab.say(message);
   }
 
+  /** Without a token a new session alone finds out who calls; else it is the same caller, and the others need not be cut. */
+  function restart(tab: Tab): void {
+    if (who) endWorks(tab);
+    else session.restart();
+  }
+
   return {
     tabs,
     get transport() {
@@ -125,17 +122,22 @@ export function createGroup(place: Place): Group {
         tab.works.delete(message.id);
         work?.end();
       } else if (message.type === "wake") void ladder.climb();
-      else if (message.type === "restart") session.restart();
-    },
-    answered(message) {
-      asked.get(message.ask)?.(message);
-      asked.delete(message.ask);
+      else if (message.type === "restart") restart(tab);
     },
     close() {
       session.close();
       ladder.close();
     },
   };
+}
+
+/** What the tab reads is opened anew, at once. */
+export function endWorks(tab: Tab): void {
+  for (const [id, work] of tab.works) {
+    tab.works.delete(id);
+    work.end();
+    tab.say({ type: "end", id, ending: { retryMs: 0 } });
+  }
 }
 
 /** Notes a work of a tab. The result waits while the tab has too much before it. */

@@ -32,6 +32,8 @@ export async function createRemoteSession(wire: Wire, page: Page, ladder: Ladder
   const parts = new Map<number, Part>();
   const lock = `lastmile-tab-${crypto.randomUUID()}`;
   let last = 0;
+  /** For whom the worker was told to work. */
+  let who = "";
   let port: MessagePort;
   let waiting: ToWorker[] | undefined;
   /** The lock of the worker: it is to be had when the worker is gone. */
@@ -43,7 +45,7 @@ export async function createRemoteSession(wire: Wire, page: Page, ladder: Ladder
   /** Nothing is asked for before the worker knows for whom. */
   async function greet(): Promise<void> {
     waiting ??= [];
-    const who = subject(await wire.token());
+    who = subject(await wire.token());
     port.postMessage({ type: "hello", place, who, lock } satisfies ToWorker);
     const said = waiting;
     waiting = undefined;
@@ -76,11 +78,27 @@ export async function createRemoteSession(wire: Wire, page: Page, ladder: Ladder
 
   async function answer(ask: number, what: "token" | "renew"): Promise<void> {
     try {
-      const value = what === "token" ? await wire.token() : await wire.renew(wire.renewals);
+      const value = what === "token" ? await ownToken() : await renew();
       port.postMessage({ type: "answer", ask, value } satisfies ToWorker);
     } catch (error) {
       port.postMessage({ type: "answer", ask, error: pack(error) } satisfies ToWorker);
     }
+  }
+
+  /** Somebody else who sits here by now must not speak for the one before: false then, and the worker hears of it. */
+  async function ownToken(): Promise<string | false> {
+    const token = await wire.token();
+    if (subject(token) === who) return token;
+    void greet();
+    return false;
+  }
+
+  async function renew(): Promise<boolean> {
+    if ((await ownToken()) === false || !(await wire.renew(wire.renewals))) return false;
+    const token = await wire.token();
+    // One that tells of nobody is of whom it was renewed for.
+    if (subject(token) === token) who = token;
+    return (await ownToken()) !== false;
   }
 
   function died(): void {
@@ -125,7 +143,7 @@ function readRemotely(line: Line, ladder: Ladder, target: Parameters<Source>[1],
   return new Promise((resolve, reject) => {
     // One after the other, as the handlers take them.
     let turn: Promise<unknown> = Promise.resolve();
-    const next = (work: () => unknown): void => void (turn = turn.then(() => !signal.aborted && work()));
+    const next = (work: () => unknown): void => void (turn = turn.then(() => !signal.aborted && work()).catch(giveUp));
     const id = line.join({
       hear(message) {
         if (message.type === "opened") {
@@ -150,11 +168,12 @@ function readRemotely(line: Line, ladder: Ladder, target: Parameters<Source>[1],
     // Whatever was given (reactive objects, for instance), as what can go to a worker.
     const plain = JSON.parse(toJson(input)) as object;
     line.say({ type: "read", id, target: { name, input: plain, ...(proto !== undefined && { proto }) }, cursor: sink.cursor });
-    signal.addEventListener("abort", () => {
+    const giveUp = (error: unknown): void => {
       line.part(id);
       line.say({ type: "cancel", id });
-      reject(signal.reason);
-    });
+      reject(error);
+    };
+    signal.addEventListener("abort", () => giveUp(signal.reason));
   });
 }
 

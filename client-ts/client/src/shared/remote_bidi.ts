@@ -2,10 +2,10 @@
 import { LastmileError } from "../core/error.ts";
 import { toJson } from "../core/request.ts";
 import type { BidiCall } from "../session/bidi.ts";
-import { type Codec, JSON_CODEC } from "../session/codec.ts";
+import { type Codec, JSON_CODEC, undecodable } from "../session/codec.ts";
 import { outcomeUnknown } from "../session/end.ts";
 import type { Payload } from "../session/frames.ts";
-import { unpack } from "./messages.ts";
+import { type ToTab, unpack } from "./messages.ts";
 import type { Line } from "./remote.ts";
 
 export function openRemoteBidi<Input, Output>(
@@ -14,7 +14,7 @@ export function openRemoteBidi<Input, Output>(
   signal?: AbortSignal,
   { encoding, write, read } = JSON_CODEC as Codec<Input, Output>,
 ): BidiCall<Input, Output> {
-  const inbox: unknown[] = [];
+  const inbox: Output[] = [];
   const turns = new Map<number, { resolve(): void; reject(error: unknown): void }>();
   let last = 0;
   let isOver = false;
@@ -23,8 +23,8 @@ export function openRemoteBidi<Input, Output>(
 
   const id = line.join({
     hear(message) {
-      if (message.type === "message") inbox.push(message.value);
-      else if (message.type === "end") finishWith(message.error && unpack(message.error));
+      if (message.type === "message") take(message.value);
+      else if (message.type === "end") finishWith(failureOf(message));
       else if (message.type === "sent") {
         const turn = turns.get(message.turn);
         turns.delete(message.turn);
@@ -48,10 +48,22 @@ export function openRemoteBidi<Input, Output>(
     ring();
   }
 
+  function take(content: unknown): void {
+    try {
+      inbox.push(read(content));
+    } catch (error) {
+      giveUp(undecodable(error));
+    }
+  }
+
   function cancel(): void {
+    giveUp(new LastmileError("The call was cancelled.", { code: "CANCELLED" }));
+  }
+
+  function giveUp(error: LastmileError): void {
     if (isOver) return;
     line.say({ type: "cancel", id });
-    finishWith(new LastmileError("The call was cancelled.", { code: "CANCELLED" }));
+    finishWith(error);
   }
 
   function say(payload: Payload | "finish"): Promise<void> {
@@ -70,7 +82,7 @@ export function openRemoteBidi<Input, Output>(
       try {
         for (;;) {
           while (inbox.length > 0) {
-            yield read(inbox.shift());
+            yield inbox.shift()!;
             line.say({ type: "took", id });
           }
           if (failure) throw failure;
@@ -82,4 +94,10 @@ export function openRemoteBidi<Input, Output>(
       }
     },
   };
+}
+
+/** Cut with a session that this tab has left, it may have had more to say. */
+function failureOf({ error, ending }: Extract<ToTab, { type: "end" }>): LastmileError | undefined {
+  if (error) return unpack(error);
+  return ending && outcomeUnknown();
 }

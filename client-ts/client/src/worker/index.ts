@@ -1,18 +1,20 @@
 /** For a file of your own that is the SharedWorker of `createLink({ worker })`: all tabs of an app have one session there. */
-import { createGroup, type Group, type Tab } from "../shared/group.ts";
+import { createGroup, endWorks, type Group, type Tab } from "../shared/group.ts";
 import type { ToWorker } from "../shared/messages.ts";
+import { createQuestions, type Questions } from "../shared/questions.ts";
 
 /** Serves the tabs that connect. To be called at once, when the worker's file is run. */
 export function serveTabs(): void {
   const groups = new Map<string, Group>();
+  const questions = createQuestions();
   const lock = `lastmile-worker-${crypto.randomUUID()}`;
   // Held as long as the worker lives: tabs hear when it is gone.
   const held = new Promise<void>((resolve) => void navigator.locks.request(lock, () => (resolve(), new Promise(() => {}))));
   const scope = globalThis as unknown as { onconnect: (event: MessageEvent) => void };
-  scope.onconnect = ({ ports }) => void held.then(() => serveTab(groups, ports[0]!, lock));
+  scope.onconnect = ({ ports }) => void held.then(() => serveTab(groups, questions, ports[0]!, lock));
 }
 
-function serveTab(groups: Map<string, Group>, port: MessagePort, lock: string): void {
+function serveTab(groups: Map<string, Group>, questions: Questions, port: MessagePort, lock: string): void {
   const tab: Tab = { say: (message) => port.postMessage(message), works: new Map() };
   let key = "";
 
@@ -22,7 +24,7 @@ function serveTab(groups: Map<string, Group>, port: MessagePort, lock: string): 
     const isNew = key === "";
     leave();
     key = next;
-    const group = groups.get(key) ?? createGroup(place);
+    const group = groups.get(key) ?? createGroup(place, who, questions);
     groups.set(key, group);
     group.tabs.add(tab);
     tab.say({ type: "welcome", lock, transport: group.transport });
@@ -31,11 +33,7 @@ function serveTab(groups: Map<string, Group>, port: MessagePort, lock: string): 
 
   /** The tab is gone, or somebody else sits there now: its streams are opened anew. */
   function leave(): void {
-    for (const [id, work] of tab.works) {
-      work.end();
-      tab.say({ type: "end", id, ending: { retryMs: 0 } });
-    }
-    tab.works.clear();
+    endWorks(tab);
     const group = groups.get(key);
     group?.tabs.delete(tab);
     if (group?.tabs.size !== 0) return;
@@ -44,9 +42,8 @@ function serveTab(groups: Map<string, Group>, port: MessagePort, lock: string): 
   }
 
   port.onmessage = ({ data }: MessageEvent<ToWorker>) => {
-    const group = groups.get(key);
     if (data.type === "hello") enter(data);
-    else if (data.type === "answer") group?.answered(data);
-    else group?.take(tab, data);
+    else if (data.type === "answer") questions.answered(tab, data);
+    else groups.get(key)?.take(tab, data);
   };
 }

@@ -2,7 +2,7 @@
 import { create, createFileRegistry, fromBinary, fromJson, type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
 import { base64Encode } from "@bufbuild/protobuf/wire";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import { createLink, type Link, type LinkOptions, type StreamCall } from "@lastmile/client";
+import { type BidiCall, createLink, type Link, type LinkOptions, type StreamCall } from "@lastmile/client";
 import { createBinaryClient } from "@lastmile/client/binary";
 import { createFakeEdge, type FakeEdge } from "@lastmile/client/testing";
 import { execFileSync } from "node:child_process";
@@ -63,6 +63,32 @@ test("a stream of the session comes in protobuf, and survives cuts", async () =>
     peer.cut();
   }
   expect(ids).toEqual([1, 2, 3]);
+});
+
+test("a message that cannot be decoded is a gap, and the stream goes on", async () => {
+  const { encode } = peer;
+  const { ids, state } = watch(client());
+  await until(() => expect(state()).toBe("live"));
+  peer.encode = () => base64Encode(new Uint8Array([0xff]));
+  peer.emit(deleted(1));
+  await until(() => expect(ids).toEqual([-1]));
+  peer.encode = encode;
+  peer.emit(deleted(2));
+  await until(() => expect(ids).toEqual([-1, 2]));
+});
+
+test("a message that cannot be decoded ends a call in both directions, here and at the edge", async () => {
+  client();
+  const call = createBinaryClient(registry.getService("lastmile.v1.DocumentService")!, link) as unknown as Dynamic;
+  const { send, [Symbol.asyncIterator]: read } = call.syncDocument!() as BidiCall<object, unknown>;
+  await send({});
+  const reading = read().next();
+  await until(() => expect(peer.applied).toHaveLength(2));
+  peer.open[0]!.write({ message: { call: 1, proto: base64Encode(new Uint8Array([0xff])) } });
+  // The echo of what was sent.
+  await reading;
+  await expect(read().next()).rejects.toMatchObject({ code: "DATA_LOSS", reason: "undecodable" });
+  await until(() => expect(peer.applied.at(-1)).toEqual({ cancel: { call: 1 } }));
 });
 
 test("a stream that is a request of its own comes as JSON, and is the same message", async () => {

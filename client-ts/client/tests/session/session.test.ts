@@ -115,6 +115,23 @@ test("channels carry what several streams share", async () => {
   await until(() => expect([one.ids, two.ids]).toEqual([[1, 2], [2]]));
 });
 
+test("a listener of the status that throws stops no stream", async () => {
+  const uncaught = vi.fn();
+  const others = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException").on("uncaughtException", uncaught);
+  make();
+  const { ids, handle } = watch();
+  link.onStatus(({ state }) => {
+    if (state === "live") throw new Error("a mistake of the page");
+  });
+  await live(handle);
+  emit(1);
+  await until(() => expect(ids).toEqual([1]));
+  await until(() => expect(uncaught).toHaveBeenCalledTimes(1));
+  process.off("uncaughtException", uncaught);
+  for (const other of others) process.on("uncaughtException", other as () => void);
+});
+
 test("a gap in the middle is told", async () => {
   make();
   const { ids, handle } = watch();
@@ -245,6 +262,62 @@ test("somebody else gets a session of their own", async () => {
   link.reconnect();
   await until(() => expect(peer.hellos).toHaveLength(2));
   expect(peer.hellos[1]).toEqual({ token: "bob", traceparent: expect.any(String) });
+});
+
+test("somebody else gets a session of their own, also when the one before was just being opened", async () => {
+  let token = "alice";
+  make({ token: () => token });
+  const held = peer.holdHello();
+  const { ids, handle } = watch();
+  await held.arrived;
+  token = "bob";
+  link.reconnect();
+  held.release();
+  await live(handle);
+  expect(peer.open.map(({ session }) => session!.token)).toEqual(["bob"]);
+  expect([...peer.sessions.values()].map((session) => session.token)).toEqual(["bob"]);
+  emit(1);
+  await until(() => expect(ids).toEqual([1]));
+});
+
+test("somebody else gets a session of their own, also when another edge is just being found", async () => {
+  let token = "alice";
+  make({ token: () => token });
+  const { handle } = watch();
+  await live(handle);
+  const held = peer.holdHello();
+  peer.goaway({ reconnectMs: 1, reason: "drain" });
+  await held.arrived;
+  token = "bob";
+  link.reconnect();
+  held.release();
+  await until(() => expect(peer.open.map(({ session }) => session?.token)).toEqual(["bob"]));
+  await live(handle);
+});
+
+test("a session that was left, and is cut while its calls end, is ended with the link", async () => {
+  make();
+  const { handle } = watch();
+  await live(handle);
+  const call = createClient(DocumentService, link).syncDocument();
+  await call.send({ id: "1" } as never);
+  const ended = (async () => {
+    for await (const _ of call);
+  })().catch((error: { reason: string }) => error.reason);
+  peer.goaway({ reconnectMs: 1, reason: "drain" });
+  await until(() => expect(peer.sessions.size).toBe(2));
+  await live(handle);
+  const [first, second] = peer.open;
+  const held = peer.holdHello();
+  first!.end(1006);
+  await held.arrived;
+  // Another edge again, while the first session is on its way back.
+  second!.write({ goaway: { reconnectMs: 1, reason: "drain" } });
+  await until(() => expect(peer.sessions.size).toBe(3));
+  await live(handle);
+  link.close();
+  held.release();
+  expect(await ended).toBe("session_unknown");
 });
 
 test("a call in both directions survives cuts: everything once, in order", async () => {

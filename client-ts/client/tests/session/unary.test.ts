@@ -113,6 +113,29 @@ test("an edge that shuts down takes no new ones: they go by HTTP", async () => {
   expect(opened()).toHaveLength(before);
 });
 
+test("go by HTTP as whoever is logged in, while the session is still of somebody else", async () => {
+  let token = "alice";
+  edge.answer(UserService, "createUser", (_, headers) => ({ name: headers.get("authorization") }) as never);
+  peer.answer = () => ({ json: { name: "by session" } });
+  const { createUser } = await open({ token: () => token, refresh: async () => void (token = "alice again") });
+  token = "bob";
+  expect(await createUser({} as never)).toEqual({ name: "Bearer bob" });
+  token = "alice";
+  expect(await createUser({} as never)).toEqual({ name: "by session" });
+  peer.open[0]!.write({ authExpiring: { expiresMs: 5000 } });
+  await until(() => expect(peer.open[0]!.session!.token).toBe("alice again"));
+  expect(await createUser({} as never)).toEqual({ name: "by session" });
+});
+
+test("with what a shutdown ends, a backend may have begun: only what changes nothing is made again", async () => {
+  const cut = [{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "CUT_BY_DRAIN" }];
+  peer.answer = () => ({ status: 14, message: "shutting down", details: cut });
+  const { createUser, listUsers } = await open();
+  await expect(createUser({ user: { name: "Carol" } } as never)).rejects.toMatchObject({ code: "UNAVAILABLE", reason: "CUT_BY_DRAIN" });
+  expect((await listUsers()).nextPageToken).toBe("by HTTP");
+  expect(byHttp()).toEqual(["ListUsers"]);
+});
+
 test("an identity that is over is renewed, and the call made again by HTTP", async () => {
   let token = "old";
   const refresh = vi.fn(async () => void (token = "new"));
@@ -132,6 +155,7 @@ test("can be given up, and have a time limit", async () => {
   const { listUsers } = await open();
   const abort = new AbortController();
   const calling = listUsers({}, { signal: abort.signal });
+  await until(() => expect(opened()).toContain("ListUsers"));
   abort.abort(new Error("not wanted"));
   await expect(calling).rejects.toThrow("not wanted");
   await expect(listUsers({}, { timeoutMs: 10 })).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
