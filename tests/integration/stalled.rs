@@ -20,9 +20,9 @@ const FILLING: u32 = 256;
 const BESIDE: u32 = 100;
 /// So many of the stalled ones read everything in the end.
 const WAKING: usize = 20;
-/// What one that takes nothing may hold in the edge: the window of HTTP/2 of a call of its own, if it has fallen out of the
-/// ring. What the socket did not take is shared. A queue would hold 5 MB.
-const EACH: u64 = 64 * 1024;
+/// What one that takes nothing may hold in the edge, if it has fallen out of the ring: the window of HTTP/2 of a call of its
+/// own (64 KiB), and a message in three forms (48 KiB). What the socket did not take is shared. A queue would hold 5 MB.
+const EACH: u64 = 128 * 1024;
 const READERS: usize = 5;
 const FIRST: usize = 100;
 
