@@ -231,6 +231,8 @@ impl Session {
                 return;
             }
         }
+        // A request beside the event stream may have opened some while there was no connection.
+        self.drop_streams();
         self.front.sessions.counts.resumed.up();
         self.stay.unpark();
         self.moments.parked = None;

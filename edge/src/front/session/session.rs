@@ -247,13 +247,7 @@ impl Session {
     }
 
     fn park(&mut self) {
-        for call in self.machine.detach() {
-            if let Some(State::Stream(reading)) = self.calls.remove(&call).map(|call| call.state)
-                && !reading.method.is_durable()
-            {
-                self.shelved.push(*reading);
-            }
-        }
+        self.drop_streams();
         self.verifying = None;
         self.moments.ack = None;
         self.moments.shelf = None;
@@ -261,6 +255,17 @@ impl Session {
         let is_drained = self.front.drain.begun().is_cancelled();
         if self.is_brief || is_drained || !self.stay.park(self.machine.weight()) {
             self.end();
+        }
+    }
+
+    /// Streams go with their connection.
+    pub(super) fn drop_streams(&mut self) {
+        for call in self.machine.detach() {
+            if let Some(State::Stream(reading)) = self.calls.remove(&call).map(|call| call.state)
+                && !reading.method.is_durable()
+            {
+                self.shelved.push(*reading);
+            }
         }
     }
 }

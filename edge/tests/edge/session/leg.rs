@@ -135,6 +135,40 @@ async fn a_conversation_moves_between_carriers_and_each_message_arrives_once() {
     assert_eq!(stack.cafe.calls(), 1);
 }
 
+/// A request may arrive when its event stream is gone. `ready` says that its `open` was had, so the client opens the stream
+/// again, and must not hear of the first one by a channel that it was never told of.
+#[tokio::test]
+async fn a_stream_that_is_opened_without_a_connection_goes_before_the_next_one() {
+    let backend = Backend::new(|_, _| vec![position(0), event(1), Act::Hang]);
+    let site = Site::start(json!({}), &backend).await;
+    let mut first = Leg::open(site.address, "", &[]).await;
+    let session = first.frame().await["ready"]["session"].as_str().expect("a name").to_owned();
+    drop(first);
+    // Most of the time it is noticed by then, and otherwise the stream goes with that connection.
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let post = async |number: u64| {
+        let open = json!({ "open": {
+            "call": number, "method": "shop.v1.Streams/Watch", "json": { "topic": "a" }, "credit": 9
+        } });
+        let line = format!("POST /stream/{session}?first={number}");
+        let answer =
+            ask_of(site.address, &line, &[("content-type", "application/json")], open.to_string()).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({ "received": number })));
+    };
+    post(1).await;
+    backend.opened(1).await;
+    let mut second = Leg::open(site.address, &format!("&session={session}&received=0"), &[]).await;
+    assert_eq!(second.frame().await["ready"]["received"], 1);
+    post(2).await;
+    let (mut told, mut message) = (Vec::new(), Value::Null);
+    while message["json"].is_null() {
+        let frame = second.frame().await;
+        told.extend(frame["opened"]["call"].as_u64());
+        message = frame["message"].clone();
+    }
+    assert_eq!(told.last(), Some(&2), "{message}");
+}
+
 #[tokio::test]
 async fn a_session_may_begin_as_an_event_stream() {
     let site = Site::start(json!({}), &Backend::new(|_, _| answer("Note", json!({ "name": "n" })))).await;
