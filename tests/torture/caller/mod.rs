@@ -147,8 +147,10 @@ impl Caller {
                 Gone::Told(_) | Gone::Cut => {}
             }
             self.reader.pause(Duration::from_millis(200)).await;
-            // Shorter than a session is kept.
-            self.reader.nap().await;
+            // Shorter than a session is kept; a trick is to be played within seconds.
+            if self.work.trick.is_none() {
+                self.reader.nap().await;
+            }
         }
     }
 

@@ -29,20 +29,20 @@ impl Trick {
     /// What is told instead of this; `held` is what is told late.
     pub(super) fn play(self, deed: Deed, held: &mut Option<Deed>) -> Vec<Deed> {
         match (&deed, self) {
-            (Deed::Committed { change: Some(change), .. }, Self::DropReplies) if change.is_multiple_of(5) => {
+            (Deed::Committed { change: Some(change), .. }, Self::DropReplies) if change.is_multiple_of(3) => {
                 Vec::new()
             }
             (Deed::Committed { change: Some(change), version }, Self::RepeatReplies)
-                if change.is_multiple_of(5) =>
+                if change.is_multiple_of(3) =>
             {
                 let again = Deed::Committed { change: None, version: *version };
                 vec![deed, again]
             }
-            (Deed::Changed { version, .. }, Self::DropChanges) if version.is_multiple_of(5) => Vec::new(),
-            (Deed::Changed { version, .. }, Self::RepeatChanges) if version.is_multiple_of(5) => {
+            (Deed::Changed { version, .. }, Self::DropChanges) if version.is_multiple_of(3) => Vec::new(),
+            (Deed::Changed { version, .. }, Self::RepeatChanges) if version.is_multiple_of(3) => {
                 vec![deed.clone(), deed]
             }
-            (Deed::Changed { version, .. }, Self::SwapChanges) if version.is_multiple_of(5) => {
+            (Deed::Changed { version, .. }, Self::SwapChanges) if version.is_multiple_of(3) => {
                 held.replace(deed).into_iter().collect()
             }
             (Deed::Changed { .. }, Self::SwapChanges) => {
