@@ -5,6 +5,7 @@
 //! ([`CuttingProxy`]), kills processes, and looks at what they exported ([`Collector`]). Nothing here sleeps to wait:
 //! every wait is for an event, with a limit.
 
+mod apart;
 mod patience;
 mod raw;
 mod sse;
@@ -23,6 +24,7 @@ mod edge;
 mod app;
 mod rolling;
 
+pub use apart::{enter_session, run_apart};
 pub use app::{App, Topology, both, edge_token};
 pub use balancer::Balancer;
 pub use collector::{Collector, ExportedSpan};

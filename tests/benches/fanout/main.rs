@@ -3,7 +3,6 @@
 //! Everything goes over real sockets between processes of their own: this program again in another role, or the
 //! binaries. Rounds are interleaved. `LASTMILE_BENCH=burst,memory` chooses among [`MEASURES`].
 
-mod session;
 mod control;
 mod cost;
 mod readers;
@@ -23,7 +22,7 @@ mod sockets;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use lastmile_tests::{App, Process, Topology, edge_token};
+use lastmile_tests::{App, Process, Topology, edge_token, enter_session, run_apart};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -93,11 +92,11 @@ fn main() -> ExitCode {
         ["plain" | "plain-socket"] => runtime().block_on(plain::run()),
         ["naive", upstream] => runtime().block_on(naive::run(upstream)),
         ["in-session", ..] => {
-            session::enter();
+            enter_session();
             runtime().block_on(measure());
         }
         // `cargo test --all-targets` runs benches too, without this argument; a debug build measures nothing.
-        _ if arguments.iter().any(|argument| argument == "--bench") => return session::run(&arguments),
+        _ if arguments.iter().any(|argument| argument == "--bench") => return run_apart(&arguments),
         _ => {}
     }
     ExitCode::SUCCESS

@@ -1,13 +1,15 @@
 //! A closed loop of keep-alive connections that ask for one path.
+//!
+//! A sender on the loopback pays for waking its reader: here the reader looks for itself, every 500 µs.
 
-use std::net::SocketAddr;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 pub(crate) const CONNECTIONS: usize = 64;
 const ROUND: Duration = Duration::from_secs(2);
+const INTERVAL: Duration = Duration::from_micros(500);
 
 /// What came of a round.
 pub(crate) struct Load {
@@ -15,46 +17,69 @@ pub(crate) struct Load {
     pub(crate) elapsed: Duration,
 }
 
-pub(crate) async fn run(address: SocketAddr, path: &str) -> Load {
+/// One connection and what it has read of an answer.
+struct Connection {
+    socket: TcpStream,
+    answer: Vec<u8>,
+}
+
+/// Keeps the thread for the whole round.
+pub(crate) fn run(address: SocketAddr, path: &str) -> Load {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: */*\r\n\r\n");
+    let mut connections: Vec<_> = (0..CONNECTIONS).map(|_| Connection::open(address)).collect();
     let begun = Instant::now();
-    let workers: Vec<_> =
-        (0..CONNECTIONS).map(|_| tokio::spawn(ask(address, path.to_owned(), begun + ROUND))).collect();
+    for connection in &mut connections {
+        connection.ask(request.as_bytes());
+    }
     let mut requests = 0;
-    for worker in workers {
-        requests += worker.await.expect("no panic");
+    while begun.elapsed() < ROUND {
+        sleep(INTERVAL);
+        for connection in &mut connections {
+            if connection.has_answer() {
+                requests += 1;
+                connection.ask(request.as_bytes());
+            }
+        }
     }
     Load { requests, elapsed: begun.elapsed() }
 }
 
-async fn ask(address: SocketAddr, path: String, until: Instant) -> usize {
-    let mut socket = TcpStream::connect(address).await.expect("it listens");
-    socket.set_nodelay(true).expect("a socket");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: */*\r\n\r\n");
-    let mut buffer = Vec::with_capacity(64 * 1024);
-    let mut requests = 0;
-    while Instant::now() < until {
-        socket.write_all(request.as_bytes()).await.expect("it is open");
-        answer(&mut socket, &mut buffer).await;
-        requests += 1;
+impl Connection {
+    fn open(address: SocketAddr) -> Self {
+        let socket = TcpStream::connect(address).expect("it listens");
+        socket.set_nodelay(true).expect("a socket");
+        socket.set_nonblocking(true).expect("a socket");
+        Self { socket, answer: Vec::new() }
     }
-    requests
-}
 
-/// Reads one answer, which must be a 200 of known length.
-async fn answer(socket: &mut TcpStream, buffer: &mut Vec<u8>) {
-    buffer.clear();
-    let mut whole = usize::MAX;
-    while buffer.len() < whole {
-        assert!(socket.read_buf(buffer).await.expect("it is open") > 0, "the connection was closed");
-        if whole == usize::MAX
-            && let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n")
-        {
-            let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
-            assert!(head.starts_with("http/1.1 200"), "{head}");
-            let length = head
-                .lines()
-                .find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
-            whole = end + 4 + length.expect("answers have a content-length");
+    fn ask(&mut self, request: &[u8]) {
+        self.answer.clear();
+        self.socket.write_all(request).expect("a request fits into the buffer of its socket");
+    }
+
+    /// Whether it has come whole; it must be a 200 of known length.
+    fn has_answer(&mut self) -> bool {
+        let mut piece = [0; 32 * 1024];
+        loop {
+            match self.socket.read(&mut piece) {
+                Ok(0) => panic!("the connection was closed"),
+                Ok(count) => self.answer.extend_from_slice(&piece[..count]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+                Err(error) => panic!("{error}"),
+            }
+            if whole(&self.answer).is_some_and(|length| self.answer.len() >= length) {
+                return true;
+            }
         }
     }
+}
+
+/// How long an answer is in all, once its head is there.
+fn whole(answer: &[u8]) -> Option<usize> {
+    let head = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let text = String::from_utf8_lossy(&answer[..head]).to_ascii_lowercase();
+    assert!(text.starts_with("http/1.1 200"), "{text}");
+    let length =
+        text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    Some(head + 4 + length.expect("answers have a content-length"))
 }

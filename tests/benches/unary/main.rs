@@ -17,7 +17,7 @@ use lastmile_edge::config::EdgeConfig;
 use lastmile_edge::schema::Source;
 use lastmile_edge::serve;
 use lastmile_edge::upstream::Upstream;
-use lastmile_tests::{Process, binary};
+use lastmile_tests::{Process, binary, enter_session, run_apart};
 
 use load::Load;
 
@@ -33,8 +33,12 @@ async fn main() -> ExitCode {
         ["naive", upstream] => naive::serve(upstream).await,
         ["naive-in-process"] => naive::listen(naive::router(backend::service())).await,
         ["edge-in-process"] => edge_in_process().await,
+        ["in-session", ..] => {
+            enter_session();
+            compare().await;
+        }
         // `cargo test --all-targets` runs benches too, without this argument; a debug build measures nothing.
-        _ if arguments.iter().any(|argument| argument == "--bench") => compare().await,
+        _ if arguments.iter().any(|argument| argument == "--bench") => return run_apart(&arguments),
         _ => {}
     }
     ExitCode::SUCCESS
@@ -68,7 +72,7 @@ async fn compare() {
     for (title, rivals) in [("backend over TCP", &mut over_tcp), ("backend in process", &mut in_process)] {
         for (name, path) in CALLS {
             println!("{title}, {name}, {} connections, {ROUNDS} rounds", load::CONNECTIONS);
-            measure(rivals, path).await.print(rivals);
+            measure(rivals, path).print(rivals);
         }
     }
 }
@@ -76,12 +80,12 @@ async fn compare() {
 /// CPU microseconds a request and requests a second, by rival and round.
 struct Table(Vec<Vec<(f64, f64)>>);
 
-async fn measure(rivals: &mut [Rival], path: &str) -> Table {
+fn measure(rivals: &mut [Rival], path: &str) -> Table {
     let mut table = Table(rivals.iter().map(|_| Vec::new()).collect());
     for round in 0..=ROUNDS {
         for (rival, rows) in rivals.iter().zip(&mut table.0) {
             let before = rival.process.cpu_time();
-            let Load { requests, elapsed } = load::run(rival.http, path).await;
+            let Load { requests, elapsed } = load::run(rival.http, path);
             let cpu = (rival.process.cpu_time() - before).as_secs_f64() * 1e6 / requests as f64;
             // The first round only warms up.
             if round > 0 {

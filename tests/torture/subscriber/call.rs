@@ -17,6 +17,8 @@ pub(crate) struct StreamCall {
     pub(crate) call: u64,
     /// What a channel stands for on this connection.
     channel: u64,
+    /// Channels of calls that were given up: their `open` came to the edge later than it was thought lost.
+    given_up: Vec<u64>,
     has_opened: bool,
     used: u64,
 }
@@ -35,11 +37,13 @@ impl StreamCall {
 
     /// Takes `opened`; whether it is about this call.
     pub(crate) fn opened(&mut self, reader: &mut Reader, opened: &Value) -> bool {
+        let channel = opened["channel"].as_u64().unwrap_or_default();
         if opened["call"].as_u64() != Some(self.call) {
+            self.given_up.push(channel);
             return false;
         }
         self.has_opened = true;
-        self.channel = opened["channel"].as_u64().unwrap_or_default();
+        self.channel = channel;
         let reason = opened["reason"].as_str().unwrap_or_default().to_owned();
         if SKIPPED.contains(&reason.as_str()) {
             reader.see(Seen::Skipped { reason });
@@ -62,8 +66,12 @@ impl StreamCall {
             // Of a call that was cancelled.
             return None;
         }
+        let channel = message["channel"].as_u64().filter(|channel| *channel > 0);
         let is_own = message["call"].as_u64() == Some(self.call)
-            || self.channel > 0 && message["channel"].as_u64() == Some(self.channel);
+            || channel.is_some_and(|channel| channel == self.channel);
+        if !is_own && channel.is_some_and(|channel| self.given_up.contains(&channel)) {
+            return None;
+        }
         if !is_own {
             reader.see(Seen::Malformed { what: format!("of another stream: {message}") });
             return None;
