@@ -231,3 +231,22 @@ fn header_names(setting: &str, names: &[String]) -> Result<Vec<HeaderName>, Stri
     let parse = |name: &String| name.parse().map_err(|_| format!("{setting}: `{name}` is not a header name"));
     names.iter().map(parse).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+    use crate::front::dispatch;
+
+    /// They are copied into their boxes, for every request.
+    #[tokio::test]
+    async fn the_futures_of_a_request_are_small() {
+        let source = Source::Encoded(lastmile_proto::DESCRIPTORS);
+        let edge = Edge::new(EdgeConfig::default(), Upstream::nowhere(), source, None).unwrap();
+        let Service(guards) = edge.service();
+        let guarded = size_of_val(&guards.answer(Request::new(Body::empty())));
+        let dispatched = size_of_val(&dispatch(Arc::clone(&edge.front), Request::new(Body::empty())));
+        assert!(guarded < 3 * 1024 && dispatched < 8 * 1024, "{guarded} and {dispatched} bytes");
+    }
+}

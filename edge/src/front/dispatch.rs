@@ -32,7 +32,8 @@ pub async fn dispatch(front: Shared, request: Request) -> Response {
     };
     let path = request.uri().path();
     if let Some((kind, name)) = rpc::called(&front.config.paths, &schema, &request) {
-        return rpc::serve(front, schema, kind, &name, request).await;
+        // Boxed, or every other request would have room for it.
+        return Box::pin(rpc::serve(front, schema, kind, &name, request)).await;
     }
     let is_method = |path: &&str| schema.methods.contains_key(path.get(1..).unwrap_or_default());
     let method_path = own::method_path(&front.config.paths, path).filter(is_method);

@@ -20,7 +20,7 @@ pub mod ops;
 pub mod openapi;
 pub mod client;
 pub mod own;
-pub mod dispatch;
+mod dispatch;
 
 pub use dispatch::dispatch;
 pub use document::Document;

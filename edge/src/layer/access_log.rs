@@ -22,7 +22,11 @@ const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 pub struct RouteName(pub Arc<str>);
 
 /// Wraps a request in a span that continues the browser's trace.
-pub async fn access_log<F>(traces: &Traces, mut request: Request, next: impl FnOnce(Request) -> F) -> Response
+pub async fn access_log<'a, F>(
+    traces: &Traces,
+    request: &'a mut Request,
+    next: impl FnOnce(&'a mut Request) -> F,
+) -> Response
 where
     F: Future<Output = Response>,
 {
@@ -88,7 +92,5 @@ fn request_id(headers: &HeaderMap, context: &Context) -> HeaderValue {
         (1..=64).contains(&bytes.len())
             && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b))
     });
-    let span = || context.span().span_context().span_id().to_string();
-    let new = || HeaderValue::try_from(span()).unwrap_or(HeaderValue::from_static("-"));
-    given.cloned().unwrap_or_else(new)
+    given.cloned().unwrap_or_else(|| telemetry::span_id(context.span().span_context()))
 }

@@ -53,10 +53,10 @@ impl AddressLimit {
 }
 
 /// Refuses an address that asks too often; tells what is behind who the client is.
-pub async fn address_limit<F>(
+pub async fn address_limit<'a, F>(
     limit: &AddressLimit,
-    mut request: Request,
-    next: impl FnOnce(Request) -> F,
+    request: &'a mut Request,
+    next: impl FnOnce(&'a mut Request) -> F,
 ) -> Response
 where
     F: Future<Output = Response>,

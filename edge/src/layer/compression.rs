@@ -27,7 +27,7 @@ const LEVEL: CompressionLevel = CompressionLevel::Precise(4);
 const CODINGS: [&str; 4] = ["zstd", "br", "gzip", "identity"];
 
 /// Decides about the coding before the call: a refusal afterwards would come too late for what the call has changed.
-pub async fn compression<F>(request: Request, next: impl FnOnce(Request) -> F) -> Response
+pub async fn compression<'a, F>(request: &'a mut Request, next: impl FnOnce(&'a mut Request) -> F) -> Response
 where
     F: Future<Output = Response>,
 {

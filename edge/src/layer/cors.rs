@@ -101,7 +101,11 @@ fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
 }
 
 /// Answers preflights, refuses foreign origins and marks the answers to allowed ones.
-pub async fn cors<F>(origins: &Origins, request: Request, next: impl FnOnce(Request) -> F) -> Response
+pub async fn cors<'a, F>(
+    origins: &Origins,
+    request: &'a mut Request,
+    next: impl FnOnce(&'a mut Request) -> F,
+) -> Response
 where
     F: Future<Output = Response>,
 {

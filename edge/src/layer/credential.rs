@@ -24,7 +24,8 @@ pub struct Caller {
     pub authorization: Option<HeaderValue>,
     /// The request carried a cookie that is no good, and it was ignored.
     pub stale_cookie: Option<StaleCookie>,
-    revocations: Revocations,
+    /// Of its issuer; none where there are no claims.
+    revocations: Option<Revocations>,
 }
 
 /// Why a cookie was ignored.
@@ -40,7 +41,7 @@ pub enum StaleCookie {
 
 impl Caller {
     fn of(keys: &Keys, claims: Claims, authorization: Option<HeaderValue>) -> Self {
-        let revocations = keys.revocations().clone();
+        let revocations = Some(keys.revocations().clone());
         Self { claims: Some(Arc::new(claims)), authorization, stale_cookie: None, revocations }
     }
 
@@ -54,9 +55,9 @@ impl Caller {
 
     /// How long a stream of this caller may go on.
     pub fn standing(&self) -> Standing {
-        match &self.claims {
-            Some(claims) => Standing::of(Arc::clone(claims), self.revocations.clone()),
-            None => Standing::default(),
+        match (&self.claims, &self.revocations) {
+            (Some(claims), Some(revocations)) => Standing::of(Arc::clone(claims), revocations.clone()),
+            _ => Standing::default(),
         }
     }
 

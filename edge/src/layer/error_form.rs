@@ -35,7 +35,11 @@ enum Form {
 }
 
 /// Rewrites an answer that is an [`Error`]; its status and headers stay.
-pub async fn error_form<F>(style: ErrorStyle, request: Request, next: impl FnOnce(Request) -> F) -> Response
+pub async fn error_form<'a, F>(
+    style: ErrorStyle,
+    request: &'a mut Request,
+    next: impl FnOnce(&'a mut Request) -> F,
+) -> Response
 where
     F: Future<Output = Response>,
 {

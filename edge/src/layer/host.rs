@@ -6,7 +6,7 @@ use http::{Version, header};
 
 use crate::error::{Code, Error};
 
-pub async fn host<F>(request: Request, next: impl FnOnce(Request) -> F) -> Response
+pub async fn host<'a, F>(request: &'a mut Request, next: impl FnOnce(&'a mut Request) -> F) -> Response
 where
     F: Future<Output = Response>,
 {

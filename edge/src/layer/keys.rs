@@ -224,8 +224,8 @@ impl Keys {
         };
         // Shared by all callers, so no part of the trace of the one that happens to wait for it.
         let reply = self.upstream.unary(call, GetJwksRequest {}.encode_to_vec().into());
-        // It belongs to no request, even when one waits for it.
-        let reply = reply.with_context(Context::new());
+        // It belongs to no request, even when one waits for it. Boxed: requests hardly ever need room for it.
+        let reply = Box::pin(reply.with_context(Context::new()));
         let reply = reply.await.map_err(|error| {
             tracing::warn!(%error, "the keys that verify tokens cannot be fetched");
             Error::new(

@@ -15,10 +15,10 @@ use crate::error::{Code, Error};
 struct LastWords(CancellationToken);
 
 /// Answers in place of what is behind it, when the time is up.
-pub async fn speak_last<F>(
+pub async fn speak_last<'a, F>(
     time_is_up: &CancellationToken,
-    mut request: Request,
-    next: impl FnOnce(Request) -> F,
+    request: &'a mut Request,
+    next: impl FnOnce(&'a mut Request) -> F,
 ) -> Response
 where
     F: Future<Output = Response>,

@@ -16,10 +16,10 @@ use crate::reasons::CloseReason;
 use crate::transcode::sse;
 
 /// Answers a native EventSource's passing failures with 200, `retry:` and `lm-close`.
-pub async fn native_event_source<F>(
+pub async fn native_event_source<'a, F>(
     retry: Duration,
-    request: Request,
-    next: impl FnOnce(Request) -> F,
+    request: &'a mut Request,
+    next: impl FnOnce(&'a mut Request) -> F,
 ) -> Response
 where
     F: Future<Output = Response>,

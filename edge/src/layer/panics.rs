@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use crate::error::Error;
 
 /// A panic ends its own request, and nothing else.
-pub async fn panics<F>(request: Request, next: impl FnOnce(Request) -> F) -> Response
+pub async fn panics<'a, F>(request: &'a mut Request, next: impl FnOnce(&'a mut Request) -> F) -> Response
 where
     F: Future<Output = Response>,
 {

@@ -1,6 +1,7 @@
 //! Calls with encoded messages.
 
 use std::future::ready;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,14 +77,17 @@ pub struct Messages {
 impl Upstream {
     pub async fn unary(&self, call: Call, message: Bytes) -> Result<Reply> {
         let call = self.limited(call);
-        let answer = call.within(self.repeated(&call, envelope(0, &message), Reading::only));
-        call.reply(answer.await?)
+        let answer = pin!(self.repeated(&call, envelope(0, &message), Reading::only));
+        call.reply(call.within(answer).await?)
     }
 
     pub async fn server_streaming(&self, call: Call, message: Bytes) -> Result<Messages> {
         let begun = |reading| ready(Ok(reading));
-        let reading = call.within(self.repeated(&call, envelope(0, &message), begun));
-        Ok(Messages { reading: reading.await?, call })
+        let reading = {
+            let begun = pin!(self.repeated(&call, envelope(0, &message), begun));
+            call.within(begun).await?
+        };
+        Ok(Messages { reading, call })
     }
 
     /// A call that sends a stream of messages and gets one answer.
@@ -92,7 +96,8 @@ impl Upstream {
         S: Stream<Item = Bytes> + Send + 'static,
     {
         let answer = async { self.begin(&call, streamed(messages), None).await?.only().await };
-        call.reply(call.within(async { answer.await.map_err(|status| call.error(&status)) }).await?)
+        let answer = pin!(async { answer.await.map_err(|status| call.error(&status)) });
+        call.reply(call.within(answer).await?)
     }
 
     /// A call that streams both ways; completes with the head of the answer.
@@ -100,17 +105,20 @@ impl Upstream {
     where
         S: Stream<Item = Bytes> + Send + 'static,
     {
-        let reading = call.within(async {
-            self.begin(&call, streamed(messages), None).await.map_err(|status| call.error(&status))
-        });
-        Ok(Messages { reading: reading.await?, call })
+        let reading = {
+            let begun = self.begin(&call, streamed(messages), None);
+            let begun = pin!(async { begun.await.map_err(|status| call.error(&status)) });
+            call.within(begun).await?
+        };
+        Ok(Messages { reading, call })
     }
 
     /// A bidirectional call that sends one message and takes the first answer.
     pub async fn exchange(&self, call: Call, message: Bytes) -> Result<Option<Bytes>> {
         let sent = Outgoing::Whole(envelope(0, &message));
         let answer = async { self.begin(&call, sent, None).await?.message().await };
-        call.within(async { answer.await.map_err(|status| call.error(&status)) }).await
+        let answer = pin!(async { answer.await.map_err(|status| call.error(&status)) });
+        call.within(answer).await
     }
 
     /// Makes a call, and makes it again where that is safe; no message of an answer has gone on by then.
@@ -154,7 +162,8 @@ impl Messages {
     /// The next message; `None` is a clean end. Cancel-safe.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         let Self { reading, call } = self;
-        call.within(async { reading.message().await.map_err(|status| call.error(&status)) }).await
+        let message = pin!(async { reading.message().await.map_err(|status| call.error(&status)) });
+        call.within(message).await
     }
 }
 
@@ -165,7 +174,8 @@ impl Call {
         request
     }
 
-    async fn within<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    /// `work` is pinned, for it is large and would be moved from future to future.
+    async fn within<T>(&self, work: Pin<&mut impl Future<Output = Result<T>>>) -> Result<T> {
         match self.deadline {
             None => work.await,
             // A stream that always has the next message ready would never meet its time limit otherwise.

@@ -37,7 +37,8 @@ impl Caller {
                     self.did(Deed::Malformed { what });
                 }
             }
-            "opened" => _ = self.work.stream.opened(&mut self.reader, value),
+            // One that comes again is of a stream that went with the last connection.
+            "opened" if self.work.has_stream => _ = self.work.stream.opened(&mut self.reader, value),
             "message" => self.message(value),
             "end" => self.end(value),
             "credit" => self.work.credit(value),

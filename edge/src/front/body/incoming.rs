@@ -95,6 +95,9 @@ impl Incoming {
 
     /// All of it at once, which has to arrive in the time that else holds for every part.
     pub async fn collect(mut self) -> Result<Bytes> {
+        if self.body.is_end_stream() && self.gunzip.is_none() {
+            return Ok(Bytes::new());
+        }
         let limit = self.timeout;
         let whole = async {
             // Most bodies come in one part, which is not copied.

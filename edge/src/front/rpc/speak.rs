@@ -10,7 +10,7 @@ use super::kind::Kind;
 use super::refuse::refuse;
 
 /// Rewrites what no face has answered yet; what has a route speaks its own way.
-pub async fn speak<F>(request: Request, next: impl FnOnce(Request) -> F) -> Response
+pub async fn speak<'a, F>(request: &'a mut Request, next: impl FnOnce(&'a mut Request) -> F) -> Response
 where
     F: Future<Output = Response>,
 {
