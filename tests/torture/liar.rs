@@ -104,7 +104,10 @@ fn expected(lie: Lie) -> &'static [&'static str] {
 
 /// What comes when an edge or its core is away, or leaves.
 fn is_trouble(told: &str) -> bool {
-    ["4503", "4429", "4408", "503", "404 SESSION_UNKNOWN", "14 "].iter().any(|one| told.starts_with(one))
+    // A session goes with its edge, and so is unknown to the next process at that address.
+    ["4503", "4429", "4408", "4404", "503", "404 SESSION_UNKNOWN", "14 "]
+        .iter()
+        .any(|one| told.starts_with(one))
         || ["drain", "UNAVAILABLE"].iter().any(|one| told.contains(one))
 }
 
