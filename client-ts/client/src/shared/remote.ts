@@ -1,6 +1,5 @@
 /** A tab's side of a session that lives in a worker, for all tabs. */
 import type { Ladder } from "../core/ladder.ts";
-import type { LinkOptions } from "../core/link.ts";
 import type { Page } from "../core/page.ts";
 import { toJson } from "../core/request.ts";
 import type { Ending, Sink, Source } from "../core/source.ts";
@@ -8,25 +7,12 @@ import type { Wire } from "../core/wire.ts";
 import type { BidiCall } from "../session/bidi.ts";
 import type { Codec } from "../session/codec.ts";
 import type { Session } from "../session/index.ts";
+import type { Line, Part } from "./line.ts";
 import { openRemoteBidi } from "./remote_bidi.ts";
 import { pack, type Place, type ToTab, type ToWorker, unpack } from "./messages.ts";
 
-/** Whom messages about one read or call go to. */
-export interface Part {
-  hear(message: ToTab): void;
-  /** The worker is gone. */
-  lost(): void;
-}
-
-export interface Line {
-  say(message: ToWorker): void;
-  /** A number for something, about which `part` hears. */
-  join(part: Part): number;
-  part(id: number): void;
-}
-
 /** `open` makes the worker: another one when it has died. */
-export async function createRemoteSession(wire: Wire, page: Page, ladder: Ladder, open: () => SharedWorker, options: LinkOptions): Promise<Session> {
+export async function createRemoteSession(wire: Wire, page: Page, ladder: Ladder, open: () => SharedWorker, options: Partial<Place>): Promise<Session> {
   const { baseUrl = "", prefix = "", credentials = "same-origin", transports = ["websocket", "sse"] } = options;
   const place: Place = { baseUrl, prefix, credentials, transports };
   const parts = new Map<number, Part>();

@@ -5,8 +5,8 @@ import type { BidiCall } from "../session/bidi.ts";
 import { type Codec, JSON_CODEC, undecodable } from "../session/codec.ts";
 import { outcomeUnknown } from "../session/end.ts";
 import type { Payload } from "../session/frames.ts";
+import type { Line } from "./line.ts";
 import { type ToTab, unpack } from "./messages.ts";
-import type { Line } from "./remote.ts";
 
 export function openRemoteBidi<Input, Output>(
   line: Line,
