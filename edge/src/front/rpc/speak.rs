@@ -14,7 +14,7 @@ pub async fn speak<'a, F>(request: &'a mut Request, next: impl FnOnce(&'a mut Re
 where
     F: Future<Output = Response>,
 {
-    let kind = Kind::of(&request);
+    let kind = Kind::of(request);
     let response = next(request).await;
     match (kind, response.extensions().get::<Error>()) {
         (Some(kind), Some(error)) if response.extensions().get::<RouteName>().is_none() => {
