@@ -82,7 +82,7 @@ pub(crate) async fn lie_until(
         let Some(told) = told else { continue };
         if expected(lie).contains(&told.as_str()) {
             tally.count("lies refused");
-        } else if !is_trouble(&told) {
+        } else if !is_trouble(&told) && !is_gone(lie, &told) {
             let what = format!("{lie:?} was answered with {told:?}");
             deeds.all.push(Done { at: clock.now(), deed: Deed::Believed { what } });
         }
@@ -104,11 +104,13 @@ fn expected(lie: Lie) -> &'static [&'static str] {
 
 /// What comes when an edge or its core is away, or leaves.
 fn is_trouble(told: &str) -> bool {
-    // A session goes with its edge, and so is unknown to the next process at that address.
-    ["4503", "4429", "4408", "4404", "503", "404 SESSION_UNKNOWN", "14 "]
-        .iter()
-        .any(|one| told.starts_with(one))
+    ["4503", "4429", "4408", "503", "404 SESSION_UNKNOWN", "14 "].iter().any(|one| told.starts_with(one))
         || ["drain", "UNAVAILABLE"].iter().any(|one| told.contains(one))
+}
+
+/// A session goes with its edge, and so is unknown to the next process at that address.
+fn is_gone(lie: Lie, told: &str) -> bool {
+    lie == Lie::ReceivedAhead && told == "4404 session_unknown"
 }
 
 /// Tells the lie; what is told in return, `None` where the connection does not last that long.

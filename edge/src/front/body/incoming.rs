@@ -95,6 +95,7 @@ impl Incoming {
 
     /// All of it at once, which has to arrive in the time that else holds for every part.
     pub async fn collect(mut self) -> Result<Bytes> {
+        // Most requests have none, and need no clock for it.
         if self.body.is_end_stream() && self.gunzip.is_none() {
             return Ok(Bytes::new());
         }
