@@ -21,6 +21,7 @@
 pub mod allocator;
 pub mod base64_forms;
 pub mod telemetry;
+pub mod count;
 pub mod code;
 pub mod reasons;
 pub mod error;

@@ -15,10 +15,11 @@ pub fn metrics(front: &Front) -> String {
             "Calls by which shared streams were read from backends.",
             counts.calls.get(),
         ),
+        ("upstream_streams", "gauge", "Those of them that are open now.", counts.open_calls.get()),
         (
             "catch_up_calls_total",
             "counter",
-            "Those of them that were for one reader alone, until it met the ring.",
+            "Calls that were for one reader alone, until it met the ring.",
             counts.catch_ups.get(),
         ),
         (

@@ -85,6 +85,7 @@ impl Source {
     ) -> Result<Self> {
         counts.calls.up();
         let state = begin(upstream, call, subject, start, peek).await?;
+        counts.open_calls.up();
         let mut source = Self {
             pending: None,
             state,
@@ -205,6 +206,12 @@ impl Source {
             }
         };
         Entry { item, place }
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.counts.open_calls.down();
     }
 }
 

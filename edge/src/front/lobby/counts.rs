@@ -1,10 +1,6 @@
 //! What sessions have done so far, for metrics.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// A number that goes up, or up and down.
-#[derive(Debug, Default)]
-pub struct Count(AtomicU64);
+use crate::count::Count;
 
 /// The numbers of all sessions.
 #[derive(Debug, Default)]
@@ -23,18 +19,4 @@ pub struct Counts {
     pub legs: Count,
     pub migrated: Count,
     pub violations: Count,
-}
-
-impl Count {
-    pub fn up(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub fn down(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
