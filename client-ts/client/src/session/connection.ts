@@ -82,7 +82,8 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
   const waitMs = (): number | undefined => backAt && Math.max(0, backAt - Date.now());
 
   function connect(): Promise<void> {
-    const mine: Promise<void> = (pending ??= open().catch((error: unknown) => {
+    // Whoever wanted it may be gone by then.
+    const mine: Promise<void> = (pending ??= open().then(settle, (error: unknown) => {
       if (pending === mine) pending = undefined;
       throw error;
     }));
@@ -261,7 +262,8 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
     if (isRetired) unwatch();
   }
 
-  const settle = (): void => void setTimeout(() => machine.isIdle && end(), IDLE_MS);
+  /** Not while a carrier is being opened: somebody waits for it. */
+  const settle = (): void => void setTimeout(() => machine.isIdle && (carrier || !pending) && end(), IDLE_MS);
 
   return {
     machine,

@@ -152,6 +152,41 @@ test("the last stream closes the socket", async () => {
   expect(peer.sessions.size).toBe(0);
 });
 
+test("a session that is long in coming back is not begun anew", async () => {
+  make();
+  const { ids, handle } = watch();
+  await live(handle);
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const held = peer.holdHello();
+  peer.cut();
+  emit(1);
+  await vi.advanceTimersByTimeAsync(10);
+  await held.arrived;
+  await vi.advanceTimersByTimeAsync(1100);
+  held.release();
+  await vi.waitFor(() => expect(handle.status.state).toBe("live"));
+  expect(ids).toEqual([1]);
+  expect(tried()).toEqual({ websocket: 2, sse: 0 });
+  expect(peer.sessions.size).toBe(1);
+});
+
+test("a session that comes back when nobody reads any more is ended", async () => {
+  make();
+  const { handle } = watch();
+  await live(handle);
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const held = peer.holdHello();
+  peer.cut();
+  await vi.advanceTimersByTimeAsync(10);
+  await held.arrived;
+  handle.close();
+  await vi.advanceTimersByTimeAsync(1100);
+  held.release();
+  await vi.advanceTimersByTimeAsync(1100);
+  expect(peer.open).toHaveLength(0);
+  expect(peer.sessions.size).toBe(0);
+});
+
 test("falls to server-sent events where WebSocket does not get through", async () => {
   peer.isDown = true;
   make();
