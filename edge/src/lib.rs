@@ -20,6 +20,7 @@
 
 pub mod allocator;
 pub mod base64_forms;
+pub mod header_table;
 pub mod telemetry;
 pub mod count;
 pub mod code;

@@ -20,6 +20,8 @@ use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::header_table::unindexed;
+
 /// Flushes what is not exported yet when the process ends.
 #[derive(Debug)]
 pub struct Guard(SdkTracerProvider);
@@ -134,12 +136,12 @@ pub fn trace_id() -> Option<String> {
 /// Hands the current span on to the backend.
 pub fn inject(headers: &mut HeaderMap) {
     let Some(span) = current() else { return };
-    headers.insert(TRACEPARENT, traceparent(&span));
+    headers.insert(TRACEPARENT, unindexed(traceparent(&span)));
     if *span.trace_state() != TraceState::NONE
         && let Ok(state) = HeaderValue::try_from(span.trace_state().header())
         && !state.is_empty()
     {
-        headers.insert(TRACESTATE, state);
+        headers.insert(TRACESTATE, unindexed(state));
     }
 }
 

@@ -1,5 +1,7 @@
 //! The core by the tools that people have: buf curl, grpcurl, a Python client of its own.
 
+use std::ffi::OsStr;
+use std::fmt::Debug;
 use std::path::Path;
 
 use lastmile_tests::{App, Process, Topology, repository, soon, tool};
@@ -7,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// What a tool prints; it must end well.
-async fn run(program: &Path, arguments: &[&str]) -> String {
+async fn run(program: &Path, arguments: &[impl AsRef<OsStr> + Debug]) -> String {
     let mut command = Command::new(program);
     command.args(arguments).kill_on_drop(true);
     let output = soon("a tool's end", command.output()).await.expect("a tool that starts");
@@ -96,25 +98,39 @@ async fn grpcurl_lists_describes_calls_and_streams() {
 
 #[tokio::test]
 async fn the_edge_speaks_every_protocol_of_buf_curl_and_grpcurl() {
+    for topology in [Topology::One, Topology::Two] {
+        edge_speaks(topology).await;
+    }
+}
+
+async fn edge_speaks(topology: Topology) {
     let buf = tool("client-ts/node_modules/.bin/buf").expect("npm ci installs buf");
-    let app = App::start(Topology::Two).await;
+    let app = App::start(topology).await;
     let edge = app.http().to_string();
+    let credential = format!("authorization: Bearer {}", app.login("alice").await.token());
     for protocol in ["connect", "grpcweb", "grpc"] {
         let fixed = ["curl", "--http2-prior-knowledge", "--protocol", protocol];
         let services =
             run(&buf, &[&fixed[..], &["--list-services", &format!("http://{edge}")]].concat()).await;
-        assert!(services.contains("lastmile.v1.TopicService"), "{protocol}: {services}");
-        let url = format!("http://{edge}/lastmile.v1.TopicService/ListTopics");
-        let topics = run(&buf, &[&fixed[..], &["-d", "{}", &url]].concat()).await;
-        assert!(topics.contains("\"ticks\""), "{protocol}: {topics}");
-        let url = format!("http://{edge}/lastmile.v1.TopicService/Subscribe");
-        let arguments = [&fixed[..], &["-d", r#"{"topic":"ticks"}"#, &url]].concat();
-        let mut stream = Process::start(&buf, arguments.into_iter().map(String::from), &[]);
+        assert!(services.contains("lastmile.v1.TopicService"), "{topology:?} {protocol}: {services}");
+        let call = |method: &str, request: &str| {
+            let url = format!("http://{edge}/lastmile.v1.{method}");
+            let arguments = [&fixed[..], &["-H", &credential, "-d", request, &url]].concat();
+            arguments.into_iter().map(String::from).collect::<Vec<_>>()
+        };
+        let topics = run(&buf, &call("TopicService/ListTopics", "{}")).await;
+        assert!(topics.contains("\"ticks\""), "{topology:?} {protocol}: {topics}");
+        let subscribing = call("TopicService/Subscribe", r#"{"topic":"ticks"}"#);
+        let mut stream = Process::start(&buf, subscribing, &[]);
         stream.line("a tick", |line| line.to_string().contains("\\\"tick\\\"").then_some(())).await;
+        let ops = format!(r#"[{{"opId":"{protocol}","path":"/{protocol}","set":1}}]"#);
+        let said = format!(r#"{{"watch":{{"id":"board"}}}}{{"commit":{{"baseVersion":1,"ops":{ops}}}}}"#);
+        let answers = run(&buf, &call("DocumentService/SyncDocument", &said)).await;
+        assert!(answers.contains("\"committed\""), "{topology:?} {protocol}: {answers}");
     }
     let Some(grpcurl) = tool("target/go/bin/grpcurl") else { return };
     let health = run(&grpcurl, &["-plaintext", &edge, "grpc.health.v1.Health/Check"]).await;
-    assert!(health.contains("SERVING"), "{health}");
+    assert!(health.contains("SERVING"), "{topology:?}: {health}");
 }
 
 #[tokio::test]

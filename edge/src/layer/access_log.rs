@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::deliver::held;
 use crate::ending::Ending;
+use crate::header_table::unindexed;
 use crate::telemetry::{self, Traces};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -49,7 +50,7 @@ where
             KeyValue::new("request_id", id.to_str().unwrap_or_default().to_owned()),
         ]
     });
-    let traceparent = telemetry::traceparent(context.span().span_context());
+    let traceparent = unindexed(telemetry::traceparent(context.span().span_context()));
     let line = Line { context, method, route, status, started, ending: response.extensions().get().cloned() };
     let mut response = match line.ending.is_some() && response.body().size_hint().exact().is_none() {
         true => response.map(|body| held(body, line)),
@@ -92,5 +93,5 @@ fn request_id(headers: &HeaderMap, context: &Context) -> HeaderValue {
         (1..=64).contains(&bytes.len())
             && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b))
     });
-    given.cloned().unwrap_or_else(|| telemetry::span_id(context.span().span_context()))
+    unindexed(given.cloned().unwrap_or_else(|| telemetry::span_id(context.span().span_context())))
 }

@@ -80,35 +80,42 @@ impl<T> Routes<T> {
 
     /// Finds what answers `method` at `path`, the raw path of the request without its query.
     pub fn find(&self, method: &str, path: &str) -> Result<Found<'_, T>, BadPercent> {
-        // Decoded only now: an escaped slash or colon is part of a value.
-        let raw: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
-        let segments = raw.iter().map(|segment| decoded(segment)).collect::<Result<Vec<_>, _>>()?;
-
+        let mut raw: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
         // A colon in the last segment begins a verb only where that verb is registered, else it is part of the value.
-        if let Some((head, verb)) = raw.last().and_then(|last| last.rsplit_once(':'))
-            && let Some(verb) = self.verbs.get(&*decoded(verb)?)
-        {
-            let (mut raw, mut segments) = (raw.clone(), segments.clone());
-            if let (Some(raw), Some(segment)) = (raw.last_mut(), segments.last_mut()) {
-                (*raw, *segment) = (head, decoded(head)?);
+        if let Some(last) = raw.pop() {
+            if let Some((head, verb)) = last.rsplit_once(':')
+                && let Some(verb) = self.verbs.get(&*decoded(verb)?)
+            {
+                raw.push(head);
+                let found = self.search(method, &raw, Some(verb))?;
+                if !matches!(found, Found::Nothing) {
+                    return Ok(found);
+                }
+                raw.pop();
             }
-            let found = self.search(method, &raw, &segments, Some(verb))?;
-            if !matches!(found, Found::Nothing) {
-                return Ok(found);
-            }
+            raw.push(last);
         }
-        self.search(method, &raw, &segments, None)
+        self.search(method, &raw, None)
     }
 
-    fn search(
+    fn search(&self, method: &str, raw: &[&str], verb: Option<&str>) -> Result<Found<'_, T>, BadPercent> {
+        // Decoded only now: an escaped slash or colon is part of a value.
+        if raw.iter().any(|segment| segment.contains('%')) {
+            let segments = raw.iter().map(|segment| decoded(segment)).collect::<Result<Vec<_>, _>>()?;
+            return self.search_decoded(method, raw, &segments, verb);
+        }
+        self.search_decoded(method, raw, raw, verb)
+    }
+
+    fn search_decoded(
         &self,
         method: &str,
         raw: &[&str],
-        segments: &[Cow<'_, str>],
+        segments: &[impl AsRef<str>],
         verb: Option<&str>,
     ) -> Result<Found<'_, T>, BadPercent> {
         let mut others = Vec::new();
-        let mut accept = |node: &Node, ends: &[usize]| {
+        let mut accept = |node: &Node| {
             let here = node.entries.iter().map(|index| &self.entries[*index]);
             let here = here.filter(|entry| entry.template.verb.as_deref() == verb);
             let answers = here.clone().filter_map(|entry| Some((rank(&entry.method, method)?, entry)));
@@ -116,10 +123,10 @@ impl<T> Routes<T> {
             if best.is_none() {
                 others.extend(here.map(|entry| entry.method.as_str()));
             }
-            best.map(|(_, entry)| (entry, ends.to_vec()))
+            best.map(|(_, entry)| entry)
         };
         let mut ends = Vec::with_capacity(raw.len());
-        if let Some((entry, ends)) = walk(&self.root, segments, 0, &mut ends, &mut accept) {
+        if let Some(entry) = walk(&self.root, segments, 0, &mut ends, &mut accept) {
             let variables = variables(&entry.template, raw, &ends)?;
             return Ok(Found::Route(Route { value: &entry.value, variables }));
         }
@@ -146,6 +153,9 @@ fn variables(template: &Template, raw: &[&str], ends: &[usize]) -> Result<Vec<St
         let end = ends[variable.segments.end - 1];
         let decode =
             if template.is_multi(variable) { percent::decode_keeping_slashes } else { percent::decode };
+        if let [segment] = raw[start..end] {
+            return decode(segment);
+        }
         let parts = raw[start..end].iter().map(|segment| decode(segment));
         Ok(parts.collect::<Result<Vec<_>, _>>()?.join("/"))
     };
@@ -156,27 +166,29 @@ fn decoded(segment: &str) -> Result<Cow<'_, str>, BadPercent> {
     if segment.contains('%') { percent::decode(segment).map(Cow::Owned) } else { Ok(Cow::Borrowed(segment)) }
 }
 
-/// Depth first, with full backtracking. `ends[k]` is where the k-th template segment ends in the path.
+/// Depth first, with full backtracking. `ends[k]` is where the k-th template segment ends in the path, of what is found.
 fn walk<R>(
     node: &Node,
-    path: &[Cow<'_, str>],
+    path: &[impl AsRef<str>],
     at: usize,
     ends: &mut Vec<usize>,
-    accept: &mut impl FnMut(&Node, &[usize]) -> Option<R>,
+    accept: &mut impl FnMut(&Node) -> Option<R>,
 ) -> Option<R> {
     if at == path.len()
-        && let Some(found) = accept(node, ends)
+        && let Some(found) = accept(node)
     {
         return Some(found);
     }
     let mut step = |child: &Node, next: usize, ends: &mut Vec<usize>| {
         ends.push(next);
         let found = walk(child, path, next, ends, accept);
-        ends.pop();
+        if found.is_none() {
+            ends.pop();
+        }
         found
     };
-    if let Some(segment) = path.get(at) {
-        if let Some(child) = node.literals.get(&**segment)
+    if let Some(segment) = path.get(at).map(AsRef::as_ref) {
+        if let Some(child) = node.literals.get(segment)
             && let Some(found) = step(child, at + 1, ends)
         {
             return Some(found);

@@ -10,7 +10,7 @@ use http::Method as HttpMethod;
 use crate::error::{Code, Error, Result};
 use crate::schema::method::Body;
 use crate::schema::plan::{Field, Kind, Shape};
-use crate::schema::{Binding, Method};
+use crate::schema::{Binding, FieldPath, Method};
 
 use super::mask;
 use super::payload::Payload;
@@ -33,7 +33,7 @@ pub struct Parts<'a> {
 struct Bound<'a> {
     target: Target<'a>,
     /// As the template names it.
-    name: String,
+    name: &'a FieldPath,
     bytes: Vec<u8>,
 }
 
@@ -69,8 +69,11 @@ pub fn join(binding: &Binding, parts: &Parts<'_>, options: ReadOptions, body: &[
     for variable in &bound {
         variable.check_body(body)?;
     }
-    let path: Vec<u8> = bound.iter().flat_map(|variable| variable.bytes.iter().copied()).collect();
-    let others = [body, &path].concat();
+    let mut others = body.to_vec();
+    bound.iter().for_each(|variable| others.extend_from_slice(&variable.bytes));
+    if parts.query.is_empty() {
+        return Ok(others);
+    }
     let mut request = Vec::with_capacity(others.len());
     let mut looked_for = HashSet::new();
     for given in query::read(plan, *input, options, parts.query)? {
@@ -141,17 +144,16 @@ fn is_blank(body: &[u8]) -> bool {
 
 fn variables<'a>(binding: &'a Binding, parts: &Parts<'_>) -> Result<Vec<Bound<'a>>> {
     let Method { plan, input, .. } = &*binding.method;
-    let bound = binding.variables.iter().zip(parts.variables).map(|(path, text)| {
-        let name = path.to_string();
+    let bound = binding.variables.iter().zip(parts.variables).map(|(name, text)| {
         let target =
-            Target::of(plan, *input, path).ok_or_else(|| Error::internal(format!("{name} is no field")))?;
+            Target::of(plan, *input, name).ok_or_else(|| Error::internal(format!("{name} is no field")))?;
         let Shape::One(kind) = target.field().shape else {
             return Err(Error::internal(format!("{name} is no single field")));
         };
         let mut bytes = Vec::new();
         target
             .wrap(&mut bytes, |out| query::record(plan, target.field().number, kind, text, out))
-            .map_err(|problem| Error::field(name.clone(), format!("in the path: {problem}")))?;
+            .map_err(|problem| Error::field(name.to_string(), format!("in the path: {problem}")))?;
         Ok(Bound { target, name, bytes })
     });
     bound.collect()
@@ -165,10 +167,10 @@ impl Bound<'_> {
     }
 
     fn check_body(&self, body: &[u8]) -> Result<()> {
-        let name = &self.name;
+        let name = self.name;
         if self.differs_in(body)? {
             let problem = "is already set by the path; leave it out of the body or give the same value";
-            return Err(Error::field(name.clone(), problem));
+            return Err(Error::field(name.to_string(), problem));
         }
         match self.target.rival_in(body).map_err(unreadable)? {
             Some(rival) => Err(Error::field(

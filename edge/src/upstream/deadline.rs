@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
 use crate::error::{Error, Result};
+use crate::header_table::unindexed;
 
 /// The least time limit in the request's headers, if there is one.
 ///
@@ -35,7 +36,7 @@ pub fn remaining(until: Instant) -> HeaderValue {
         milliseconds @ ..=MAX => format!("{milliseconds}m"),
         milliseconds => format!("{}S", (milliseconds / 1000).min(MAX)),
     };
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("1m"))
+    unindexed(HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("1m")))
 }
 
 /// gRPC over HTTP/2: at most eight digits and a unit.

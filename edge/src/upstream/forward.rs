@@ -53,10 +53,13 @@ impl Upstream {
             {
                 outcome = Err(status);
             }
-            lent = sending.lend().filter(|_| {
-                let failure = outcome.as_ref().map_or_else(|status| Some(status.clone()), Answer::failure);
-                failure.zip(retries.as_mut()).is_some_and(|(status, retries)| retries.allow(&status))
-            });
+            let failure = outcome.as_ref().map_or_else(|status| Some(status.clone()), Answer::failure);
+            let failed = failure.filter(|_| sending.is_unread()).zip(retries.as_mut());
+            // Only then: who answers before it reads goes on to read.
+            lent = match failed.is_some_and(|(status, retries)| retries.allow(&status)) {
+                true => sending.lend(),
+                false => None,
+            };
             if lent.is_none() {
                 let answer = outcome.map_err(|status| to_error(&status, None))?;
                 let is_grpc = is_grpc(answer.status, &answer.headers);

@@ -1,7 +1,7 @@
 //! What a call sends, which can be taken back as long as nobody has read of it.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -29,13 +29,21 @@ impl Sending {
         Self::Stream(Unread(Arc::new(Mutex::new(Some(body)))))
     }
 
+    /// Whether no try has read of it.
+    pub(super) fn is_unread(&self) -> bool {
+        match self {
+            Self::Whole(_) => true,
+            Self::Stream(unread) => lock(&unread.0).is_some(),
+        }
+    }
+
     /// The body for one try; `None` when an earlier try has read of it.
     pub(super) fn lend(&mut self) -> Option<Outgoing> {
         let unread = match self {
             Self::Whole(frames) => return Some(Outgoing::Whole(frames.clone())),
             Self::Stream(unread) => unread,
         };
-        let body = take(&unread.0)?;
+        let body = lock(&unread.0).take()?;
         // A new slot: whoever still holds the lent body of the try before must not read from this one.
         unread.0 = Arc::new(Mutex::new(Some(body)));
         let lent = Lent { slot: Arc::clone(&unread.0), body: None };
@@ -57,7 +65,8 @@ impl http_body::Body for Lent {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         if self.body.is_none() {
-            self.body = take(&self.slot);
+            let body = lock(&self.slot).take();
+            self.body = body;
         }
         match &mut self.body {
             Some(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
@@ -71,7 +80,7 @@ impl http_body::Body for Lent {
     }
 }
 
-fn take(slot: &Slot) -> Option<Body> {
+fn lock(slot: &Slot) -> MutexGuard<'_, Option<Body>> {
     // Held for a moment; nothing panics meanwhile.
-    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,9 @@
 //! The access log: one line a request, and of a stream when and how it ended.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use prost::Message;
 use serde_json::json;
@@ -24,12 +25,23 @@ type Fields = BTreeMap<&'static str, String>;
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<Fields>>>);
 
-impl<S: Subscriber> Layer<S> for Lines {
+thread_local! {
+    static HERE: RefCell<Option<Lines>> = const { RefCell::new(None) };
+}
+
+/// One for all threads: with a single subscriber of one thread, what another logs first counts as logged for nobody.
+static LISTENS: Once = Once::new();
+
+/// Hands each line to whoever listens on its thread.
+struct Switch;
+
+impl<S: Subscriber> Layer<S> for Switch {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let Some(lines) = HERE.with_borrow(Clone::clone) else { return };
         let mut line = Line::default();
         event.record(&mut line);
         if line.0.get("message").is_some_and(|message| message == "request") {
-            self.0.lock().expect("no panic").push(line.0);
+            lines.0.lock().expect("no panic").push(line.0);
         }
     }
 }
@@ -48,10 +60,15 @@ impl Visit for Line {
 }
 
 impl Lines {
-    fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
+    /// From now on, on this thread.
+    fn listen() -> Self {
+        LISTENS.call_once(|| {
+            let subscriber = tracing_subscriber::registry().with(Switch);
+            tracing::subscriber::set_global_default(subscriber).expect("no other is set");
+        });
         let lines = Self::default();
-        let subscriber = tracing_subscriber::registry().with(lines.clone());
-        (lines, tracing::subscriber::set_default(subscriber))
+        HERE.set(Some(lines.clone()));
+        lines
     }
 
     /// Route, status and end of the one line there is, as soon as there is one.
@@ -75,7 +92,7 @@ fn frame(text: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn the_line_of_an_rpc_stream_tells_its_status() {
-    let (lines, _guard) = Lines::listen();
+    let lines = Lines::listen();
     let stack = Stack::start().await;
     let connect = |text: &str| framed(0, json!({ "text": text }).to_string().as_bytes());
     for (text, ended) in [
@@ -99,7 +116,7 @@ async fn the_line_of_an_rpc_stream_tells_its_status() {
 
 #[tokio::test]
 async fn the_line_of_a_stream_comes_when_it_ends() {
-    let (lines, _guard) = Lines::listen();
+    let lines = Lines::listen();
     let stack = Stack::start().await;
     for (leaves, ended) in [(true, "client_left"), (false, "UNAVAILABLE")] {
         let mut response =
@@ -118,7 +135,7 @@ async fn the_line_of_a_stream_comes_when_it_ends() {
 
 #[tokio::test]
 async fn the_line_of_a_stream_of_events_tells_why_it_closed() {
-    let (lines, _guard) = Lines::listen();
+    let lines = Lines::listen();
     let backend = Backend::new(|method, request| match (method, request["topic"].as_str()) {
         ("Notes/GetNote", _) => answer("Note", json!({ "name": "a" })),
         (_, Some("ends")) => vec![position(0), event(1), Act::End],
