@@ -10,6 +10,7 @@ use crate::config::rest::JsonConfig;
 use crate::config::{EdgeConfig, PathsConfig, UpstreamConfig};
 use crate::error::Error;
 use crate::front::own;
+use crate::schema::field_order::in_field_order;
 use crate::schema::merge::{Conflicts, Part, merge};
 use crate::schema::method::Effects;
 use crate::schema::{Mistakes, RuleFile, Schema, Source};
@@ -171,7 +172,8 @@ impl Teacher {
             Some(files) => (files, None),
             None => {
                 let reflected = self.reflect(upstream, place).await.map_err(LoadError::Unreachable)?;
-                (reflected.files, Some(reflected.services))
+                let files = reflected.files.into_iter().map(in_field_order).collect();
+                (files, Some(reflected.services))
             }
         };
         let UpstreamConfig { services, prefer, .. } = self.settings.clone();

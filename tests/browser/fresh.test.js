@@ -1,7 +1,7 @@
 // A newcomer's first quarter of an hour: a new Vue app, the client from the running edge, generated types, a live event.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -27,8 +27,22 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+const npm = (args, cwd = folder) => run("npm", args, { cwd, env: { ...process.env, npm_config_audit: "false", npm_config_fund: "false" } });
+
+// Where there is no Vue 3 to hold on to, npm also looks for a place for peers that are optional, and fails if they disagree:
+// vue-query has one that wants Vue 2. So the client names vue-query in peerDependenciesMeta only.
+test("a project without Vue installs the client alone and imports it in Node", async () => {
+  const bare = join(folder, "bare");
+  mkdirSync(bare);
+  await npm(["init", "--yes"], bare);
+  await npm(["install", `${app.url}/.well-known/lastmile/client.tgz`], bare);
+  assert.deepEqual(readdirSync(join(bare, "node_modules")).filter((name) => !name.startsWith(".")), ["@lastmile"]);
+  const script = 'import { createClient, createLink } from "@lastmile/client"; console.log(typeof createClient, typeof createLink);';
+  const { stdout } = await run("node", ["--input-type=module", "--eval", script], { cwd: bare });
+  assert.equal(stdout.trim(), "function function");
+});
+
 test("a fresh create-vite app installs the client, generates its types and shows a live event", async (t) => {
-  const npm = (args, cwd = folder) => run("npm", args, { cwd, env: { ...process.env, npm_config_audit: "false", npm_config_fund: "false" } });
   await npm(["exec", "--yes", "create-vite@9.3.0", "--", "shop", "--template", "vue-ts", "--no-interactive"]);
   const shop = join(folder, "shop");
   await npm(["install"], shop);

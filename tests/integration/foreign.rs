@@ -1,7 +1,7 @@
 //! Backends that the edge was never compiled against, in other languages.
 
 use lastmile_tests::{
-    Answer, App, BodyEnd, Browser, ForeignBackend, Language, Process, SseStream, read_body,
+    Answer, App, BodyEnd, Browser, EdgeProcess, ForeignBackend, Language, Process, SseStream, read_body,
 };
 use serde_json::json;
 
@@ -244,5 +244,17 @@ async fn a_method_the_backend_lacks_is_501() {
     if let Some(Setting { browser, backend: _backend, _edge }) = Setting::start(Language::Go).await {
         let answer = browser.post("/acme/v1/items/bolt:reserve", &json!({"quantity": 1})).await;
         assert_eq!(answer.status, 501, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_backend_tells_in_another_order_each_time_is_no_change() {
+    // Go encodes custom options so.
+    let Some(backend) = ForeignBackend::start(Language::Go).await else { return };
+    let edge = EdgeProcess::start(backend.address(), "none", &[]).await;
+    let admin = Browser::new(edge.admin());
+    for _ in 0..10 {
+        let told = admin.post("/reload", &json!({})).await;
+        assert_eq!(told.json()["changed"], false, "{told:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use lastmile_tests::{Answer, App, Browser, SseStream, Topology, metric, soon, until};
+use lastmile_tests::{Answer, App, Browser, EdgeProcess, SseStream, Topology, metric, soon, until};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
@@ -11,6 +11,16 @@ const NEWS: &str = "/api/v1/topics/news/events";
 const SECRET: &str = "/api/v1/topics/secret/events";
 const EACH: usize = 100;
 const EVENTS: u32 = 50;
+
+#[tokio::test]
+async fn an_edge_whose_own_credential_is_refused_blames_itself() {
+    let app = App::start(Topology::One).await;
+    let edge = EdgeProcess::start(app.grpc(), "nonsense", &[]).await;
+    let browser = Browser::new(edge.http());
+    let request = browser.request("GET", NEWS).header("accept", "application/x-ndjson");
+    let refused = Answer::to(request).await;
+    assert_eq!(refused.problem(), "503 CREDENTIAL_REFUSED", "{refused:?}");
+}
 
 #[tokio::test]
 async fn two_hundred_subscribers_cost_one_call_and_each_event_is_written_once() {

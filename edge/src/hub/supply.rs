@@ -129,7 +129,9 @@ impl Supply {
 
 impl Line {
     async fn open(&self, call: &Call, start: &Start) -> Result<Source> {
-        Source::open(&self.upstream, call, &self.subject, start, self.peek, &self.epoch, &self.counts).await
+        let open =
+            Source::open(&self.upstream, call, &self.subject, start, self.peek, &self.epoch, &self.counts);
+        open.await.map_err(|error| if self.upstream.is_by_edge() { blame_credential(error) } else { error })
     }
 }
 
@@ -182,6 +184,16 @@ impl Attempts {
         self.pause = (2 * self.pause).min(LONGEST_PAUSE);
         Ok(())
     }
+}
+
+/// Nothing is wrong with what the reader sent: it is the edge that the backend refuses.
+fn blame_credential(error: Error) -> Error {
+    if !matches!(error.code(), Code::Unauthenticated | Code::PermissionDenied) {
+        return error;
+    }
+    tracing::error!(%error, "the backend refuses the edge's own credential: set `credential` to a good one");
+    let message = "The backend refuses the edge's own credential; the edge's operator has to set a good one.";
+    Error::new(Code::Unavailable, "CREDENTIAL_REFUSED", message)
 }
 
 fn told(reason: GapReason, source: &Source) -> Result<Entry> {

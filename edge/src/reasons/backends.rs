@@ -67,6 +67,15 @@ pub(super) const ERRORS: &[Reason] = &[
     )
     .again(),
     reason(
+        "CREDENTIAL_REFUSED",
+        UNAVAILABLE,
+        "The backend refuses the credential with which the edge itself opens streams that callers share.",
+        "503. A native EventSource gets `lm-close` with `upstream_unavailable`. What the backend says is in the edge's log.",
+        "The edge's operator sets `credential` (of the upstream, where there are several) to a token of a service account \
+         that may open the stream.",
+    )
+    .again(),
+    reason(
         "STREAM_BROKEN",
         INTERNAL,
         "The edge failed, by a fault of its own, while it read the stream for all who share it.",

@@ -11,6 +11,7 @@ pub mod method;
 pub mod editions;
 pub mod descriptors;
 pub mod order;
+pub mod field_order;
 pub mod rules;
 pub mod source;
 pub mod check_http;

@@ -119,6 +119,11 @@ impl Upstream {
         }
     }
 
+    /// Whether calls are the edge's own.
+    pub fn is_by_edge(&self) -> bool {
+        self.is_by_edge
+    }
+
     /// The same backends, called with the edge's own credential.
     #[must_use]
     pub fn by_edge(&self) -> Self {

@@ -72,7 +72,10 @@ impl Reflection<'_> {
             return Err(unexpected());
         };
         let services = services.service.into_iter().map(|service| service.name);
-        let services: Vec<String> = services.filter(|name| !name.starts_with("grpc.reflection.")).collect();
+        let mut services: Vec<String> =
+            services.filter(|name| !name.starts_with("grpc.reflection.")).collect();
+        // Not every backend lists them in the same order each time.
+        services.sort_unstable();
         let mut wanted: VecDeque<MessageRequest> =
             services.iter().cloned().map(MessageRequest::FileContainingSymbol).collect();
         let mut asked = HashSet::new();

@@ -1,0 +1,140 @@
+//! One order for what is in a file, whatever order a backend encodes it in.
+//!
+//! Go encodes custom options, and what is in a oneof, in another order each time. A file that has not changed must be the
+//! same bytes: it is compared with what was heard before, and with the same file of other backends.
+
+use bytes::{Buf, Bytes};
+use prost::encoding::{
+    DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field,
+};
+use prost_reflect::{Kind, MessageDescriptor};
+
+use super::descriptors::own_pool;
+
+/// Messages are nested so deeply at most (as protobuf readers have it); below that nothing is put in order.
+const DEPTH: usize = 100;
+
+/// One field of an encoded message: its number, and all its bytes.
+type Record = (u32, Bytes);
+
+/// The same file with all fields by number, in the options that the edge brings along too; others stay as they are. One
+/// that cannot be read stays as well: others say what is wrong with it.
+pub fn in_field_order(file: Bytes) -> Bytes {
+    // What has the same number stays in its order: it is a list, or the last one counts.
+    arranged_file(&file, &mut |records| records.sort_by_key(|(number, _)| *number)).unwrap_or(file)
+}
+
+fn arranged_file(file: &Bytes, arrange: &mut impl FnMut(&mut Vec<Record>)) -> Option<Bytes> {
+    let known = own_pool().get_message_by_name("google.protobuf.FileDescriptorProto")?;
+    arranged(file.clone(), &known, DEPTH, arrange)
+}
+
+/// `None` for what cannot be read.
+fn arranged(
+    message: Bytes,
+    known: &MessageDescriptor,
+    depth: usize,
+    arrange: &mut impl FnMut(&mut Vec<Record>),
+) -> Option<Bytes> {
+    if depth == 0 {
+        return Some(message);
+    }
+    let (mut rest, mut records) = (message.clone(), Vec::new());
+    while rest.has_remaining() {
+        let start = message.len() - rest.len();
+        let (number, wire_type) = decode_key(&mut rest).ok()?;
+        let part = part(known, number).filter(|_| wire_type == WireType::LengthDelimited);
+        let Some(part) = part else {
+            skip_field(wire_type, number, &mut rest, DecodeContext::default()).ok()?;
+            records.push((number, message.slice(start..message.len() - rest.len())));
+            continue;
+        };
+        let length = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
+        if length > rest.len() {
+            return None;
+        }
+        let value = arranged(rest.split_to(length), &part, depth - 1, arrange)?;
+        let mut record = Vec::with_capacity(value.len() + 8);
+        encode_key(number, wire_type, &mut record);
+        encode_varint(value.len() as u64, &mut record);
+        record.extend_from_slice(&value);
+        records.push((number, record.into()));
+    }
+    arrange(&mut records);
+    Some(records.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect())
+}
+
+/// The message that is encoded under this number.
+fn part(known: &MessageDescriptor, number: u32) -> Option<MessageDescriptor> {
+    let kind = known.get_field(number).map(|field| field.kind());
+    let kind = kind.or_else(|| known.get_extension(number).map(|extension| extension.kind()));
+    match kind? {
+        Kind::Message(part) => Some(part),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+    use prost::Message;
+    use prost_reflect::{DescriptorPool, MethodDescriptor};
+
+    use super::super::descriptors::{join_set, split_set};
+    use super::*;
+
+    /// As another backend may encode it: fields in any order, but for those of one number.
+    fn shuffled(file: Bytes, mut random: impl FnMut() -> u64) -> Bytes {
+        let mut places = HashMap::new();
+        let shuffle = &mut |records: &mut Vec<Record>| {
+            records.sort_by_key(|(number, _)| *places.entry(*number).or_insert_with(&mut random));
+        };
+        arranged_file(&file, shuffle).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn the_order_of_fields_makes_no_difference(seed in any::<u64>()) {
+            let files = split_set(lastmile_proto::DESCRIPTORS).unwrap();
+            let mut state = seed;
+            let mut next = move || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                state >> 16
+            };
+            let others: Vec<Bytes> = files.iter().map(|file| shuffled(file.clone(), &mut next)).collect();
+            let ordered: Vec<Bytes> = files.iter().cloned().map(in_field_order).collect();
+            let others: Vec<Bytes> = others.into_iter().map(in_field_order).collect();
+            prop_assert!(ordered == others);
+        }
+
+        #[test]
+        fn bytes_that_are_no_file_stay_or_make_one(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let file = Bytes::from(bytes);
+            let ordered = in_field_order(file.clone());
+            prop_assert_eq!(prost_types::FileDescriptorProto::decode(file).ok(), prost_types::FileDescriptorProto::decode(ordered).ok());
+        }
+    }
+
+    fn json(method: &MethodDescriptor) -> serde_json::Value {
+        serde_json::to_value(method.options()).unwrap()
+    }
+
+    #[test]
+    fn nothing_else_changes() {
+        let files = split_set(lastmile_proto::DESCRIPTORS).unwrap();
+        let ordered: Vec<Bytes> = files.iter().cloned().map(in_field_order).collect();
+        let pool = |files: Vec<Bytes>| DescriptorPool::decode(join_set(files)).unwrap();
+        let (before, after) = (pool(files), pool(ordered));
+        let options = |pool: &DescriptorPool| -> Vec<(String, serde_json::Value)> {
+            let methods = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
+            let options = |method: MethodDescriptor| (method.full_name().to_owned(), json(&method));
+            methods.map(options).collect()
+        };
+        assert!(options(&before) == options(&after));
+        let files = |pool: &DescriptorPool| pool.file_descriptor_protos().cloned().collect::<Vec<_>>();
+        assert!(files(&before) == files(&after));
+    }
+}
