@@ -101,7 +101,7 @@ ready:
 	need npm 'it comes with Node.js (Debian: apt-get install npm)'; \
 	need cc 'install a C compiler (Debian: apt-get install build-essential)'; \
 	for port in 8080 50051 9090; do if (exec 3<>/dev/tcp/localhost/$$port) 2>/dev/null; \
-	then echo "port $$port is taken: stop what listens there" >&2; lacks=1; fi; done; \
+	then echo "port $$port is taken: stop what listens there, or start target/quick/lastmile with other addresses (--help)" >&2; lacks=1; fi; done; \
 	exit $$lacks
 
 $(NODE): client-ts/package-lock.json

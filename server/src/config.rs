@@ -163,6 +163,8 @@ pub fn load<T: Serialize + DeserializeOwned>(
     let defaults = Serialized::defaults(defaults);
     let mut settings = Figment::from(&defaults);
     if let Some(path) = file {
+        let unreadable = |error| ConfigError(vec![format!("{}: {error}", path.display())]);
+        std::fs::metadata(path).map_err(unreadable)?;
         let toml = Toml::file_exact(path);
         check_keys(path, &data(&toml)?, &data(&defaults)?)?;
         settings = settings.merge(toml);

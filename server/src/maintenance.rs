@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{anyhow, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::Subcommand;
 
 use crate::error::Error;
@@ -66,7 +66,8 @@ impl Maintenance {
             }
             Self::Check { file } => {
                 let database = file.clone().unwrap_or_else(|| data.join(DATABASE_FILE));
-                let report = check(&database).map_err(cause)?;
+                let report =
+                    check(&database).map_err(cause).with_context(|| database.display().to_string())?;
                 if !report.faults.is_empty() {
                     bail!("{} has faults: {report}", database.display());
                 }
@@ -79,7 +80,7 @@ impl Maintenance {
 /// No stranger reads this: the operator sees the cause.
 fn cause(error: Error) -> anyhow::Error {
     match error {
-        Error::Internal(cause) => anyhow!(cause),
+        Error::Internal(cause) | Error::StorageDamaged(cause) => anyhow!(cause),
         other => other.into(),
     }
 }

@@ -12,6 +12,7 @@ use lastmile_edge::config::{self, EdgeConfig, UpstreamConfig};
 use lastmile_edge::learn::LoadError;
 use lastmile_edge::schema::method::Tier;
 use lastmile_edge::schema::{Binding, Schema, Source, Weight, advice};
+use lastmile_edge::serve::Listeners;
 use lastmile_edge::upstream::Upstream;
 use lastmile_edge::workers::Workers;
 use lastmile_edge::{serve, telemetry};
@@ -96,11 +97,17 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 async fn main() -> ExitCode {
     match run(Cli::parse()).await {
         Ok(code) => code,
+        // Whoever reads what is printed has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "lastmile-edge: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 async fn run(cli: Cli) -> Result<ExitCode> {
@@ -138,8 +145,8 @@ fn done(result: Result<()>) -> Result<ExitCode> {
 
 async fn serve_edge(edge: Edge) -> Result<()> {
     let telemetry = telemetry::init("lastmile-edge").map_err(|error| anyhow!(error))?;
-    let http = serve::bind(&edge.config().http).await.map_err(|error| anyhow!(error))?;
-    let admin = serve::bind(&edge.config().admin).await.map_err(|error| anyhow!(error))?;
+    let http = listen(&edge.config().http, "--http").await?;
+    let admin = listen(&edge.config().admin, "--admin").await?;
     let stop = serve::shutdown_signal()?;
     edge.begin().await?;
     tracing::info!(http = %http.address()?, admin = %admin.address()?, "listening");
@@ -153,16 +160,21 @@ async fn serve_edge(edge: Edge) -> Result<()> {
     ended.context("the edge does not start")
 }
 
+async fn listen(address: &str, flag: &str) -> Result<Listeners> {
+    serve::bind(address).await.map_err(|error| anyhow!("{error}; `{flag}` takes another address"))
+}
+
 async fn load(edge: &Edge) -> Result<Schema> {
-    let config = edge.config();
-    let place = match &config.descriptors {
-        Some(file) => file.display().to_string(),
-        None => {
-            let names: Vec<&str> = config.upstream.0.iter().map(UpstreamConfig::name).collect();
-            format!("upstream {}", names.join(", "))
+    match edge.load().await {
+        Ok(schema) => Ok(schema),
+        Err(LoadError::Unreachable(error)) => {
+            let names: Vec<&str> = edge.config().upstream.0.iter().map(UpstreamConfig::name).collect();
+            // Whoever asks here may see the cause.
+            Err(LoadError::Unreachable(error.reveal())).context(format!("upstream {}", names.join(", ")))
         }
-    };
-    edge.load().await.context(place)
+        // It says itself which file it is of.
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Tells every mistake and remark, a line each; the last line is the verdict.

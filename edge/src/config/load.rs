@@ -32,6 +32,7 @@ where
         .split("__");
     let mut figment = Figment::from(Serialized::defaults(T::default()));
     if let Some(file) = file {
+        std::fs::metadata(file).map_err(|error| format!("{}: {error}", file.display()))?;
         figment = figment.merge(Toml::file_exact(file));
     }
     figment.merge(nested).merge(Serialized::defaults(flags)).extract().map_err(|error| explain(&error))

@@ -39,11 +39,17 @@ pub fn to_error(status: &tonic::Status, plan: Option<&Plan>) -> Error {
         return of_answer(*bad);
     }
     // Only the transport sets a source: this status never came from the backend.
-    if status.source().is_some() {
+    if let Some(source) = status.source() {
         // The endpoint says when that begins, and when it ends.
-        tracing::debug!(error = ?status.source(), "the backend cannot be reached");
-        let message = "The backend cannot be reached. Try again in a moment.";
+        tracing::debug!(error = ?source, "the backend cannot be reached");
+        let mut cause = source;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        let message = format!("The backend cannot be reached: {cause}.");
         return Error::new(Code::Unavailable, "UPSTREAM_UNAVAILABLE", message)
+            // Addresses are nobody's business out there.
+            .withhold("The backend cannot be reached. Try again in a moment.", Vec::new())
             .retry_after(Duration::from_secs(1));
     }
     let rpc = RpcStatus::decode(status.details()).unwrap_or_default();

@@ -60,10 +60,12 @@ fn data_folder(flags: &CoreFlags) -> anyhow::Result<PathBuf> {
 
 async fn run(flags: &CoreFlags) -> anyhow::Result<()> {
     let config: ServerConfig = config::load(ServerConfig::default(), flags.config.as_deref(), flags)?;
-    let grpc =
-        Listeners::bind(&config.grpc).await.with_context(|| format!("cannot listen on {}", config.grpc))?;
-    let admin =
-        Listeners::bind(&config.admin).await.with_context(|| format!("cannot listen on {}", config.admin))?;
+    let grpc = Listeners::bind(&config.grpc)
+        .await
+        .with_context(|| format!("cannot listen on {} (`--grpc` takes another address)", config.grpc))?;
+    let admin = Listeners::bind(&config.admin)
+        .await
+        .with_context(|| format!("cannot listen on {} (`--admin` takes another address)", config.admin))?;
     let config = config.core();
     config.check()?;
     let core = Core::open(&config).await?;

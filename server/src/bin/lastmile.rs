@@ -147,13 +147,17 @@ fn settings(flags: &Flags) -> anyhow::Result<Settings> {
     config::load(flags.core.config.as_deref(), flags).map_err(|error| anyhow!(error))
 }
 
+async fn listen(address: &str, flag: &str) -> anyhow::Result<edge_serve::Listeners> {
+    edge_serve::bind(address).await.map_err(|error| anyhow!("{error}; `{flag}` takes another address"))
+}
+
 async fn run(flags: &Flags) -> anyhow::Result<()> {
     let settings = settings(flags)?;
-    let http = edge_serve::bind(&settings.http).await.map_err(|error| anyhow!(error))?;
-    let admin = edge_serve::bind(&settings.admin).await.map_err(|error| anyhow!(error))?;
+    let http = listen(&settings.http, "--http").await?;
+    let admin = listen(&settings.admin, "--admin").await?;
     let grpc = Listeners::bind(&settings.grpc)
         .await
-        .with_context(|| format!("cannot listen on {}", settings.grpc))?;
+        .with_context(|| format!("cannot listen on {} (`--grpc` takes another address)", settings.grpc))?;
     let grpc_address = grpc.address();
 
     let config = CoreConfig {
