@@ -172,8 +172,10 @@ impl Teacher {
             Some(files) => (files, None),
             None => {
                 let reflected = self.reflect(upstream, place).await.map_err(LoadError::Unreachable)?;
-                let files = reflected.files.into_iter().map(in_field_order).collect();
-                (files, Some(reflected.services))
+                let files = reflected.files.clone();
+                let ordered = tokio::task::spawn_blocking(|| in_field_order(files)).await;
+                // What a library cannot read without a panic is told when it is compiled.
+                (ordered.unwrap_or(reflected.files), Some(reflected.services))
             }
         };
         let UpstreamConfig { services, prefer, .. } = self.settings.clone();

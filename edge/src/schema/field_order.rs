@@ -7,9 +7,9 @@ use bytes::{Buf, Bytes};
 use prost::encoding::{
     DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field,
 };
-use prost_reflect::{Kind, MessageDescriptor};
+use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
 
-use super::descriptors::own_pool;
+use super::descriptors::{complete, own_pool, pool};
 
 /// Messages are nested so deeply at most (as protobuf readers have it); below that nothing is put in order.
 const DEPTH: usize = 100;
@@ -17,15 +17,22 @@ const DEPTH: usize = 100;
 /// One field of an encoded message: its number, and all its bytes.
 type Record = (u32, Bytes);
 
-/// The same file with all fields by number, in the options that the edge brings along too; others stay as they are. One
-/// that cannot be read stays as well: others say what is wrong with it.
-pub fn in_field_order(file: Bytes) -> Bytes {
+/// The same files with all fields by number, those of custom options too. One that cannot be read stays as it is: others
+/// say what is wrong with it. Panics as [`pool`] may.
+pub fn in_field_order(files: Vec<Bytes>) -> Vec<Bytes> {
+    let declared = complete(files.clone()).and_then(|files| pool(&files));
+    let known = declared.as_ref().unwrap_or_else(|_| own_pool());
     // What has the same number stays in its order: it is a list, or the last one counts.
-    arranged_file(&file, &mut |records| records.sort_by_key(|(number, _)| *number)).unwrap_or(file)
+    let by_number = &mut |records: &mut Vec<Record>| records.sort_by_key(|(number, _)| *number);
+    files.into_iter().map(|file| arranged_file(&file, known, by_number).unwrap_or(file)).collect()
 }
 
-fn arranged_file(file: &Bytes, arrange: &mut impl FnMut(&mut Vec<Record>)) -> Option<Bytes> {
-    let known = own_pool().get_message_by_name("google.protobuf.FileDescriptorProto")?;
+fn arranged_file(
+    file: &Bytes,
+    known: &DescriptorPool,
+    arrange: &mut impl FnMut(&mut Vec<Record>),
+) -> Option<Bytes> {
+    let known = known.get_message_by_name("google.protobuf.FileDescriptorProto")?;
     arranged(file.clone(), &known, DEPTH, arrange)
 }
 
@@ -80,7 +87,9 @@ mod tests {
 
     use proptest::prelude::*;
     use prost::Message;
-    use prost_reflect::{DescriptorPool, MethodDescriptor};
+    use prost_reflect::MethodDescriptor;
+    use prost_types::field_descriptor_proto::{Label, Type};
+    use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorProto};
 
     use super::super::descriptors::{join_set, split_set};
     use super::*;
@@ -91,7 +100,7 @@ mod tests {
         let shuffle = &mut |records: &mut Vec<Record>| {
             records.sort_by_key(|(number, _)| *places.entry(*number).or_insert_with(&mut random));
         };
-        arranged_file(file, shuffle).unwrap()
+        arranged_file(file, own_pool(), shuffle).unwrap()
     }
 
     proptest! {
@@ -105,17 +114,65 @@ mod tests {
                 state >> 16
             };
             let others: Vec<Bytes> = files.iter().map(|file| shuffled(file, &mut next)).collect();
-            let ordered: Vec<Bytes> = files.iter().cloned().map(in_field_order).collect();
-            let others: Vec<Bytes> = others.into_iter().map(in_field_order).collect();
-            prop_assert!(ordered == others);
+            prop_assert!(in_field_order(files) == in_field_order(others));
         }
 
         #[test]
         fn bytes_that_are_no_file_stay_or_make_one(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let file = Bytes::from(bytes);
-            let ordered = in_field_order(file.clone());
-            prop_assert_eq!(prost_types::FileDescriptorProto::decode(file).ok(), prost_types::FileDescriptorProto::decode(ordered).ok());
+            let ordered = in_field_order(vec![file.clone()]).remove(0);
+            prop_assert_eq!(FileDescriptorProto::decode(file).ok(), FileDescriptorProto::decode(ordered).ok());
         }
+    }
+
+    fn append(number: u32, value: &[u8], out: &mut Vec<u8>) {
+        encode_key(number, WireType::LengthDelimited, out);
+        encode_varint(value.len() as u64, out);
+        out.extend_from_slice(value);
+    }
+
+    /// A file that declares an option of messages, and one that sets it to these bytes.
+    fn with_option(value: &[u8]) -> Vec<Bytes> {
+        let field = |name: &str, number, kind: Type| FieldDescriptorProto {
+            name: Some(name.into()),
+            number: Some(number),
+            r#type: Some(kind.into()),
+            label: Some(Label::Optional.into()),
+            ..Default::default()
+        };
+        let note = DescriptorProto {
+            name: Some("Note".into()),
+            field: vec![field("a", 1, Type::Int32), field("b", 2, Type::Int32)],
+            ..Default::default()
+        };
+        let option = FieldDescriptorProto {
+            type_name: Some(".t.Note".into()),
+            extendee: Some(".google.protobuf.MessageOptions".into()),
+            ..field("note", 50_001, Type::Message)
+        };
+        let declares = FileDescriptorProto {
+            name: Some("note.proto".into()),
+            package: Some("t".into()),
+            dependency: vec!["google/protobuf/descriptor.proto".into()],
+            message_type: vec![note],
+            extension: vec![option],
+            ..Default::default()
+        };
+        let (mut options, mut message, mut file) = (Vec::new(), Vec::new(), Vec::new());
+        append(50_001, value, &mut options);
+        append(1, b"Noted", &mut message);
+        append(7, &options, &mut message);
+        append(1, b"noted.proto", &mut file);
+        append(3, b"note.proto", &mut file);
+        append(4, &message, &mut file);
+        vec![declares.encode_to_vec().into(), file.into()]
+    }
+
+    #[test]
+    fn options_that_only_the_backend_knows_are_put_in_order_too() {
+        let (one, other) = (with_option(&[8, 1, 16, 2]), with_option(&[16, 2, 8, 1]));
+        assert!(one != other);
+        assert!(in_field_order(one) == in_field_order(other));
     }
 
     fn json(method: &MethodDescriptor) -> serde_json::Value {
@@ -125,7 +182,7 @@ mod tests {
     #[test]
     fn nothing_else_changes() {
         let files = split_set(lastmile_proto::DESCRIPTORS).unwrap();
-        let ordered: Vec<Bytes> = files.iter().cloned().map(in_field_order).collect();
+        let ordered = in_field_order(files.clone());
         let pool = |files: Vec<Bytes>| DescriptorPool::decode(join_set(files)).unwrap();
         let (before, after) = (pool(files), pool(ordered));
         let options = |pool: &DescriptorPool| -> Vec<(String, serde_json::Value)> {
