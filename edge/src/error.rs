@@ -44,7 +44,7 @@ struct Inner {
     /// `None`: the error is the edge's own, and its details follow from the rest of it.
     details: Option<Vec<Detail>>,
     /// Message and details that are for the log and for developers only.
-    withheld: Option<(String, Vec<Detail>)>,
+    withheld: Option<(String, Option<Vec<Detail>>)>,
     retry_after: Option<Duration>,
     headers: Vec<(HeaderName, HeaderValue)>,
     /// Of the request that it answered.
@@ -105,9 +105,9 @@ impl Error {
     }
 
     /// Puts a message and details aside, and shows these instead.
-    pub fn withhold(mut self, message: impl Into<String>, details: Vec<Detail>) -> Self {
+    pub fn withhold(mut self, message: impl Into<String>, details: Option<Vec<Detail>>) -> Self {
         let message = std::mem::replace(&mut self.0.message, message.into());
-        let details = self.0.details.replace(details).unwrap_or_default();
+        let details = std::mem::replace(&mut self.0.details, details);
         self.0.withheld = Some((message, details));
         self
     }
@@ -116,7 +116,7 @@ impl Error {
     pub fn reveal(mut self) -> Self {
         if let Some((message, details)) = self.0.withheld.take() {
             self.0.message = message;
-            self.0.details = Some(details);
+            self.0.details = details;
         }
         self
     }
@@ -128,7 +128,10 @@ impl Error {
 
     /// Adds advice to the message, in parentheses.
     pub fn hint(mut self, hint: &str) -> Self {
-        self.0.message = format!("{} ({hint})", self.0.message);
+        let withheld = self.0.withheld.as_mut().map(|(message, _)| message);
+        for message in [&mut self.0.message].into_iter().chain(withheld) {
+            *message = format!("{message} ({hint})");
+        }
         self
     }
 
@@ -248,7 +251,7 @@ mod tests {
         let detail =
             Detail { type_url: "t/x.Y".into(), value: Bytes::new(), json: json!({ "@type": "t/x.Y" }) };
         let error = Error::new(Code::Internal, "INTERNAL", "row 7 of users").details(vec![detail]);
-        let error = error.withhold("The backend failed.", Vec::new());
+        let error = error.withhold("The backend failed.", Some(Vec::new()));
         assert_eq!(error.message(), "The backend failed.");
         assert_eq!(error.to_problem().get("details"), None);
         assert!(!format!("{error}").contains("row 7"));

@@ -12,8 +12,8 @@ pub struct RestConfig {
     pub envelope: Envelope,
     /// Whose manners are followed where they differ from ours.
     pub compat: Compat,
-    /// Messages of INTERNAL, UNKNOWN and DATA_LOSS errors reach the browser; else they only reach the log. Not said: only
-    /// with `--dev`.
+    /// Messages of INTERNAL, UNKNOWN and DATA_LOSS errors reach the browser, and why a backend cannot be reached; else they
+    /// only reach the log. Not said: only with `--dev`.
     pub internal_messages: Option<bool>,
     /// Fields in JSON that the message does not have.
     pub unknown_fields: Unknown,

@@ -15,7 +15,7 @@ pub fn metrics(front: &Front) -> String {
             "Calls by which shared streams were read from backends.",
             counts.calls.get(),
         ),
-        ("upstream_streams", "gauge", "Those of them that are open now.", counts.open_calls.get()),
+        ("upstream_streams", "gauge", "Calls by which streams are read now.", counts.open_calls.get()),
         (
             "catch_up_calls_total",
             "counter",

@@ -49,7 +49,12 @@ pub struct Source {
     limit: usize,
     numbering: Numbering,
     counts: Arc<Counts>,
+    _open: OpenCall,
 }
+
+/// Counts a call as open while it lives.
+#[derive(Debug)]
+struct OpenCall(Arc<Counts>);
 
 /// The first message (or the end) and what follows.
 type Begun = Result<(Option<Bytes>, Messages)>;
@@ -84,8 +89,8 @@ impl Source {
         counts: &Arc<Counts>,
     ) -> Result<Self> {
         counts.calls.up();
+        let open = OpenCall::new(counts);
         let state = begin(upstream, call, subject, start, peek).await?;
-        counts.open_calls.up();
         let mut source = Self {
             pending: None,
             state,
@@ -97,6 +102,7 @@ impl Source {
             numbering: Numbering { epoch: epoch.to_owned(), count: 0 },
             subject: subject.clone(),
             counts: Arc::clone(counts),
+            _open: open,
         };
         source.take_position().await?;
         if let (None, Start::After(asked)) = (&source.last, start) {
@@ -209,9 +215,16 @@ impl Source {
     }
 }
 
-impl Drop for Source {
+impl OpenCall {
+    fn new(counts: &Arc<Counts>) -> Self {
+        counts.open_calls.up();
+        Self(Arc::clone(counts))
+    }
+}
+
+impl Drop for OpenCall {
     fn drop(&mut self) {
-        self.counts.open_calls.down();
+        self.0.open_calls.down();
     }
 }
 

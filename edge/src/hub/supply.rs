@@ -94,7 +94,7 @@ impl Supply {
         loop {
             let entry = match self.source.next().await {
                 Ok(entry) => entry,
-                Err(error) => match self.recover(error).await? {
+                Err(error) => match self.recover(self.line.judged(error)).await? {
                     Some(gap) => Some(gap),
                     None => continue,
                 },
@@ -131,7 +131,19 @@ impl Line {
     async fn open(&self, call: &Call, start: &Start) -> Result<Source> {
         let open =
             Source::open(&self.upstream, call, &self.subject, start, self.peek, &self.epoch, &self.counts);
-        open.await.map_err(|error| if self.upstream.is_by_edge() { blame_credential(error) } else { error })
+        open.await.map_err(|error| self.judged(error))
+    }
+
+    /// Where the edge calls by itself, nothing is wrong with what a reader sent: it is the edge that the backend refuses.
+    fn judged(&self, error: Error) -> Error {
+        let is_refusal = matches!(error.code(), Code::Unauthenticated | Code::PermissionDenied);
+        if !is_refusal || !self.upstream.is_by_edge() {
+            return error;
+        }
+        tracing::error!(%error, "the backend refuses the edge's own credential: set `credential` to a good one");
+        let message =
+            "The backend refuses the edge's own credential; the edge's operator has to set a good one.";
+        Error::new(Code::Unavailable, "CREDENTIAL_REFUSED", message)
     }
 }
 
@@ -170,6 +182,8 @@ impl Attempts {
             _ => {}
         }
         let may_mend = match error.code() {
+            // Readers are told, and come back: not the stream alone may wait for an operator.
+            _ if error.reason_text() == "CREDENTIAL_REFUSED" => false,
             Code::Unavailable => true,
             // Somebody has come with a newer credential.
             Code::Unauthenticated => !Arc::ptr_eq(call, &line.call.load()),
@@ -184,16 +198,6 @@ impl Attempts {
         self.pause = (2 * self.pause).min(LONGEST_PAUSE);
         Ok(())
     }
-}
-
-/// Nothing is wrong with what the reader sent: it is the edge that the backend refuses.
-fn blame_credential(error: Error) -> Error {
-    if !matches!(error.code(), Code::Unauthenticated | Code::PermissionDenied) {
-        return error;
-    }
-    tracing::error!(%error, "the backend refuses the edge's own credential: set `credential` to a good one");
-    let message = "The backend refuses the edge's own credential; the edge's operator has to set a good one.";
-    Error::new(Code::Unavailable, "CREDENTIAL_REFUSED", message)
 }
 
 fn told(reason: GapReason, source: &Source) -> Result<Entry> {

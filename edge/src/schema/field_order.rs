@@ -3,6 +3,8 @@
 //! Go encodes custom options, and what is in a oneof, in another order each time. A file that has not changed must be the
 //! same bytes: it is compared with what was heard before, and with the same file of other backends.
 
+use std::cmp::Ordering;
+
 use bytes::{Buf, Bytes};
 use prost::encoding::{
     DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field,
@@ -14,17 +16,27 @@ use super::descriptors::{complete, own_pool, pool};
 /// Messages are nested so deeply at most (as protobuf readers have it); below that nothing is put in order.
 const DEPTH: usize = 100;
 
-/// One field of an encoded message: its number, and all its bytes.
-type Record = (u32, Bytes);
+/// One field of an encoded message.
+struct Record {
+    number: u32,
+    /// One of those that have no order.
+    is_map_entry: bool,
+    bytes: Bytes,
+}
 
 /// The same files with all fields by number, those of custom options too. One that cannot be read stays as it is: others
 /// say what is wrong with it. Panics as [`pool`] may.
 pub fn in_field_order(files: Vec<Bytes>) -> Vec<Bytes> {
     let declared = complete(files.clone()).and_then(|files| pool(&files));
     let known = declared.as_ref().unwrap_or_else(|_| own_pool());
-    // What has the same number stays in its order: it is a list, or the last one counts.
-    let by_number = &mut |records: &mut Vec<Record>| records.sort_by_key(|(number, _)| *number);
+    let by_number = &mut |records: &mut Vec<Record>| records.sort_by(order);
     files.into_iter().map(|file| arranged_file(&file, known, by_number).unwrap_or(file)).collect()
+}
+
+/// What has the same number stays in its order, where it is a list or the last one counts.
+fn order(one: &Record, other: &Record) -> Ordering {
+    let by_key = || if one.is_map_entry { one.bytes.cmp(&other.bytes) } else { Ordering::Equal };
+    one.number.cmp(&other.number).then_with(by_key)
 }
 
 fn arranged_file(
@@ -53,7 +65,8 @@ fn arranged(
         let part = part(known, number).filter(|_| wire_type == WireType::LengthDelimited);
         let Some(part) = part else {
             skip_field(wire_type, number, &mut rest, DecodeContext::default()).ok()?;
-            records.push((number, message.slice(start..message.len() - rest.len())));
+            let bytes = message.slice(start..message.len() - rest.len());
+            records.push(Record { number, is_map_entry: false, bytes });
             continue;
         };
         let length = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
@@ -65,10 +78,10 @@ fn arranged(
         encode_key(number, wire_type, &mut record);
         encode_varint(value.len() as u64, &mut record);
         record.extend_from_slice(&value);
-        records.push((number, record.into()));
+        records.push(Record { number, is_map_entry: part.is_map_entry(), bytes: record.into() });
     }
     arrange(&mut records);
-    Some(records.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect())
+    Some(records.iter().flat_map(|record| record.bytes.iter().copied()).collect())
 }
 
 /// The message that is encoded under this number.
@@ -94,11 +107,14 @@ mod tests {
     use super::super::descriptors::{join_set, split_set};
     use super::*;
 
-    /// As another backend may encode it: fields in any order, but for those of one number.
+    /// As another backend may encode it: fields in any order, but for those of one number, and entries of maps in any.
     fn shuffled(file: &Bytes, mut random: impl FnMut() -> u64) -> Bytes {
         let mut places = HashMap::new();
         let shuffle = &mut |records: &mut Vec<Record>| {
-            records.sort_by_key(|(number, _)| *places.entry(*number).or_insert_with(&mut random));
+            records.sort_by_cached_key(|record| match record.is_map_entry {
+                true => random(),
+                false => *places.entry(record.number).or_insert_with(&mut random),
+            });
         };
         arranged_file(file, own_pool(), shuffle).unwrap()
     }

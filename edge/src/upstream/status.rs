@@ -49,7 +49,7 @@ pub fn to_error(status: &tonic::Status, plan: Option<&Plan>) -> Error {
         let message = format!("The backend cannot be reached: {cause}.");
         return Error::new(Code::Unavailable, "UPSTREAM_UNAVAILABLE", message)
             // Addresses are nobody's business out there.
-            .withhold("The backend cannot be reached. Try again in a moment.", Vec::new())
+            .withhold("The backend cannot be reached. Try again in a moment.", None)
             .retry_after(Duration::from_secs(1));
     }
     let rpc = RpcStatus::decode(status.details()).unwrap_or_default();
@@ -57,7 +57,7 @@ pub fn to_error(status: &tonic::Status, plan: Option<&Plan>) -> Error {
     let read_all = |status: &RpcStatus| status.details.iter().map(|detail| read(detail, plan)).collect();
     let error = explained(Error::new(code, code.name(), &*rpc.message), &rpc.details).details(read_all(&rpc));
     match discreet(&rpc) {
-        Some(told) => error.withhold(told.message.as_str(), read_all(&told)),
+        Some(told) => error.withhold(told.message.as_str(), Some(read_all(&told))),
         None => error,
     }
 }
@@ -161,4 +161,26 @@ fn readable(detail: &prost_types::Any, plan: &Plan) -> Option<Value> {
         return Some(value);
     }
     Some(json!({ "@type": detail.type_url, "value": value }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::rpc_status;
+
+    #[test]
+    fn a_backend_that_cannot_be_reached_keeps_its_reason_and_its_cause_for_itself() {
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let error = to_error(&tonic::Status::from_error(Box::new(refused)), None).hint("upstream `a`");
+        for (error, has_cause) in [(error.clone(), false), (error.reveal(), true)] {
+            assert_eq!(error.message().contains("refused"), has_cause, "{error}");
+            assert!(error.message().contains("upstream `a`"), "{error}");
+            assert_eq!(error.to_problem()["reason"], "UPSTREAM_UNAVAILABLE");
+            let told = rpc_status::json(&error)["details"].clone();
+            assert_eq!(told[0]["reason"], "UPSTREAM_UNAVAILABLE");
+            assert_eq!(told[1]["retryDelay"], "1s");
+        }
+    }
 }

@@ -345,3 +345,25 @@ async fn a_failure_of_one_opening_is_not_the_failure_of_another() {
     let lines = told(right.expect("a stream")).await;
     assert_eq!(lines, ["shop.v1.Streams/Listen FRESH", "at 3", "tick 4 at 4", "end at $end"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_the_edge_may_not_read_any_more_is_not_its_readers_fault() {
+    let backend = Backend::new(|method, request| match (method, request["after"].as_str()) {
+        ("Streams/MayFollow", _) => answer("WatchResponse", json!({})),
+        // The edge's own right is taken while it reads, or while it is away.
+        ("Streams/Follow", None) => {
+            let refused = failure(Code::PermissionDenied, "NOT_YOURS");
+            let end = if request["topic"] == "cut" { Act::Cut } else { refused };
+            vec![position(1), event(2), pause(1), end]
+        }
+        _ => vec![failure(Code::PermissionDenied, "NOT_YOURS")],
+    });
+    let hub = hub(&backend);
+    for topic in ["refused", "cut"] {
+        let follow = Ask::new("Streams/Follow", json!({ "topic": topic }));
+        let reader = join(&hub, caller("alice"), &follow).await.expect("a stream");
+        let told = told(reader).await;
+        let last = told.last().expect("an end");
+        assert!(last.starts_with("failed UNAVAILABLE CREDENTIAL_REFUSED"), "{topic}: {told:?}");
+    }
+}

@@ -85,6 +85,7 @@ export function createConnection({ wire, page, ladder, carriers, leaving }: Arou
     // Whoever wanted it may be gone by then.
     const mine: Promise<void> = (pending ??= open().then(settle, (error: unknown) => {
       if (pending === mine) pending = undefined;
+      if (isRetired) settle();
       throw error;
     }));
     return mine;
