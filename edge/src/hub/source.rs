@@ -56,6 +56,19 @@ pub struct Source {
 #[derive(Debug)]
 struct OpenCall(Arc<Counts>);
 
+impl OpenCall {
+    fn new(counts: &Arc<Counts>) -> Self {
+        counts.open_calls.up();
+        Self(Arc::clone(counts))
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        self.0.open_calls.down();
+    }
+}
+
 /// The first message (or the end) and what follows.
 type Begun = Result<(Option<Bytes>, Messages)>;
 
@@ -212,19 +225,6 @@ impl Source {
             }
         };
         Entry { item, place }
-    }
-}
-
-impl OpenCall {
-    fn new(counts: &Arc<Counts>) -> Self {
-        counts.open_calls.up();
-        Self(Arc::clone(counts))
-    }
-}
-
-impl Drop for OpenCall {
-    fn drop(&mut self) {
-        self.0.open_calls.down();
     }
 }
 

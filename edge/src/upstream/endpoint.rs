@@ -20,7 +20,7 @@ use super::body::Outgoing;
 use super::breaker::{Breaker, BreakerState, Change, Pass};
 use super::connection::Connection;
 use super::details;
-use super::failure::{Failure, Shed};
+use super::failure::{Failure, Shed, root};
 use super::http2::{self, Received};
 use super::manner::{ByEdge, Manner};
 use super::pool::{Place, Pool};
@@ -233,11 +233,10 @@ impl Endpoint {
         if self.aside.swap(true, Ordering::Relaxed) {
             return;
         }
-        let cause = std::iter::successors(Some(cause), |cause| (*cause).source()).last();
         tracing::warn!(
             upstream = self.manner.name,
             endpoint = self.describe(),
-            cause = cause.map(tracing::field::display),
+            cause = %root(cause),
             "an endpoint cannot be reached and is set aside"
         );
         let time = self.asides.fetch_add(1, Ordering::Relaxed) + 1;

@@ -129,6 +129,15 @@ impl Failure {
     }
 }
 
+/// What lies at the bottom of a failure.
+pub(super) fn root<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

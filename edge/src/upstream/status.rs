@@ -16,7 +16,7 @@ use crate::schema::plan::Form;
 use crate::transcode::write_json;
 
 use super::discreet::{discreet, type_name};
-use super::failure::{BadAnswer, Shed};
+use super::failure::{BadAnswer, Shed, root};
 
 /// `plan` gives the types of details; a detail of unknown type is kept as base64.
 pub fn to_error(status: &tonic::Status, plan: Option<&Plan>) -> Error {
@@ -42,11 +42,7 @@ pub fn to_error(status: &tonic::Status, plan: Option<&Plan>) -> Error {
     if let Some(source) = status.source() {
         // The endpoint says when that begins, and when it ends.
         tracing::debug!(error = ?source, "the backend cannot be reached");
-        let mut cause = source;
-        while let Some(deeper) = cause.source() {
-            cause = deeper;
-        }
-        let message = format!("The backend cannot be reached: {cause}.");
+        let message = format!("The backend cannot be reached: {}.", root(source));
         return Error::new(Code::Unavailable, "UPSTREAM_UNAVAILABLE", message)
             // Addresses are nobody's business out there.
             .withhold("The backend cannot be reached. Try again in a moment.", None)
