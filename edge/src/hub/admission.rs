@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use rand::Rng;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::error::{Code, Error, Result};
 use crate::identity::Over;
-use crate::upstream::{Call, Upstream};
+
+use super::question::{Answer, Question};
 
 /// How long an admission outlives a backend that does not answer whether it still holds.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,19 +21,22 @@ const SPREAD: Duration = Duration::from_millis(300);
 const PROMPT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How to ask whether one subscriber may read.
+/// What a subscriber was admitted by.
 #[derive(Debug)]
 pub struct Admission {
-    pub upstream: Upstream,
-    /// To the method that admits, with the subscriber's own credential.
-    pub call: Call,
-    pub request: Bytes,
-    /// How long it holds.
+    terms: Terms,
+    /// When that was asked which admitted it.
+    asked: Instant,
+}
+
+/// How a subscriber is admitted.
+#[derive(Debug)]
+pub struct Terms {
+    pub question: Arc<Question>,
+    /// How long an answer holds.
     pub ttl: Duration,
     /// The stream outlives its token for a while, and something else ends it then.
     pub outlives_token: bool,
-    /// How long one question may take.
-    pub timeout: Duration,
     /// Changes when somebody may have lost a right.
     pub changes: watch::Receiver<u64>,
 }
@@ -41,66 +44,71 @@ pub struct Admission {
 impl Admission {
     /// # Errors
     /// Why the subscriber may not read, or that nobody can say so now.
-    pub async fn ask(&self) -> Result<()> {
-        let mut call = self.call.clone();
-        call.deadline = Some(Instant::now() + self.timeout);
-        // Boxed, or a reader would have room for it all the time.
-        Box::pin(self.upstream.unary(call, self.request.clone())).await.map(|_| ())
+    pub async fn ask(terms: Terms) -> Result<Self> {
+        let Answer { asked, may } = terms.question.answer(Instant::now()).await;
+        may.map(|()| Self { terms, asked })
     }
 
     /// Completes when the subscriber may not read any more, with the reason. `doubt` is set while it may be so: then
     /// nothing is to be delivered.
-    pub async fn lost(mut self, doubt: Arc<AtomicBool>) -> Error {
+    pub async fn lost(self, doubt: Arc<AtomicBool>) -> Error {
+        let Self { mut terms, mut asked } = self;
         loop {
             doubt.store(false, Ordering::Relaxed);
-            let ttl = self.ttl.mul_f64(rand::rng().random_range(0.8..=1.0));
+            let due = asked + terms.ttl.mul_f64(rand::rng().random_range(0.8..=1.0));
             let mut is_urgent = true;
             tokio::select! {
-                () = sleep(ttl) => is_urgent = false,
+                () = sleep_until(due) => is_urgent = false,
                 // Spread a little: all readers hear of it at once.
-                changed = self.changes.changed() => match changed {
+                changed = terms.changes.changed() => match changed {
                     Ok(()) => {
                         doubt.store(true, Ordering::Relaxed);
+                        asked = Instant::now();
                         sleep(SPREAD.mul_f64(rand::random())).await;
                     }
-                    Err(_) => sleep(ttl).await,
+                    Err(_) => sleep_until(due).await,
                 },
             }
-            match self.ask_patiently(&doubt).await {
-                Ok(()) => {}
+            asked = match ask_patiently(&terms.question, asked, &doubt).await {
+                Ok(asked) => asked,
                 // Nobody can be asked by it any more. The stream outlives it for a while, unless a right may be gone.
                 Err(error)
-                    if Over::of(&error) == Some(Over::Expired) && self.outlives_token && !is_urgent => {}
+                    if Over::of(&error) == Some(Over::Expired) && terms.outlives_token && !is_urgent =>
+                {
+                    Instant::now()
+                }
                 Err(error) => return error,
             }
         }
     }
+}
 
-    async fn ask_patiently(&self, doubt: &AtomicBool) -> Result<()> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let mut asking = pin!(self.ask());
-            let answer = match timeout(PROMPT, &mut asking).await {
-                Ok(answer) => answer,
-                Err(_) => {
-                    // The admission is over, and nobody says that it is renewed.
-                    doubt.store(true, Ordering::Relaxed);
-                    asking.await
-                }
-            };
-            match answer {
-                Err(error) if is_passing(&error) && Instant::now() < until => {
-                    doubt.store(true, Ordering::Relaxed);
-                    sleep(PAUSE.mul_f64(0.5 + rand::random::<f64>())).await;
-                }
-                Err(error) if is_passing(&error) || Over::of(&error).is_some() => return Err(error),
-                Err(error) => {
-                    tracing::info!(%error, "a subscriber may not read a stream any more");
-                    let message = "You may not read this stream any more.";
-                    return Err(Error::new(Code::PermissionDenied, "ACCESS_LOST", message));
-                }
-                Ok(()) => return Ok(()),
+/// Asks until somebody answers, after this moment; completes with when that was asked.
+async fn ask_patiently(question: &Question, mut after: Instant, doubt: &AtomicBool) -> Result<Instant> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let mut answer = pin!(question.answer(after));
+        let Answer { asked, may } = match timeout(PROMPT, &mut answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                // The admission is over, and nobody says that it is renewed.
+                doubt.store(true, Ordering::Relaxed);
+                answer.await
             }
+        };
+        match may {
+            Err(error) if is_passing(&error) && Instant::now() < until => {
+                doubt.store(true, Ordering::Relaxed);
+                after = asked;
+                sleep(PAUSE.mul_f64(0.5 + rand::random::<f64>())).await;
+            }
+            Err(error) if is_passing(&error) || Over::of(&error).is_some() => return Err(error),
+            Err(error) => {
+                tracing::info!(%error, "a subscriber may not read a stream any more");
+                let message = "You may not read this stream any more.";
+                return Err(Error::new(Code::PermissionDenied, "ACCESS_LOST", message));
+            }
+            Ok(()) => return Ok(asked),
         }
     }
 }

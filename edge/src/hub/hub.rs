@@ -16,7 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::schema::method::Scope;
 use crate::upstream::{Call, Upstream, late};
 
-use super::admission::Admission;
+use super::admission::{Admission, Terms};
 use super::audience::{Audience, Reading};
 use super::budget::Budget;
 use super::counts::Counts;
@@ -24,6 +24,7 @@ use super::feed::{Feed, Seat};
 use super::outcome::{GapReason, Opening, Outcome};
 use super::part::{Part, with_own_call};
 use super::pump::pump;
+use super::question::{Asking, Questions};
 use super::reader::Reader;
 use super::registry::{Key, Registry};
 use super::source::Start;
@@ -59,6 +60,7 @@ struct Inner {
     registry: Arc<Registry>,
     budget: Arc<Budget>,
     counts: Arc<Counts>,
+    questions: Arc<Questions>,
     /// Counts how often somebody may have lost a right.
     access: watch::Sender<u64>,
 }
@@ -77,8 +79,9 @@ pub struct Ask {
 impl Hub {
     pub fn new(upstream: Upstream, manner: Manner) -> Self {
         let budget = Budget::new(manner.memory);
-        let (registry, counts, access) = (Arc::default(), Arc::default(), watch::Sender::new(0));
-        Self(Arc::new(Inner { upstream, manner, registry, budget, counts, access }))
+        let (registry, counts, questions) = (Arc::default(), Arc::default(), Arc::default());
+        let access = watch::Sender::new(0);
+        Self(Arc::new(Inner { upstream, manner, registry, budget, counts, questions, access }))
     }
 
     /// Opens every stream, or none.
@@ -150,17 +153,19 @@ impl Hub {
         else {
             return Ok(None);
         };
-        let admission = Admission {
+        let asking = Asking {
             upstream: self.0.upstream.clone(),
             call: Call { path: path.clone(), ..ask.call.clone() },
             request: subject.request.clone(),
+            timeout: self.0.manner.timeout,
+        };
+        let terms = Terms {
+            question: self.0.questions.find(asking),
             ttl: share.ttl,
             outlives_token: ask.expires > 0,
-            timeout: self.0.manner.timeout,
             changes: self.0.access.subscribe(),
         };
-        admission.ask().await?;
-        Ok(Some(admission))
+        Admission::ask(terms).await.map(Some)
     }
 
     /// Seats the subscriber at the feed of this key, which it may be the first to ask for.

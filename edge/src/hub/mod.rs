@@ -2,7 +2,7 @@
 //!
 //! From the ground up: a `render`ed message is an `event` of an `item`; a `source` is one upstream call, a `supply` outlives
 //! its calls, and a `pump` writes it into the `ring` of a `feed`. A `reader` has a `part` in each of its feeds. Who shares
-//! which feed is said by its `audience`.
+//! which feed is said by its `audience`; a `question` asks for an `admission`.
 
 pub mod counts;
 pub mod outcome;
@@ -22,6 +22,7 @@ pub mod feed;
 pub mod audience;
 pub mod registry;
 pub mod pump;
+pub mod question;
 pub mod admission;
 pub mod private;
 pub mod part;

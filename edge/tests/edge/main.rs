@@ -28,6 +28,7 @@ mod splits;
 mod faces;
 mod delivery;
 mod sharing;
+mod admission;
 mod splicing;
 mod network;
 mod partitions;

@@ -1,10 +1,7 @@
 //! Who reads one upstream stream together, and who does not.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use lastmile_edge::hub::{Item, Reader, Reading};
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
@@ -222,51 +219,6 @@ async fn a_reader_who_is_alone_sets_the_pace() {
     assert!(hub.held() < 4000, "{} bytes are held", hub.held());
     assert_eq!(numbers(&mut reader, 1000).await, (1..=1000).collect::<Vec<u64>>());
     assert_eq!(backend.calls().len(), 1);
-}
-
-/// A backend that admits to `Follow` whom `may` lets in.
-fn guarded(may: Arc<AtomicBool>) -> Backend {
-    Backend::new(move |method, _| match method {
-        "Streams/MayFollow" if may.load(Ordering::SeqCst) => answer("WatchResponse", json!({})),
-        "Streams/MayFollow" => vec![failure(Code::PermissionDenied, "NOT_YOURS")],
-        _ => vec![position(0), pause(100), event(1), pause(100), event(2), Act::Hang],
-    })
-}
-
-#[tokio::test(start_paused = true)]
-async fn each_reader_of_a_shared_stream_is_admitted_again_and_again() {
-    let may = Arc::new(AtomicBool::new(true));
-    let backend = guarded(Arc::clone(&may));
-    let hub = hub(&backend);
-    let follow = Ask::new("Streams/Follow", json!({ "topic": "a" }));
-    let mut reader = join(&hub, caller("alice"), &follow).await.expect("a stream");
-    let second = join(&hub, caller("bob"), &follow).await.expect("a stream");
-    assert_eq!(hub.feeds(), 1);
-    assert_eq!(numbers(&mut reader, 1).await, [1]);
-    may.store(false, Ordering::SeqCst);
-    let refused = join(&hub, caller("carol"), &follow).await.expect_err("a refusal");
-    assert_eq!((refused.code().name(), refused.reason_text()), ("PERMISSION_DENIED", "NOT_YOURS"));
-    let began = Instant::now();
-    let lost = reader.next().await.expect_err("a loss");
-    assert_eq!(lost.reason_text(), "ACCESS_LOST");
-    assert!(began.elapsed() <= Duration::from_secs(61), "{:?}", began.elapsed());
-    drop(second);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_lost_right_is_noticed_as_soon_as_it_is_told() {
-    let may = Arc::new(AtomicBool::new(true));
-    let backend = guarded(Arc::clone(&may));
-    let hub = hub(&backend);
-    let follow = Ask::new("Streams/Follow", json!({ "topic": "a" }));
-    let mut reader = join(&hub, caller("alice"), &follow).await.expect("a stream");
-    assert!(reader.next().now_or_never().is_none());
-    hub.ask_again();
-    assert!(timeout(Duration::from_secs(1), reader.next()).await.is_err(), "it is admitted still");
-    may.store(false, Ordering::SeqCst);
-    hub.ask_again();
-    let lost = timeout(Duration::from_secs(1), reader.next()).await.expect("at once").expect_err("a loss");
-    assert_eq!(lost.reason_text(), "ACCESS_LOST");
 }
 
 #[tokio::test(start_paused = true)]
