@@ -8,6 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 use tokio::sync::Notify;
+use tokio::task::yield_now;
+
+/// After so many tasks others of the thread have their turn: calls, and whoever brings what these tasks are to do next.
+const AT_ONCE: usize = 64;
 
 thread_local! {
     static HERE: OnceCell<Bell> = const { OnceCell::new() };
@@ -34,7 +38,12 @@ impl Bell {
         loop {
             self.0.news.notified().await;
             let given = std::mem::take(&mut *self.0.given.lock().unwrap_or_else(PoisonError::into_inner));
-            given.into_iter().flatten().for_each(Waker::wake);
+            for (count, task) in (1..).zip(given.into_iter().flatten()) {
+                task.wake();
+                if count % AT_ONCE == 0 {
+                    yield_now().await;
+                }
+            }
         }
     }
 
@@ -56,5 +65,49 @@ impl Bell {
 impl PartialEq for Bell {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_crowd_that_is_woken_leaves_others_their_turn() {
+        let (waiting, woken) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(0)));
+        let mut tasks = JoinSet::new();
+        for _ in 0..1000 {
+            let (waiting, woken, mut is_known) = (Arc::clone(&waiting), Arc::clone(&woken), false);
+            tasks.spawn(poll_fn(move |cx| {
+                if !std::mem::replace(&mut is_known, true) {
+                    waiting.lock().unwrap().push(cx.waker().clone());
+                    return Poll::Pending;
+                }
+                *woken.lock().unwrap() += 1;
+                Poll::Ready(())
+            }));
+        }
+        tokio::spawn(Bell::hang());
+        while Bell::here(|bell| bell.is_none()) {
+            yield_now().await;
+        }
+        let waiting = std::mem::take(&mut *waiting.lock().unwrap());
+        Bell::here(|bell| bell.unwrap().ring(waiting));
+        let seen = tokio::spawn(async move {
+            let mut seen = vec![0];
+            while seen.last() != Some(&1000) {
+                yield_now().await;
+                seen.push(*woken.lock().unwrap());
+            }
+            seen
+        });
+        let seen = seen.await.unwrap();
+        assert!(seen.windows(2).all(|turn| turn[1] - turn[0] <= 2 * AT_ONCE), "{seen:?}");
+        tasks.join_all().await;
     }
 }

@@ -222,7 +222,7 @@ fn stamps(learner: &Learner) -> Vec<Option<(SystemTime, u64)>> {
 
 impl Change {
     fn none(schema: &Schema) -> Self {
-        Self { methods: schema.methods.len(), bindings: schema.bindings.len(), ..Self::default() }
+        Self { methods: schema.methods.len(), bindings: schema.declared().count(), ..Self::default() }
     }
 
     fn between(before: Option<&Schema>, after: &Schema) -> Self {

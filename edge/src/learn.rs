@@ -162,7 +162,8 @@ impl Learner {
 
     fn parse(&self, text: &str) -> Result<RuleFile, String> {
         let Some(file) = &self.rules else { return Ok(RuleFile::default()) };
-        RuleFile::parse(text).map_err(|error| format!("{}: {error}", file.display()))
+        let name = file.display().to_string();
+        RuleFile::parse(&name, text).map_err(|error| format!("{name}: {error}"))
     }
 }
 

@@ -194,7 +194,7 @@ async fn check(edge: &Edge, strict: bool) -> Result<ExitCode> {
         "{}: {}, {}, {}\n",
         if is_good { "ok" } else { "failed" },
         count(schema.methods.len(), "method"),
-        count(schema.bindings.iter().filter(|binding| !binding.implicit).count(), "binding"),
+        count(schema.declared().count(), "binding"),
         count(warnings, "warning")
     ))?;
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -207,8 +207,7 @@ fn count(number: usize, what: &str) -> String {
 /// Columns as wide as their widest cell, rows by path.
 fn routes(schema: &Schema) -> String {
     // What every method has without declaring it is told only where there is nothing else.
-    let is_declared =
-        |name: &str| schema.bindings.iter().any(|other| !other.implicit && other.method.name() == name);
+    let is_declared = |name: &str| schema.declared().any(|other| other.method.name() == name);
     let shown =
         schema.bindings.iter().filter(|binding| !binding.implicit || !is_declared(binding.method.name()));
     let mut rows: Vec<[&str; 5]> = shown.map(|binding| row(binding)).collect();

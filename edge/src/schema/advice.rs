@@ -57,8 +57,8 @@ pub fn advice(schema: &Schema, query_maps: bool) -> Vec<Remark> {
 
 /// The bindings that the method's rules name.
 fn declared<'a>(schema: &'a Schema, method: &'a Method) -> impl Iterator<Item = &'a Binding> {
-    let bindings = schema.bindings.iter().map(AsRef::as_ref);
-    bindings.filter(|binding: &&Binding| !binding.implicit && binding.method.name() == method.name())
+    let bindings = schema.declared().map(AsRef::as_ref);
+    bindings.filter(|binding: &&Binding| binding.method.name() == method.name())
 }
 
 fn of_method(schema: &Schema, method: &Method) -> Option<(Weight, String)> {

@@ -25,17 +25,25 @@ impl fmt::Display for Mistake {
 #[derive(Debug)]
 pub struct Check<'a> {
     pub(super) method: &'a MethodDescriptor,
+    /// Where the rule stands that is checked.
+    file: String,
     mistakes: &'a mut Vec<Mistake>,
 }
 
 impl<'a> Check<'a> {
     pub fn new(method: &'a MethodDescriptor, mistakes: &'a mut Vec<Mistake>) -> Self {
-        Self { method, mistakes }
+        Self { method, file: method.parent_file().name().to_owned(), mistakes }
+    }
+
+    /// What is checked next stands in this file.
+    pub fn written_in(&mut self, file: String) -> &mut Self {
+        self.file = file;
+        self
     }
 
     pub fn mistake(&mut self, problem: impl Into<String>) {
         self.mistakes.push(Mistake {
-            file: self.method.parent_file().name().to_owned(),
+            file: self.file.clone(),
             place: self.method.full_name().to_owned(),
             problem: problem.into(),
         });

@@ -18,11 +18,11 @@ use crate::config::rest::JsonConfig;
 
 use super::check::{Check, Mistake};
 use super::descriptors;
-use super::method::{Binding, Body, Effects, Method, Stream};
+use super::method::{Auth, Binding, Body, Effects, Method, Stream};
 use super::order::in_order;
 use super::plan::{self, Plan, Style};
 use super::routes::Routes;
-use super::rules::RuleFile;
+use super::rules::{RuleFile, Written};
 use super::template::Template;
 
 /// Everything the edge knows of its backend; immutable, swapped as a whole.
@@ -95,7 +95,7 @@ impl Schema {
         let mut mistakes = Vec::new();
         for selector in rules.unknown_selectors(&pool) {
             let problem = "the backend has no such method or message".to_owned();
-            mistakes.push(Mistake { file: "rules".into(), place: selector, problem });
+            mistakes.push(Mistake { file: rules.name().to_owned(), place: selector, problem });
         }
         let descriptors = descriptors::join_set(files);
         let mut schema = Self {
@@ -119,6 +119,11 @@ impl Schema {
         if mistakes.is_empty() { Ok(schema) } else { Err(Mistakes(mistakes)) }
     }
 
+    /// The bindings that rules name.
+    pub fn declared(&self) -> impl Iterator<Item = &Arc<Binding>> {
+        self.bindings.iter().filter(|binding| !binding.implicit)
+    }
+
     fn add(
         &mut self,
         descriptor: MethodDescriptor,
@@ -138,17 +143,22 @@ impl Schema {
             return check.mistake("the descriptors do not hold the types of its requests and answers");
         };
         let stream = match rules.stream(&descriptor) {
-            Some(rule) => check.stream(&rule, rules, &plan),
+            Some(Written { rule, file }) => check.written_in(file).stream(&rule, rules, &plan),
             None => descriptor.is_server_streaming().then(Stream::unruled),
         };
-        let auth = rules.auth(&descriptor).map(|rule| check.auth(&rule)).unwrap_or_default();
+        let auth = match rules.auth(&descriptor) {
+            Some(Written { rule, file }) => check.written_in(file).auth(&rule),
+            None => Auth::default(),
+        };
         let http = rules.http(&descriptor);
         let effects = effects(&descriptor);
         let method = Arc::new(Method { descriptor, path, plan, input, output, effects, stream, auth });
 
-        for (template, binding) in
-            http.iter().flat_map(|rule| check.bindings(&method, rule)).collect::<Vec<_>>()
-        {
+        let bindings = match http {
+            Some(Written { rule, file }) => check.written_in(file).bindings(&method, &rule),
+            None => Vec::new(),
+        };
+        for (template, binding) in bindings {
             if reserved(&binding.template) {
                 check.mistake(format!("http: `{}` is a path of the edge itself", binding.template));
             }

@@ -9,6 +9,8 @@ use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
 /// The rules of a `--rules` file, by selector.
 #[derive(Debug, Default)]
 pub struct RuleFile {
+    /// What it is called where its mistakes are told.
+    name: String,
     pub(crate) http: HashMap<String, HttpRule>,
     pub(crate) stream: HashMap<String, StreamRule>,
     pub(crate) auth: HashMap<String, AuthRule>,
@@ -17,7 +19,24 @@ pub struct RuleFile {
     is_ahead: bool,
 }
 
+/// A rule, and the file that it stands in.
+#[derive(Debug)]
+pub struct Written<T> {
+    pub rule: T,
+    pub file: String,
+}
+
 impl RuleFile {
+    /// No rules yet, of the file with this name.
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    /// What the file is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The same rules, for the time until all upstreams have been heard of.
     pub fn ahead(self) -> Self {
         Self { is_ahead: true, ..self }
@@ -39,16 +58,30 @@ impl RuleFile {
         unknown.chain(messages).collect()
     }
 
-    pub fn http(&self, method: &MethodDescriptor) -> Option<HttpRule> {
-        self.http.get(method.full_name()).cloned().or_else(|| option(method, "google.api.http"))
+    pub fn http(&self, method: &MethodDescriptor) -> Option<Written<HttpRule>> {
+        self.rule(&self.http, method, "google.api.http")
     }
 
-    pub fn stream(&self, method: &MethodDescriptor) -> Option<StreamRule> {
-        self.stream.get(method.full_name()).cloned().or_else(|| option(method, "lastmile.edge.v1.stream"))
+    pub fn stream(&self, method: &MethodDescriptor) -> Option<Written<StreamRule>> {
+        self.rule(&self.stream, method, "lastmile.edge.v1.stream")
     }
 
-    pub fn auth(&self, method: &MethodDescriptor) -> Option<AuthRule> {
-        self.auth.get(method.full_name()).cloned().or_else(|| option(method, "lastmile.edge.v1.auth"))
+    pub fn auth(&self, method: &MethodDescriptor) -> Option<Written<AuthRule>> {
+        self.rule(&self.auth, method, "lastmile.edge.v1.auth")
+    }
+
+    /// The file's own rule, else that of the method's options.
+    fn rule<T: prost::Message + Default + Clone>(
+        &self,
+        own: &HashMap<String, T>,
+        method: &MethodDescriptor,
+        name: &str,
+    ) -> Option<Written<T>> {
+        if let Some(rule) = own.get(method.full_name()) {
+            return Some(Written { rule: rule.clone(), file: self.name.clone() });
+        }
+        let file = method.parent_file().name().to_owned();
+        option(method, name).map(|rule| Written { rule, file })
     }
 
     /// The event name of a message.

@@ -15,22 +15,24 @@ static OWN: LazyLock<Plan> =
     LazyLock::new(|| plan::compile(descriptors::own_pool(), plan::Style::default(), &mut Vec::new()));
 
 impl RuleFile {
-    /// Parses YAML: `http.rules`, `stream.rules`, `auth.rules` (lists with a `selector`), `events` (message to name).
+    /// Parses YAML: `http.rules`, `stream.rules`, `auth.rules` (lists with a `selector`), `events` (message to name). `name`
+    /// is what the file is called where a rule of it is wrong. The file may be a `google.api.Service` that others read too.
     ///
     /// ```yaml
     /// http: { rules: [{ selector: acme.Stock.Watch, get: "/v1/stock:watch" }] }
     /// stream: { rules: [{ selector: acme.Stock.Watch, cursor: cursor, resume: after }] }
     /// events: { acme.Sold: "stock:sold" }
     /// ```
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(name: &str, text: &str) -> Result<Self, String> {
         let root: Value = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
-        let Value::Object(sections) = root else { return Err("must be a mapping".into()) };
-        let mut file = Self::default();
+        let Value::Object(mut sections) = root else { return Err("must be a mapping".into()) };
+        leave_service_config(&mut sections)?;
+        let mut file = Self::named(name);
         for (name, section) in sections {
             match name.as_str() {
-                "http" => file.http = rules(section, "google.api.HttpRule")?,
-                "stream" => file.stream = rules(section, "lastmile.edge.v1.StreamRule")?,
-                "auth" => file.auth = rules(section, "lastmile.edge.v1.AuthRule")?,
+                "http" => file.http = rules(&name, section, "google.api.HttpRule")?,
+                "stream" => file.stream = rules(&name, section, "lastmile.edge.v1.StreamRule")?,
+                "auth" => file.auth = rules(&name, section, "lastmile.edge.v1.AuthRule")?,
                 "events" => {
                     file.events =
                         serde_json::from_value(section).map_err(|error| format!("events: {error}"))?;
@@ -44,13 +46,35 @@ impl RuleFile {
     }
 }
 
+/// Takes out what a `google.api.Service` says of itself, as files for grpc-gateway and Envoy do, and no edge needs.
+fn leave_service_config(sections: &mut Map<String, Value>) -> Result<(), String> {
+    match sections.remove("type") {
+        None => return Ok(()),
+        Some(Value::String(name)) if name == "google.api.Service" => {}
+        Some(other) => {
+            return Err(format!("type: is {other}; a file may say `google.api.Service`, or nothing"));
+        }
+    }
+    for name in ["config_version", "configVersion", "name", "title", "apis", "documentation"] {
+        sections.remove(name);
+    }
+    Ok(())
+}
+
 /// Reads the `rules` of a section as ProtoJSON of the rule's message.
-fn rules<T: prost::Message + Default>(section: Value, message: &str) -> Result<HashMap<String, T>, String> {
+fn rules<T: prost::Message + Default>(
+    name: &str,
+    section: Value,
+    message: &str,
+) -> Result<HashMap<String, T>, String> {
     let id = OWN.find(message).ok_or("the edge lacks its own annotations")?;
-    let Value::Object(mut section) = section else { return Err("a section holds `rules`, a list".into()) };
+    let Value::Object(mut section) = section else { return Err(format!("{name}: holds `rules`, a list")) };
     let Some(Value::Array(rules)) = section.remove("rules") else {
-        return Err("a section holds `rules`, a list".into());
+        return Err(format!("{name}: holds `rules`, a list"));
     };
+    if let Some(other) = section.keys().next() {
+        return Err(format!("{name}: unknown field `{other}`; it holds `rules`, a list"));
+    }
     let mut by_selector = HashMap::new();
     for rule in rules {
         let (selector, rule) = selected(rule)?;
@@ -80,6 +104,7 @@ mod tests {
     #[test]
     fn reads_rules_by_selector() {
         let file = RuleFile::parse(
+            "rules.yaml",
             "http: { rules: [{ selector: a.B.C, get: /v1/c, additionalBindings: [{ post: /v1/c, body: '*' }] }] }\n\
              stream: { rules: [{ selector: a.B.C, cursor: cursor, resume: after, heartbeat: 5s }] }\n\
              events: { a.Sold: 'stock:sold' }",
@@ -91,14 +116,32 @@ mod tests {
     }
 
     #[test]
+    fn reads_files_of_others() {
+        let file = RuleFile::parse(
+            "rules.yaml",
+            "{ type: google.api.Service, config_version: 3, http: { rules: [{ selector: a.B.C, get: /v1/c }] } }",
+        );
+        assert_eq!(file.unwrap().http.len(), 1);
+    }
+
+    #[test]
     fn says_what_is_wrong() {
         for (text, expected) in [
             ("[]", "must be a mapping"),
             ("htp: {}", "unknown section `htp`"),
+            ("config_version: 3", "unknown section `config_version`"),
+            ("{ type: google.api.Service, authentication: {} }", "unknown section `authentication`"),
+            ("type: google.api.HttpRule", "google.api.Service"),
+            ("http: []", "http: holds `rules`"),
+            ("http: { rule: [] }", "http: holds `rules`"),
+            (
+                "http: { rules: [], fully_decode_reserved_expansion: true }",
+                "`fully_decode_reserved_expansion`",
+            ),
             ("http: { rules: [{ get: /x }] }", "needs a `selector`"),
             ("stream: { rules: [{ selector: a.B.C, curser: x }] }", "curser"),
         ] {
-            let error = RuleFile::parse(text).unwrap_err();
+            let error = RuleFile::parse("rules.yaml", text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
         }
     }

@@ -124,7 +124,7 @@ http:
         [("get: /v1, nope: x", "t.S.M"), ("get: 5", "t.S.M"), ("additional_bindings: [{ nope: x }]", "t.S.M")]
     {
         let text = format!("http: {{ rules: [{{ selector: t.S.M, {rule} }}] }}");
-        let error = RuleFile::parse(&text).expect_err("a wrong rule");
+        let error = RuleFile::parse("rules.yaml", &text).expect_err("a wrong rule");
         assert!(error.contains(problem), "{rule}: {error}");
     }
 }

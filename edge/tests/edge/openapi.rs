@@ -78,7 +78,8 @@ fn equal_schemas_give_equal_bytes_whatever_the_order_of_their_files() {
     let mut files = compile(include_str!("openapi/library.proto"));
     files.push(other_file());
     let rules =
-        RuleFile::parse("http: { rules: [{ selector: desk.v1.Desk.Ask, get: /v1/desk }] }").expect("rules");
+        RuleFile::parse("rules.yaml", "http: { rules: [{ selector: desk.v1.Desk.Ask, get: /v1/desk }] }")
+            .expect("rules");
     let first = Schema::load(files.clone(), &rules, JsonConfig::default(), |_| false).expect("a good schema");
     files.reverse();
     let second = Schema::load(files, &rules, JsonConfig::default(), |_| false).expect("a good schema");

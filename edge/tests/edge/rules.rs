@@ -171,7 +171,7 @@ fn all_mistakes_are_told_at_once() {
     assert_eq!(
         told.to_string(),
         "6 mistakes in the backend's rules:\
-         \n  rules: t.Nope: the backend has no such method or message\
+         \n  rules.yaml: t.Nope: the backend has no such method or message\
          \n  test.proto: t.S.M: stream: `cursor` and `resume` make a stream resumable only together\
          \n  test.proto: t.S.M: stream: event: `t.Response` has no field `nope`\
          \n  test.proto: t.S.M: auth: clear_cookie: `=` cannot name a cookie\
@@ -242,8 +242,8 @@ fn a_rule_file_wins_over_options() {
     assert_eq!(
         mistakes(load_with(compile(&text), wrong)),
         [
-            "rules: t.S.N: the backend has no such method or message",
-            "test.proto: t.S.M: stream: only a server-streaming method can have a StreamRule",
+            "rules.yaml: t.S.N: the backend has no such method or message",
+            "rules.yaml: t.S.M: stream: only a server-streaming method can have a StreamRule",
         ],
     );
 }

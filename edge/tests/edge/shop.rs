@@ -47,7 +47,7 @@ pub(crate) fn load(text: &str) -> Result<Schema, Mistakes> {
 
 /// Loads files with the rules of a YAML text.
 pub(crate) fn load_with(files: Vec<Bytes>, rules: &str) -> Result<Schema, Mistakes> {
-    let rules = RuleFile::parse(rules).expect("a rule file");
+    let rules = RuleFile::parse("rules.yaml", rules).expect("a rule file");
     Schema::load(files, &rules, JsonConfig::default(), |path| is_reserved(&PathsConfig::default(), path))
 }
 

@@ -14,7 +14,8 @@ pub(super) async fn annotations() {
 }
 
 pub(super) async fn rules() {
-    let yaml = "http:\n  rules:\n    - selector: t.S.M\n      get: /v1/plain/{name}\n";
+    let yaml = "type: google.api.Service\nconfig_version: 3\n\n\
+                http:\n  rules:\n    - selector: t.S.M\n      get: /v1/plain/{name}\n";
     let proto =
         "syntax = \"proto3\"; package t; message R { string name = 1; } service S { rpc M(R) returns (R); }";
     let schema = load_with(compile(proto), yaml).expect("a good rule");
