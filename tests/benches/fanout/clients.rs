@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lastmile_tests::{App, Process};
+use lastmile_tests::{App, Process, structured_proxy};
 
 use crate::control;
 use crate::rival::Rival;
@@ -16,9 +16,6 @@ const CLIENTS: usize = 100;
 const EVENTS: u64 = 200;
 const PACE: Duration = Duration::from_millis(10);
 
-/// Measured on the machine where the goals were set, each with a backend of its own kind, in microseconds a delivery.
-const OTHERS: [(&str, f64, &str); 2] = [("structured-proxy", 10.5, "<= 0.25x"), ("Envoy 1.40", 12.5, "")];
-
 pub(crate) async fn run(app: &mut App, topics: &Topics, wanted: &Wanted) {
     if !wanted.any(&["clients"]) {
         return;
@@ -30,11 +27,17 @@ pub(crate) async fn run(app: &mut App, topics: &Topics, wanted: &Wanted) {
     let naive_processes = vec![naive.id(), core];
     let (http, edge) = sharing_edge(app.grpc()).await;
     let processes = vec![edge.id(), core];
-    let mut rivals = [
-        Rival::edge("naive edge", naive_http, naive_processes, topics, "clients-naive", Some(naive)).await,
+    let mut rivals = vec![
         Rival::edge("edge", http, processes, topics, "clients", Some(edge)).await,
+        Rival::edge("naive edge", naive_http, naive_processes, topics, "clients-naive", Some(naive)).await,
     ];
-    let mut rounds: [Vec<Work>; 2] = Default::default();
+    if let Some((rival, http)) = structured_proxy(&app.grpc().to_string()).await {
+        let processes = vec![rival.id(), core];
+        rivals.push(
+            Rival::edge("structured-proxy", http, processes, topics, "clients-rival", Some(rival)).await,
+        );
+    }
+    let mut rounds: Vec<Vec<Work>> = rivals.iter().map(|_| Vec::new()).collect();
     for rival in &mut rivals {
         rival.grow(CLIENTS).await;
     }
@@ -45,12 +48,12 @@ pub(crate) async fn run(app: &mut App, topics: &Topics, wanted: &Wanted) {
             rival.crowd.sleep().await;
         }
     }
-    let [naive, ours] = [0, 1].map(|index| column(&rounds[index], Work::all));
-    let [naive_edge, edge] = [0, 1].map(|index| column(&rounds[index], |work| work.cpu[0]));
-    let figure = "100 clients at 100/s: edge + core, µs CPU each";
-    compare(figure, &ours, ("naive edge", &naive), "");
-    compare("100 clients at 100/s: edge alone", &edge, ("naive edge", &naive_edge), "");
-    for (name, published, goal) in OTHERS {
-        compare(figure, &ours, (name, &[published; ROUNDS]), goal);
+    for (rival, theirs) in rivals.iter().zip(&rounds).skip(1) {
+        let goal = if rival.name == "structured-proxy" { "<= 0.25x" } else { "" };
+        let both = |rounds: &[Work]| column(rounds, Work::all);
+        let figure = "100 clients at 100/s: edge + core, µs CPU each";
+        compare(figure, &both(&rounds[0]), (rival.name, &both(theirs)), goal);
+        let edge = |rounds: &[Work]| column(rounds, |work| work.cpu[0]);
+        compare("100 clients at 100/s: edge alone", &edge(&rounds[0]), (rival.name, &edge(theirs)), "");
     }
 }

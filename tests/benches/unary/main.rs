@@ -6,7 +6,6 @@
 mod backend;
 mod load;
 mod naive;
-mod structured_proxy;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,7 +16,7 @@ use lastmile_edge::config::EdgeConfig;
 use lastmile_edge::schema::Source;
 use lastmile_edge::serve;
 use lastmile_edge::upstream::Upstream;
-use lastmile_tests::{Process, binary, enter_session, run_apart};
+use lastmile_tests::{Process, binary, enter_session, run_apart, structured_proxy};
 
 use load::Load;
 
@@ -62,7 +61,7 @@ async fn compare() {
         Rival::start("naive edge, mimalloc", Process::start(mimalloc, [&upstream], &[])).await,
         Rival::start("lastmile-edge", edge(&upstream)).await,
     ];
-    if let Some((process, http)) = structured_proxy::start(&upstream).await {
+    if let Some((process, http)) = structured_proxy(&upstream).await {
         over_tcp.push(Rival { name: "structured-proxy", process, http });
     }
     let mut in_process = vec![

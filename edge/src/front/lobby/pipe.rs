@@ -33,7 +33,10 @@ struct State {
     queued: usize,
     is_closed: bool,
     reader: Option<Waker>,
-    writer: Option<Waker>,
+    /// Of a writer that waits for room.
+    crowded: Option<Waker>,
+    /// Of a writer that wants to know when nobody reads any more.
+    left: Option<Waker>,
 }
 
 struct Outlet(Arc<Shared>);
@@ -71,7 +74,7 @@ impl Pipe {
         if state.is_closed {
             return Poll::Ready(());
         }
-        state.writer = Some(cx.waker().clone());
+        state.left = Some(cx.waker().clone());
         Poll::Pending
     }
 
@@ -89,7 +92,7 @@ impl Pipe {
         let reader = if has_moved { state.reader.take() } else { None };
         let is_done = self.out.is_empty();
         if !is_done {
-            state.writer = Some(cx.waker().clone());
+            state.crowded = Some(cx.waker().clone());
         }
         drop(state);
         reader.into_iter().for_each(Waker::wake);
@@ -128,9 +131,9 @@ impl http_body::Body for Outlet {
             state.reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let writer = state.writer.take();
+        let crowded = state.crowded.take();
         drop(state);
-        writer.into_iter().for_each(Waker::wake);
+        crowded.into_iter().for_each(Waker::wake);
         Poll::Ready(Some(Ok(Frame::data(chunk.into_bytes()))))
     }
 }
@@ -139,8 +142,8 @@ impl Drop for Outlet {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.is_closed = true;
-        let writer = state.writer.take();
+        let writer = [state.crowded.take(), state.left.take()];
         drop(state);
-        writer.into_iter().for_each(Waker::wake);
+        writer.into_iter().flatten().for_each(Waker::wake);
     }
 }

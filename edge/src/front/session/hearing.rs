@@ -41,9 +41,12 @@ impl Session {
     /// Hears what the connection says; whether there was anything.
     pub(super) fn hear(&mut self, cx: &mut Context<'_>) -> bool {
         for count in 0..AT_ONCE {
-            let Some(carrier) = self.carrier.as_mut().filter(|carrier| carrier.queued() < BACKLOG) else {
+            let Some(carrier) = &mut self.carrier else { return count > 0 };
+            if carrier.queued() >= BACKLOG {
+                // Nobody wakes it for what it has not asked for.
+                self.rare.again();
                 return count > 0;
-            };
+            }
             match carrier.poll_read(cx) {
                 Poll::Pending => return count > 0,
                 Poll::Ready(Ok(Heard::Frame(frame))) => {

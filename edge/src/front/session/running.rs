@@ -67,6 +67,7 @@ impl Session {
         let was_full = carrier.queued() >= ENOUGH;
         if carrier.poll_flush(cx) == Poll::Ready(false) {
             self.lose_carrier(None);
+            self.rare.again();
             return true;
         }
         // Calls that were passed over have asked for nobody to wake them.
@@ -87,6 +88,10 @@ impl Session {
     fn say(&mut self, call: u32, ongoing: &mut Ongoing, said: Result<Said>) -> bool {
         let mut actions = Vec::new();
         let mut goes_on = true;
+        if !matches!(said, Ok(Said::Entry(_))) {
+            // The moments of its calls are others now.
+            self.rare.again();
+        }
         match said {
             Ok(Said::Begun { again }) => self.begun(call, ongoing, again, &mut actions),
             Ok(Said::Entry(entry)) => {

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
+use crate::hub::Rare;
 use crate::identity::Over;
 use crate::layer::last_words;
 use crate::reasons::CloseReason;
@@ -52,6 +53,8 @@ pub struct Session {
     pub(super) verifying: Option<BoxFuture<'static, Result<Credentials>>>,
     pub(super) heart: Heart,
     pub(super) clock: Clock,
+    /// Wakes it for whatever comes from elsewhere than its calls.
+    pub(super) rare: Rare,
     /// What ends a session from outside.
     pub(super) over: BoxFuture<'static, Ending>,
     pub(super) moments: Moments,
@@ -110,6 +113,7 @@ impl Session {
             verifying: None,
             heart: Heart::new(u64::from(milliseconds(config.heartbeat)), front.sessions.now()),
             clock: Clock::new(),
+            rare: Rare::default(),
             over: Box::pin(std::future::pending()),
             moments: Moments::default(),
             is_used: false,
@@ -137,11 +141,16 @@ impl Session {
     /// Does all that can be done now; ready when the session is over.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..ROUNDS {
-            let mut has_moved = self.take_mail(cx);
-            has_moved |= self.hear(cx);
-            has_moved |= self.run_calls(cx);
-            has_moved |= self.keep_time(cx);
+            // Mail, frames of the client and moments do not come with each event of a stream.
+            let rare = self.rare.due(cx);
+            let mut rare = rare.as_ref().map(Context::from_waker);
+            let mut has_news = rare.as_mut().is_some_and(|cx| self.take_mail(cx) | self.hear(cx));
+            let mut has_moved = self.run_calls(cx);
+            has_news |= rare.as_mut().is_some_and(|cx| self.keep_time(cx));
             has_moved |= self.flush(cx);
+            if has_news {
+                self.rare.again();
+            }
             if self.machine.is_spent() {
                 self.close_carrier(Close::Unavailable, Close::Unavailable.name(), 0);
                 self.end();
@@ -149,7 +158,7 @@ impl Session {
             if self.is_over {
                 return Poll::Ready(());
             }
-            if !has_moved {
+            if !has_moved && !has_news {
                 return Poll::Pending;
             }
         }

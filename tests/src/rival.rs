@@ -4,12 +4,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use lastmile_tests::Process;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-/// Starts it in front of a backend, without what the edge has switched off too; `None` where it is not installed.
-pub(crate) async fn start(upstream: &str) -> Option<(Process, SocketAddr)> {
+use crate::process::Process;
+
+/// Starts it in front of a backend, with its own defaults; `None` where it is not installed.
+pub async fn structured_proxy(upstream: &str) -> Option<(Process, SocketAddr)> {
     let program =
         PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/rivals/bin/structured-proxy"));
     if !program.is_file() {
