@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::error::{Code, Error, Result};
 use crate::identity::Over;
 
+use super::latest::Moment;
 use super::question::{Answer, Question};
 
 /// How long an admission outlives a backend that does not answer whether it still holds.
@@ -25,8 +26,15 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Admission {
     terms: Terms,
-    /// When that was asked which admitted it.
-    asked: Instant,
+    holds: Holds,
+}
+
+/// By what it holds.
+#[derive(Debug, Clone, Copy)]
+struct Holds {
+    /// When its question was put, among all times that it was.
+    by: Moment,
+    since: Instant,
 }
 
 /// How a subscriber is admitted.
@@ -45,17 +53,17 @@ impl Admission {
     /// # Errors
     /// Why the subscriber may not read, or that nobody can say so now.
     pub async fn ask(terms: Terms) -> Result<Self> {
-        let Answer { asked, may } = terms.question.answer(Instant::now()).await;
-        may.map(|()| Self { terms, asked })
+        let (by, Answer { asked: since, may }) = terms.question.answer(terms.question.now()).await;
+        may.map(|()| Self { terms, holds: Holds { by, since } })
     }
 
     /// Completes when the subscriber may not read any more, with the reason. `doubt` is set while it may be so: then
     /// nothing is to be delivered.
     pub async fn lost(self, doubt: Arc<AtomicBool>) -> Error {
-        let Self { mut terms, mut asked } = self;
+        let Self { mut terms, mut holds } = self;
         loop {
             doubt.store(false, Ordering::Relaxed);
-            let due = asked + terms.ttl.mul_f64(rand::rng().random_range(0.8..=1.0));
+            let due = holds.since + terms.ttl.mul_f64(rand::rng().random_range(0.8..=1.0));
             let mut is_urgent = true;
             tokio::select! {
                 () = sleep_until(due) => is_urgent = false,
@@ -63,19 +71,19 @@ impl Admission {
                 changed = terms.changes.changed() => match changed {
                     Ok(()) => {
                         doubt.store(true, Ordering::Relaxed);
-                        asked = Instant::now();
+                        holds.by = terms.question.now();
                         sleep(SPREAD.mul_f64(rand::random())).await;
                     }
                     Err(_) => sleep_until(due).await,
                 },
             }
-            asked = match ask_patiently(&terms.question, asked, &doubt).await {
-                Ok(asked) => asked,
+            holds = match ask_patiently(&terms.question, holds.by, &doubt).await {
+                Ok(holds) => holds,
                 // Nobody can be asked by it any more. The stream outlives it for a while, unless a right may be gone.
                 Err(error)
                     if Over::of(&error) == Some(Over::Expired) && terms.outlives_token && !is_urgent =>
                 {
-                    Instant::now()
+                    Holds { by: terms.question.now(), since: Instant::now() }
                 }
                 Err(error) => return error,
             }
@@ -83,12 +91,12 @@ impl Admission {
     }
 }
 
-/// Asks until somebody answers, after this moment; completes with when that was asked.
-async fn ask_patiently(question: &Question, mut after: Instant, doubt: &AtomicBool) -> Result<Instant> {
+/// Asks until somebody answers, after this moment.
+async fn ask_patiently(question: &Arc<Question>, mut after: Moment, doubt: &AtomicBool) -> Result<Holds> {
     let until = Instant::now() + PATIENCE;
     loop {
         let mut answer = pin!(question.answer(after));
-        let Answer { asked, may } = match timeout(PROMPT, &mut answer).await {
+        let (by, Answer { asked: since, may }) = match timeout(PROMPT, &mut answer).await {
             Ok(answer) => answer,
             Err(_) => {
                 // The admission is over, and nobody says that it is renewed.
@@ -99,7 +107,7 @@ async fn ask_patiently(question: &Question, mut after: Instant, doubt: &AtomicBo
         match may {
             Err(error) if is_passing(&error) && Instant::now() < until => {
                 doubt.store(true, Ordering::Relaxed);
-                after = asked;
+                after = by;
                 sleep(PAUSE.mul_f64(0.5 + rand::random::<f64>())).await;
             }
             Err(error) if is_passing(&error) || Over::of(&error).is_some() => return Err(error),
@@ -108,7 +116,7 @@ async fn ask_patiently(question: &Question, mut after: Instant, doubt: &AtomicBo
                 let message = "You may not read this stream any more.";
                 return Err(Error::new(Code::PermissionDenied, "ACCESS_LOST", message));
             }
-            Ok(()) => return Ok(asked),
+            Ok(()) => return Ok(Holds { by, since }),
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod feed;
 pub mod audience;
 pub mod registry;
 pub mod pump;
+pub mod latest;
 pub mod question;
 pub mod admission;
 pub mod private;

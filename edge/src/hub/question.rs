@@ -1,25 +1,26 @@
-//! Questions whether a caller may read, each put to the backend once for all who would put the same at the same time.
+//! Questions whether a caller may read: all who would put the same hold one, and are answered together.
 
 use std::collections::HashMap;
-use std::sync::{Arc, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use opentelemetry::trace::FutureExt;
 use sha2::{Digest, Sha256};
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::error::Result;
 use crate::upstream::{Call, Upstream};
 
 use super::audience::is_of_request;
+use super::latest::{Latest, Moment};
 
 /// Everything that the backend is told, hashed: the credential too.
 type Name = [u8; 32];
 
 /// The questions that somebody holds.
 #[derive(Debug, Default)]
-pub struct Questions(std::sync::Mutex<HashMap<Name, Weak<Question>>>);
+pub struct Questions(Mutex<HashMap<Name, Weak<Question>>>);
 
 /// How to ask whether a caller may read.
 #[derive(Debug)]
@@ -32,11 +33,11 @@ pub struct Asking {
     pub timeout: Duration,
 }
 
-/// One question, and how it was answered last.
+/// One question, which several may want to be answered.
 #[derive(Debug)]
 pub struct Question {
     asking: Asking,
-    last: Mutex<Option<Answer>>,
+    latest: Arc<Latest<Answer>>,
     name: Name,
     questions: Weak<Questions>,
 }
@@ -67,7 +68,7 @@ impl Questions {
             return question;
         }
         let question =
-            Arc::new(Question { asking, last: Mutex::default(), name, questions: Arc::downgrade(self) });
+            Arc::new(Question { asking, latest: Arc::default(), name, questions: Arc::downgrade(self) });
         known.insert(name, Arc::downgrade(&question));
         question
     }
@@ -90,7 +91,8 @@ impl Asking {
         let Call { path, metadata, plan, .. } = &self.call;
         let mut told: Vec<_> =
             metadata.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-        told.sort_unstable();
+        // Values of one name stay in their order.
+        told.sort_by_key(|(name, _)| *name);
         let plan = plan.as_ref().map_or(0, |plan| Arc::as_ptr(plan).addr());
         let mut hash = Sha256::new();
         hash.update(plan.to_le_bytes());
@@ -105,19 +107,26 @@ impl Asking {
 }
 
 impl Question {
-    /// An answer to what was asked after this moment, by whoever asked last or now.
-    pub async fn answer(&self, after: Instant) -> Answer {
-        // Whoever waits here gets the answer of those before it, unless they had asked too early.
-        let mut last = self.last.lock().await;
-        if let Some(answer) = last.as_ref().filter(|answer| answer.asked > after) {
-            return answer.clone();
-        }
+    pub fn now(&self) -> Moment {
+        self.latest.now()
+    }
+
+    /// The answer to the question as it was put after this moment, and the moment when it was.
+    pub async fn answer(self: &Arc<Self>, after: Moment) -> (Moment, Answer) {
+        let put = || {
+            let question = Arc::clone(self);
+            async move { question.put().await }.with_current_context()
+        };
+        // Boxed, or a reader would have room for it all the time.
+        Box::pin(self.latest.after(after, put)).await
+    }
+
+    async fn put(&self) -> Answer {
         let Asking { upstream, call, request, timeout } = &self.asking;
         let asked = Instant::now();
         let call = Call { deadline: Some(asked + *timeout), ..call.clone() };
-        // Boxed, or a reader would have room for it all the time.
-        let may = Box::pin(upstream.unary(call, request.clone())).await.map(|_| ());
-        last.insert(Answer { asked, may }).clone()
+        let may = upstream.unary(call, request.clone()).await.map(|_| ());
+        Answer { asked, may }
     }
 }
 

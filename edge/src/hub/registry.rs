@@ -45,7 +45,8 @@ impl Key {
         let told = metadata.iter().filter(|(name, _)| tells(name));
         let mut metadata: Vec<_> =
             told.map(|(name, value)| (name.to_string(), Bytes::copy_from_slice(value.as_bytes()))).collect();
-        metadata.sort();
+        // Values of one name stay in their order.
+        metadata.sort_by(|(one, _), (other, _)| one.cmp(other));
         let method = &subject.method;
         Self {
             plan: Arc::clone(&method.plan),

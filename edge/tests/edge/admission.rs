@@ -8,13 +8,13 @@ use futures_util::FutureExt;
 use futures_util::future::{join_all, try_join_all};
 use lastmile_edge::hub::{Hub, Item, Reader, Reading};
 use serde_json::json;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::Code;
 
 use crate::backend::{Act, Backend, answer, event, failure, pause, position};
 use crate::subscriber::{Ask, SILENCE, caller, hub, join};
 
-/// Whom a backend admits to `Streams/Follow`, and how often it was asked. It takes a second to answer.
+/// Whom a backend admits to `Streams/Follow`, and how often it was asked. It takes a moment to answer.
 #[derive(Debug, Clone)]
 struct Guard(Arc<(AtomicBool, AtomicUsize)>);
 
@@ -43,7 +43,7 @@ impl Guard {
                 true => answer("WatchResponse", json!({})),
                 false => vec![failure(Code::PermissionDenied, "NOT_YOURS")],
             };
-            [vec![pause(1)], verdict].concat()
+            [vec![Act::Pause(Duration::from_millis(100))], verdict].concat()
         })
     }
 }
@@ -156,7 +156,45 @@ async fn whoever_leaves_while_it_asks_leaves_the_others_an_answer() {
     let hub = hub(&guard.backend());
     let follow = follow();
     let coming = || join(&hub, Reading::Anonymous, &follow);
-    let (left, stayed) = tokio::join!(timeout(Duration::from_millis(500), coming()), coming());
+    let (left, stayed) = tokio::join!(timeout(Duration::from_millis(50), coming()), coming());
     assert!(left.is_err());
     stayed.expect("a stream");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_read_from_no_more_while_it_asks_holds_up_nobody() {
+    let guard = Guard::new();
+    let hub = hub(&guard.backend());
+    let follow = follow();
+    let mut stalled = Box::pin(join(&hub, Reading::Anonymous, &follow));
+    assert!(stalled.as_mut().now_or_never().is_none());
+    let mut reader =
+        timeout(SILENCE, join(&hub, Reading::Anonymous, &follow)).await.expect("in time").expect("a stream");
+    let mut other = join(&hub, Reading::Anonymous, &follow).await.expect("a stream");
+    hub.ask_again();
+    assert!(other.next().now_or_never().is_none());
+    sleep(Duration::from_secs(1)).await;
+    assert!(other.next().now_or_never().is_none());
+    let entry = timeout(Duration::from_secs(200), reader.next())
+        .await
+        .expect("an event")
+        .expect("no failure")
+        .expect("more");
+    assert!(matches!(entry.item, Item::Event(_)), "{entry:?}");
+    drop(stalled);
+}
+
+/// Each call is to another process of the backend.
+#[tokio::test(start_paused = true)]
+async fn a_process_that_never_answers_holds_up_nobody_for_long() {
+    let asked = AtomicUsize::new(0);
+    let backend = Backend::new(move |method, _| match method {
+        "Streams/MayFollow" if asked.fetch_add(1, Ordering::SeqCst) == 0 => vec![Act::Hang],
+        "Streams/MayFollow" => answer("WatchResponse", json!({})),
+        _ => vec![position(0), Act::Hang],
+    });
+    let hub = hub(&backend);
+    let began = Instant::now();
+    crowd(&hub, 10).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }

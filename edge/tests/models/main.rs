@@ -1,4 +1,4 @@
-//! Models of the hub: its feed, registry, pump and parts, as they are, under every order in which their tasks can run.
+//! Models of the hub: its feed, registry, pump, parts and questions, as they are, under every order in which their tasks can run.
 //!
 //! The files are those of `src/hub`; only what they wait by (`sync`) and where their items come from (`supply`) is put in.
 //! An order that breaks a model is printed, and can be run again by `shuttle::replay`.
@@ -14,6 +14,7 @@ mod hub;
 mod line;
 mod waking;
 mod calling;
+mod asking;
 mod ring;
 mod seats;
 mod pace;

@@ -9,6 +9,8 @@ pub mod sync;
 pub mod supply;
 #[path = "../../../src/hub/rare.rs"]
 pub mod rare;
+#[path = "../../../src/hub/latest.rs"]
+pub mod latest;
 #[path = "../../../src/hub/feed.rs"]
 pub mod feed;
 #[path = "../../../src/hub/registry.rs"]

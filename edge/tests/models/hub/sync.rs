@@ -32,9 +32,19 @@ impl Notify {
         self.0.notify_one();
     }
 
-    pub async fn notified(&self) {
+    pub fn notify_waiters(&self) {
         interrupt();
-        self.0.notified().await;
+        self.0.notify_waiters();
+    }
+
+    /// As tokio's, it is told of what comes after it was made.
+    pub fn notified(&self) -> impl Future<Output = ()> + '_ {
+        interrupt();
+        let notified = self.0.notified();
+        async {
+            interrupt();
+            notified.await;
+        }
     }
 }
 
