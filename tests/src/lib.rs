@@ -23,7 +23,7 @@ mod core;
 mod edge;
 mod app;
 mod rolling;
-mod rival;
+mod structured_proxy;
 
 pub use apart::{enter_session, run_apart};
 pub use app::{App, Topology, both, edge_token};
@@ -40,7 +40,7 @@ pub use process::{LogLine, Process, binary, repository, tool};
 pub use proxy::CuttingProxy;
 pub use publisher::Publisher;
 pub use raw::{exchange, statuses};
-pub use rival::structured_proxy;
 pub use rolling::{Figures, RollingRestart};
 pub use session::{Carrier, Session};
 pub use sse::{Block, SseParser, SseStream};
+pub use structured_proxy::structured_proxy;

@@ -26,7 +26,7 @@ impl fmt::Display for Mistake {
 pub struct Check<'a> {
     pub(super) method: &'a MethodDescriptor,
     /// Where the rule stands that is checked.
-    file: String,
+    pub(super) file: String,
     mistakes: &'a mut Vec<Mistake>,
 }
 
@@ -35,18 +35,18 @@ impl<'a> Check<'a> {
         Self { method, file: method.parent_file().name().to_owned(), mistakes }
     }
 
-    /// What is checked next stands in this file.
-    pub fn written_in(&mut self, file: String) -> &mut Self {
-        self.file = file;
-        self
+    /// The same of a rule that stands in this file.
+    pub fn of_rule(method: &'a MethodDescriptor, file: String, mistakes: &'a mut Vec<Mistake>) -> Self {
+        Self { method, file, mistakes }
     }
 
     pub fn mistake(&mut self, problem: impl Into<String>) {
-        self.mistakes.push(Mistake {
-            file: self.file.clone(),
-            place: self.method.full_name().to_owned(),
-            problem: problem.into(),
-        });
+        self.mistake_in(self.file.clone(), problem);
+    }
+
+    pub(super) fn mistake_in(&mut self, file: String, problem: impl Into<String>) {
+        let place = self.method.full_name().to_owned();
+        self.mistakes.push(Mistake { file, place, problem: problem.into() });
     }
 
     pub(super) fn path(&mut self, rule: &str, message: &MessageDescriptor, text: &str) -> Option<FieldPath> {

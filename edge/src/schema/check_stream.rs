@@ -93,9 +93,10 @@ impl Check<'_> {
                     Kind::Message(message) => rules.event(&message),
                     _ => None,
                 };
-                let name = declared.unwrap_or_else(|| field.json_name().to_owned());
+                let file = declared.as_ref().map_or(&self.file, |name| &name.file).clone();
+                let name = declared.map_or_else(|| field.json_name().to_owned(), |name| name.rule);
                 if !is_event_name(&name) {
-                    self.mistake(format!("stream: `{name}` cannot name an event: [A-Za-z0-9_.:-]{{1,64}}, not open, error, message or lm-*"));
+                    self.mistake_in(file, format!("stream: `{name}` cannot name an event: [A-Za-z0-9_.:-]{{1,64}}, not open, error, message or lm-*"));
                 }
                 names.insert(field.number(), name);
             }

@@ -143,22 +143,21 @@ impl Schema {
             return check.mistake("the descriptors do not hold the types of its requests and answers");
         };
         let stream = match rules.stream(&descriptor) {
-            Some(Written { rule, file }) => check.written_in(file).stream(&rule, rules, &plan),
+            Some(Written { rule, file }) => Check::of_rule(&own, file, mistakes).stream(&rule, rules, &plan),
             None => descriptor.is_server_streaming().then(Stream::unruled),
         };
         let auth = match rules.auth(&descriptor) {
-            Some(Written { rule, file }) => check.written_in(file).auth(&rule),
+            Some(Written { rule, file }) => Check::of_rule(&own, file, mistakes).auth(&rule),
             None => Auth::default(),
         };
         let http = rules.http(&descriptor);
         let effects = effects(&descriptor);
         let method = Arc::new(Method { descriptor, path, plan, input, output, effects, stream, auth });
 
-        let bindings = match http {
-            Some(Written { rule, file }) => check.written_in(file).bindings(&method, &rule),
-            None => Vec::new(),
-        };
-        for (template, binding) in bindings {
+        self.methods.insert(name, Arc::clone(&method));
+        let Some(Written { rule, file }) = http else { return };
+        let mut check = Check::of_rule(&own, file, mistakes);
+        for (template, binding) in check.bindings(&method, &rule) {
             if reserved(&binding.template) {
                 check.mistake(format!("http: `{}` is a path of the edge itself", binding.template));
             }
@@ -173,7 +172,6 @@ impl Schema {
                 )),
             }
         }
-        self.methods.insert(name, method);
     }
 
     /// `POST /package.Service/Method` for every method. GET too where a link that is followed can change nothing: for

@@ -85,15 +85,17 @@ impl RuleFile {
     }
 
     /// The event name of a message.
-    pub fn event(&self, message: &MessageDescriptor) -> Option<String> {
+    pub fn event(&self, message: &MessageDescriptor) -> Option<Written<String>> {
         if let Some(name) = self.events.get(message.full_name()) {
-            return Some(name.clone());
+            return Some(Written { rule: name.clone(), file: self.name.clone() });
         }
         let extension = message.parent_pool().get_extension_by_name("lastmile.edge.v1.event")?;
         let options = message.options();
-        options
-            .has_extension(&extension)
-            .then(|| options.get_extension(&extension).as_str().map(str::to_owned))?
+        if !options.has_extension(&extension) {
+            return None;
+        }
+        let rule = options.get_extension(&extension).as_str()?.to_owned();
+        Some(Written { rule, file: message.parent_file().name().to_owned() })
     }
 }
 

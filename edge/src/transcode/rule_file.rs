@@ -10,6 +10,8 @@ use crate::schema::{RuleFile, descriptors};
 
 use super::read::{ReadOptions, read_json};
 
+const SECTIONS: [&str; 4] = ["http", "stream", "auth", "events"];
+
 /// The messages that rules are written as.
 static OWN: LazyLock<Plan> =
     LazyLock::new(|| plan::compile(descriptors::own_pool(), plan::Style::default(), &mut Vec::new()));
@@ -28,17 +30,17 @@ impl RuleFile {
         let Value::Object(mut sections) = root else { return Err("must be a mapping".into()) };
         leave_service_config(&mut sections)?;
         let mut file = Self::named(name);
-        for (name, section) in sections {
-            match name.as_str() {
-                "http" => file.http = rules(&name, section, "google.api.HttpRule")?,
-                "stream" => file.stream = rules(&name, section, "lastmile.edge.v1.StreamRule")?,
-                "auth" => file.auth = rules(&name, section, "lastmile.edge.v1.AuthRule")?,
+        for (kind, section) in sections {
+            match kind.as_str() {
+                "http" => file.http = rules(&kind, section, "google.api.HttpRule")?,
+                "stream" => file.stream = rules(&kind, section, "lastmile.edge.v1.StreamRule")?,
+                "auth" => file.auth = rules(&kind, section, "lastmile.edge.v1.AuthRule")?,
                 "events" => {
                     file.events =
                         serde_json::from_value(section).map_err(|error| format!("events: {error}"))?;
                 }
                 _ => {
-                    return Err(format!("unknown section `{name}`; there are http, stream, auth and events"));
+                    return Err(format!("unknown section `{kind}`; there are http, stream, auth and events"));
                 }
             }
         }
@@ -46,7 +48,7 @@ impl RuleFile {
     }
 }
 
-/// Takes out what a `google.api.Service` says of itself, as files for grpc-gateway and Envoy do, and no edge needs.
+/// Takes out what a `google.api.Service` says of itself, as files for grpc-gateway and Cloud Endpoints do.
 fn leave_service_config(sections: &mut Map<String, Value>) -> Result<(), String> {
     match sections.remove("type") {
         None => return Ok(()),
@@ -55,10 +57,13 @@ fn leave_service_config(sections: &mut Map<String, Value>) -> Result<(), String>
             return Err(format!("type: is {other}; a file may say `google.api.Service`, or nothing"));
         }
     }
-    for name in ["config_version", "configVersion", "name", "title", "apis", "documentation"] {
+    for name in ["config_version", "configVersion", "name", "title", "documentation"] {
         sections.remove(name);
     }
-    Ok(())
+    let other = sections.keys().find(|name| !SECTIONS.contains(&name.as_str()));
+    other.map_or(Ok(()), |name| {
+        Err(format!("`{name}` of a google.api.Service means nothing to the edge; take it out of this file"))
+    })
 }
 
 /// Reads the `rules` of a section as ProtoJSON of the rule's message.
@@ -130,7 +135,10 @@ mod tests {
             ("[]", "must be a mapping"),
             ("htp: {}", "unknown section `htp`"),
             ("config_version: 3", "unknown section `config_version`"),
-            ("{ type: google.api.Service, authentication: {} }", "unknown section `authentication`"),
+            (
+                "{ type: google.api.Service, authentication: {} }",
+                "`authentication` of a google.api.Service means nothing",
+            ),
             ("type: google.api.HttpRule", "google.api.Service"),
             ("http: []", "http: holds `rules`"),
             ("http: { rule: [] }", "http: holds `rules`"),

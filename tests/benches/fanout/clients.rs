@@ -48,12 +48,13 @@ pub(crate) async fn run(app: &mut App, topics: &Topics, wanted: &Wanted) {
             rival.crowd.sleep().await;
         }
     }
+    let whole = |rounds: &[Work]| column(rounds, Work::all);
+    let alone = |rounds: &[Work]| column(rounds, |work| work.cpu[0]);
     for (rival, theirs) in rivals.iter().zip(&rounds).skip(1) {
         let goal = if rival.name == "structured-proxy" { "<= 0.25x" } else { "" };
-        let both = |rounds: &[Work]| column(rounds, Work::all);
         let figure = "100 clients at 100/s: edge + core, µs CPU each";
-        compare(figure, &both(&rounds[0]), (rival.name, &both(theirs)), goal);
-        let edge = |rounds: &[Work]| column(rounds, |work| work.cpu[0]);
-        compare("100 clients at 100/s: edge alone", &edge(&rounds[0]), (rival.name, &edge(theirs)), "");
+        compare(figure, &whole(&rounds[0]), (rival.name, &whole(theirs)), goal);
+        let figure = "100 clients at 100/s: edge alone";
+        compare(figure, &alone(&rounds[0]), (rival.name, &alone(theirs)), "");
     }
 }

@@ -19,6 +19,6 @@ pub use channels::{Channel, Channels};
 pub use credentials::Credentials;
 pub use form::Form;
 pub use mailbox::{Mail, Mailbox, Refused};
-pub use pipe::{Pipe, pipe};
+pub use pipe::{ENOUGH, Pipe, pipe};
 pub use sessions::{Found, Sessions, Stay};
 pub use socket::Socket;

@@ -13,8 +13,8 @@ use crate::deliver::Chunk;
 
 use super::form::Form;
 
-/// What waits in the pipe before its writer has to wait; who writes it to the socket holds some more.
-const MOST: usize = 16 * 1024;
+/// While so much waits to be written, whoever writes waits too; who writes a pipe to the socket holds some more.
+pub const ENOUGH: usize = 16 * 1024;
 
 /// The writing end; dropping it ends the body.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Pipe {
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.shared.lock();
         let mut has_moved = false;
-        while state.queued < MOST
+        while state.queued < ENOUGH
             && let Some(bytes) = self.out.pop_front()
         {
             state.queued += bytes.len();
@@ -91,7 +91,8 @@ impl Pipe {
         }
         let reader = if has_moved { state.reader.take() } else { None };
         let is_done = self.out.is_empty();
-        if !is_done {
+        // Whoever is crowded writes nothing more before it is woken.
+        if !is_done || state.queued >= ENOUGH {
             state.crowded = Some(cx.waker().clone());
         }
         drop(state);
@@ -142,8 +143,8 @@ impl Drop for Outlet {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.is_closed = true;
-        let writer = [state.crowded.take(), state.left.take()];
+        let waiting = [state.crowded.take(), state.left.take()];
         drop(state);
-        writer.into_iter().flatten().for_each(Waker::wake);
+        waiting.into_iter().flatten().for_each(Waker::wake);
     }
 }

@@ -15,6 +15,7 @@ use crate::session::{
 };
 use crate::upstream::{late, metadata};
 
+use super::super::lobby::ENOUGH;
 use super::clock::{left, milliseconds};
 use super::items::{Written, written};
 use super::ongoing::{Ongoing, Said, State};
@@ -22,8 +23,6 @@ use super::payload;
 use super::reading::Reading;
 use super::session::{Ending, Moments, Session, drain_reason};
 
-/// While so much waits to be written, calls wait too.
-const ENOUGH: usize = 16 * 1024;
 /// What one call may say at a time before others have their turn.
 const AT_ONCE: usize = 16;
 /// After its turn in a shutdown, a session stays so long, for its client to be ready elsewhere.

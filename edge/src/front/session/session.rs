@@ -142,8 +142,9 @@ impl Session {
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..ROUNDS {
             // Mail, frames of the client and moments do not come with each event of a stream.
-            let rare = self.rare.due(cx);
-            let mut rare = rare.as_ref().map(Context::from_waker);
+            let due = self.rare.due(cx);
+            let mut rare = due.as_ref().map(Context::from_waker);
+            // All of them, or nobody would wake it for the rest.
             let mut has_news = rare.as_mut().is_some_and(|cx| self.take_mail(cx) | self.hear(cx));
             let mut has_moved = self.run_calls(cx);
             has_news |= rare.as_mut().is_some_and(|cx| self.keep_time(cx));

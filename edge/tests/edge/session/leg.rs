@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::client::{Client, dial};
-use crate::backend::{Act, Backend, answer, event, position};
+use crate::backend::{Act, Backend, answer, event, position, response};
 use crate::issuer::Issuer;
 use crate::rpc::stack::Stack;
 use crate::site::{Site, ask_of};
@@ -47,22 +47,24 @@ impl Leg {
                     None => continue,
                 }
             }
-            let mut bytes = [0; 4096];
-            let read = self.stream.read(&mut bytes);
-            let read = timeout(std::time::Duration::from_secs(20), read).await.expect("a frame in time");
-            match read {
-                Ok(0) | Err(_) => return None,
-                // Sizes of chunks and their ends lie between; no block has such a line.
-                Ok(count) => {
-                    let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
-                    let is_size =
-                        |line: &&str| !line.is_empty() && line.bytes().all(|b| b.is_ascii_hexdigit());
-                    for line in text.split("\r\n").filter(|line| !is_size(line)) {
-                        self.text.push_str(line);
-                    }
-                }
-            }
+            let chunk = self.chunk().await?;
+            self.text.push_str(&chunk);
         }
+    }
+
+    /// The next chunk (RFC 9112, section 7.1); none at the end.
+    async fn chunk(&mut self) -> Option<String> {
+        let mut size = Vec::new();
+        while !size.ends_with(b"\r\n") {
+            let read = timeout(std::time::Duration::from_secs(20), self.stream.read_u8());
+            size.push(read.await.expect("a frame in time").ok()?);
+        }
+        let size = std::str::from_utf8(size.trim_ascii()).expect("hexadecimal digits");
+        let size = usize::from_str_radix(size, 16).expect("a size");
+        let mut chunk = vec![0; size + 2];
+        self.stream.read_exact(&mut chunk).await.ok()?;
+        chunk.truncate(size);
+        (size > 0).then(|| String::from_utf8(chunk).expect("UTF-8"))
     }
 
     async fn frame(&mut self) -> Value {
@@ -253,6 +255,27 @@ async fn a_native_event_source_reads_topics_and_resumes_by_its_last_id() {
     let ambiguous = site.get("/stream?fallback=1&topics=a", &[]).await;
     assert!(ambiguous.json()["detail"].as_str().expect("text").contains("method="), "{ambiguous:?}");
     assert_eq!(site.get("/stream?fallback=1&topcis=a", &[]).await.status, 400);
+}
+
+/// More than is written at a time, which the next event waits for.
+#[tokio::test]
+async fn large_events_follow_each_other_by_an_event_stream() {
+    let large = |number: u32| {
+        let text = "x".repeat(20_000);
+        response(
+            json!({ "cursor": number.to_string(), "previous": (number - 1).to_string(), "type": "tick", "value": text }),
+        )
+    };
+    let backend =
+        Backend::new(move |_, _| [vec![position(0)], (1..=9).map(large).collect(), vec![Act::Hang]].concat());
+    let site = Site::start(json!({ "sessions": { "heartbeat": "60s" } }), &backend).await;
+    let mut leg = Leg::open(site.address, "&method=shop.v1.Streams/Watch&topics=a", &[]).await;
+    assert!(leg.frame().await.get("ready").is_some());
+    assert_eq!(leg.frame().await["opened"]["outcome"], "OUTCOME_FRESH");
+    for number in 1..=9 {
+        let (id, frame) = leg.block().await.expect("a block");
+        assert_eq!(frame["message"]["cursor"], json!(id), "event {number}");
+    }
 }
 
 #[tokio::test]
