@@ -10,8 +10,6 @@ use crate::schema::{RuleFile, descriptors};
 
 use super::read::{ReadOptions, read_json};
 
-const SECTIONS: [&str; 4] = ["http", "stream", "auth", "events"];
-
 /// The messages that rules are written as.
 static OWN: LazyLock<Plan> =
     LazyLock::new(|| plan::compile(descriptors::own_pool(), plan::Style::default(), &mut Vec::new()));
@@ -28,7 +26,7 @@ impl RuleFile {
     pub fn parse(name: &str, text: &str) -> Result<Self, String> {
         let root: Value = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
         let Value::Object(mut sections) = root else { return Err("must be a mapping".into()) };
-        leave_service_config(&mut sections)?;
+        let is_service = leave_service_config(&mut sections)?;
         let mut file = Self::named(name);
         for (kind, section) in sections {
             match kind.as_str() {
@@ -39,6 +37,11 @@ impl RuleFile {
                     file.events =
                         serde_json::from_value(section).map_err(|error| format!("events: {error}"))?;
                 }
+                _ if is_service => {
+                    return Err(format!(
+                        "`{kind}` of a google.api.Service means nothing to the edge; take it out of this file"
+                    ));
+                }
                 _ => {
                     return Err(format!("unknown section `{kind}`; there are http, stream, auth and events"));
                 }
@@ -48,10 +51,10 @@ impl RuleFile {
     }
 }
 
-/// Takes out what a `google.api.Service` says of itself, as files for grpc-gateway and Cloud Endpoints do.
-fn leave_service_config(sections: &mut Map<String, Value>) -> Result<(), String> {
+/// Takes out what a `google.api.Service` says of itself, as files for grpc-gateway and Cloud Endpoints do; whether it is one.
+fn leave_service_config(sections: &mut Map<String, Value>) -> Result<bool, String> {
     match sections.remove("type") {
-        None => return Ok(()),
+        None => return Ok(false),
         Some(Value::String(name)) if name == "google.api.Service" => {}
         Some(other) => {
             return Err(format!("type: is {other}; a file may say `google.api.Service`, or nothing"));
@@ -60,10 +63,7 @@ fn leave_service_config(sections: &mut Map<String, Value>) -> Result<(), String>
     for name in ["config_version", "configVersion", "name", "title", "documentation"] {
         sections.remove(name);
     }
-    let other = sections.keys().find(|name| !SECTIONS.contains(&name.as_str()));
-    other.map_or(Ok(()), |name| {
-        Err(format!("`{name}` of a google.api.Service means nothing to the edge; take it out of this file"))
-    })
+    Ok(true)
 }
 
 /// Reads the `rules` of a section as ProtoJSON of the rule's message.
